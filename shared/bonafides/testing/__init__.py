@@ -1,0 +1,1 @@
+"""Fakes that pass the same suite as the real thing. Only tests import this package."""
