@@ -1,0 +1,56 @@
+"""Settings of the ingest service: one process reads one chain."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from bonafides.errors import InvalidSettings
+from bonafides.settings import ServiceSettings, read_secret
+
+
+class IngestSettings(ServiceSettings):
+    """Which chain to read, from where, and at what pace. Blocks are counted, durations are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="BONAFIDES_INGEST_")
+
+    chain_id: int = Field(ge=1, lt=2**63)
+    """EIP-155 chain id. The node must say the same, or the process refuses to start."""
+    rpc_url: str | None = None
+    """http(s)://host:port of the node's JSON-RPC, for nodes without credentials in the URL."""
+    rpc_url_file: Path | None = None
+    """File that holds the URL, for providers that put their key into it. Give this or `rpc_url`, not both."""
+    rpc_timeout_s: float = Field(default=20.0, gt=0, le=300)
+    """How long the node may take for one request."""
+    rpc_batch_size: int = Field(default=100, ge=1, le=1000)
+    """Requests in one JSON-RPC batch. Providers differ: 100 is what the large ones take."""
+    deployments_file: Path | None = None
+    """YAML registry of the lending deployments to read; without it the one that ships with this package."""
+    window_blocks: int = Field(default=2_000, ge=1, le=100_000)
+    """Most blocks asked for in one `eth_getLogs`; halved while the provider refuses, doubled back while it answers."""
+    bloom_check_blocks: int = Field(default=256, ge=0, le=10_000)
+    """Windows of at most this many blocks have every block's bloom filter checked against the logs that came."""
+    poll_interval_s: float = Field(default=1.0, gt=0, le=600)
+    """Wait between looks at the finalized block when nothing was new."""
+    boundary_interval_s: float = Field(default=30.0, gt=0, le=3_600)
+    """At the latest after this time of new blocks a boundary goes to every partition, events or not."""
+    scoring_interval_s: float = Field(default=300.0, gt=0, le=86_400)
+    """Least time between two boundaries at which the workers score, once the chain was read to finalized."""
+    lease_s: float = Field(default=30.0, ge=2, le=600)
+    """A live lease not renewed for this long may be taken over by another replica."""
+    dead_letter_limit: int = Field(default=1_000, ge=0)
+    """The process stops and pages when the chain has more dead letters than this: it never skips a flood silently."""
+
+    @model_validator(mode="after")
+    def _one_rpc_url(self) -> Self:
+        if (self.rpc_url is None) == (self.rpc_url_file is None):
+            raise ValueError("set exactly one of rpc_url and rpc_url_file")
+        return self
+
+    def read_rpc_url(self) -> str:
+        """The node's URL. It may hold a key: never log it. Raises InvalidSettings for anything but http(s)."""
+        url = self.rpc_url or read_secret(self.rpc_url_file, "BONAFIDES_INGEST_RPC_URL_FILE")
+        if not url.startswith(("http://", "https://")):
+            raise InvalidSettings("the node's URL is wrong: expected http://… or https://…")
+        return url
