@@ -81,6 +81,16 @@ class ProbeServer:
         self._last_beat = now()
         self._registry = registry
         self._is_draining = False
+        self._address = (host, port)
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; the one asked for before `start`."""
+        return int(self._server.server_address[1]) if self._server else self._address[1]
+
+    def start(self) -> None:
+        """Listen and answer from now on."""
         probe = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -95,17 +105,8 @@ class ProbeServer:
             def log_message(self, format: str, *args: object) -> None:
                 """Probes are not logged."""
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="probes", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        return int(self._server.server_address[1])
-
-    def start(self) -> None:
-        """Answer from now on."""
-        self._thread.start()
+        self._server = ThreadingHTTPServer(self._address, Handler)
+        threading.Thread(target=self._server.serve_forever, name="probes", daemon=True).start()
 
     def beat(self) -> None:
         """The main loop turned."""
@@ -117,8 +118,9 @@ class ProbeServer:
 
     def stop(self) -> None:
         """Stop answering."""
-        self._server.shutdown()
-        self._server.server_close()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Status, content type and body for a path."""

@@ -1,0 +1,205 @@
+"""Well-formed values for tests, and the golden vectors made of them.
+
+`python -m tests.support.samples` writes the vectors again. A diff in them changes a format that is dear to change.
+"""
+
+import json
+from pathlib import Path
+
+from bonafides import digests, messages
+from bonafides.events import (
+    BlockRange,
+    Boundary,
+    BoundaryMark,
+    DeploymentCoverage,
+    ForkEpoch,
+    Hydrated,
+    LendingEvent,
+    MarketPoint,
+    Position,
+    SubIndexKey,
+    WalletDeadLetter,
+    sub_index,
+)
+from bonafides.hashing import sha256
+from bonafides.types import (
+    Address,
+    AdverseReason,
+    AsOf,
+    AttestationStatus,
+    Band,
+    BlockRef,
+    ChainId,
+    Digest,
+    EventType,
+    Finality,
+    MarketPointKind,
+    ModelClass,
+    Protocol,
+    Role,
+    ScoreFlag,
+    UnscorableReason,
+)
+
+CHAIN = ChainId(31337)
+WALLET = Address(bytes.fromhex("a11ce000000000000000000000000000000000a1"))
+OTHER = Address(bytes.fromhex("b0b00000000000000000000000000000000000b0"))
+USDC = Address(bytes.fromhex("00000000000000000000000000000000000000c1"))
+WETH = Address(bytes.fromhex("00000000000000000000000000000000000000e1"))
+DEPLOYMENT = "aave-v3-local"
+RAY = 10**27
+
+
+def block(chain_id: ChainId = CHAIN, number: int = 100) -> BlockRef:
+    """A block whose hash follows from its number."""
+    return BlockRef(chain_id, number, sha256(b"block", number.to_bytes(8)), 1_760_000_000 + 12 * number)
+
+
+def position(number: int = 100, log_index: int = 3) -> Position:
+    """A place on the sample chain."""
+    return Position(block(CHAIN, number), sha256(b"tx", number.to_bytes(8)), 1, log_index)
+
+
+def event(number: int = 100, log_index: int = 3, *, wallet: Address = WALLET) -> LendingEvent:
+    """A borrow of 1,000 USDC."""
+    return LendingEvent(
+        position=position(number, log_index),
+        sub_index=sub_index(SubIndexKey(EventType.BORROWED, Role.OWNER)),
+        fork_epoch=1,
+        decoder_version=1,
+        protocol=Protocol.AAVE_V3,
+        deployment=DEPLOYMENT,
+        type=EventType.BORROWED,
+        role=Role.OWNER,
+        wallet=wallet,
+        counterparty=None,
+        asset=USDC,
+        amount=1_000_000_000,
+    )
+
+
+def events(count: int) -> list[LendingEvent]:
+    """Borrows in consecutive blocks."""
+    return [event(100 + number) for number in range(count)]
+
+
+def liquidation() -> LendingEvent:
+    """1,600 USDC repaid, 1.05 WETH seized."""
+    return LendingEvent(
+        position=position(120, 9),
+        sub_index=sub_index(SubIndexKey(EventType.LIQUIDATED, Role.OWNER)),
+        fork_epoch=1,
+        decoder_version=1,
+        protocol=Protocol.AAVE_V3,
+        deployment=DEPLOYMENT,
+        type=EventType.LIQUIDATED,
+        role=Role.OWNER,
+        wallet=WALLET,
+        counterparty=OTHER,
+        asset=USDC,
+        amount=1_600_000_000,
+        second_asset=WETH,
+        second_amount=1_050_000_000_000_000_000,
+        scaled_delta=-1,
+        index_ray=RAY,
+    )
+
+
+def price(number: int = 99, usd_1e8: int = 2_000 * 10**8) -> MarketPoint:
+    """A price of WETH."""
+    return MarketPoint(
+        position=position(number, 0),
+        sub_index=0,
+        fork_epoch=1,
+        decoder_version=1,
+        deployment=DEPLOYMENT,
+        kind=MarketPointKind.PRICE,
+        asset=WETH,
+        category=0,
+        values=(usd_1e8,),
+    )
+
+
+def coverage() -> DeploymentCoverage:
+    """Complete but for one gap."""
+    return DeploymentCoverage(DEPLOYMENT, CHAIN, 1, 1, 130, (BlockRange(50, 59),), 2)
+
+
+def boundary() -> Boundary:
+    """A finalized scoring boundary."""
+    return Boundary(7, block(CHAIN, 130), Finality.FINALIZED, True, (ForkEpoch(1, 1),), (coverage(),))
+
+
+def score_issued() -> messages.ScoreIssued:
+    """A C with two reasons."""
+    return messages.ScoreIssued(
+        score_id=sha256(b"receipt"),
+        wallets=(WALLET,),
+        as_of=AsOf((block(CHAIN, 130),)),
+        model_id=sha256(b"model"),
+        model_class=ModelClass.SYNTHETIC,
+        score=655,
+        band=Band.C,
+        pd_bps=120,
+        coverage_digest=digests.coverage_digest([coverage()]),
+        reasons=(AdverseReason.PAST_LIQUIDATIONS, AdverseReason.SHORT_HISTORY),
+        flags=ScoreFlag.THIN_FILE,
+    )
+
+
+def one_of_each_message() -> list[messages.Message]:
+    """Every message type once."""
+    return [
+        messages.EventBatch((event(), liquidation())),
+        BoundaryMark(CHAIN, 7),
+        Hydrated(WALLET, 1, block(CHAIN, 130), (coverage(),)),
+        WalletDeadLetter(position(), DEPLOYMENT, WALLET, "dirty high bytes"),
+        messages.MarketBatch((price(),)),
+        boundary(),
+        messages.HistoryRequest(sha256(b"request"), CHAIN, WALLET, 1_760_000_000),
+        messages.HistoryProgress(sha256(b"request"), CHAIN, WALLET, 90, 130, False),
+        score_issued(),
+        messages.UnscorableIssued(
+            sha256(b"result"),
+            (WALLET,),
+            AsOf((block(CHAIN, 130),)),
+            sha256(b"model"),
+            UnscorableReason.NO_CREDIT_HISTORY,
+        ),
+        messages.ScoreWithdrawn(sha256(b"receipt"), messages.WithdrawalKind.RECALL, "model recalled"),
+        messages.AttestationChanged(
+            sha256(b"receipt"), sha256(b"attestation"), AttestationStatus.FINAL, 4, 1_760_604_800
+        ),
+        messages.DeadLetter(b"\x00\x01", "not an Avro single object", "wallet-events.v1", 5, 17, 1),
+        messages.LogDeadLetter(position(), DEPLOYMENT, USDC, (Digest(b"\x11" * 32),), b"\x01", "short", 1),
+    ]
+
+
+def message_vectors() -> dict[str, str]:
+    """Bytes of each message, hexadecimal, by type."""
+    return {type(message).__name__: messages.encode(message).hex() for message in one_of_each_message()}
+
+
+def digest_vectors() -> dict[str, str]:
+    """Digests of the samples, hexadecimal."""
+    return {
+        "event_id": event().id.hex(),
+        "as_of": digests.as_of_digest(AsOf((block(ChainId(1), 5), block(CHAIN, 130)))).hex(),
+        "event_encoding": digests.encode_event(liquidation()).hex(),
+        "event_set": digests.event_set_digest([event(), liquidation()]).hex(),
+        "event_set_empty": digests.event_set_digest([]).hex(),
+        "market": digests.market_digest([price()]).hex(),
+        "coverage": digests.coverage_digest([coverage()]).hex(),
+        "features": digests.feature_digest(sha256(b"schema"), [0.1, -1.0, float("nan"), 3e38]).hex(),
+        "wallets": digests.wallets_encoding([OTHER, WALLET]).hex(),
+    }
+
+
+def write_vectors(folder: Path) -> None:
+    """Write the golden files again."""
+    for name, vectors in (("messages", message_vectors()), ("digests", digest_vectors())):
+        (folder / f"{name}.json").write_text(json.dumps(vectors, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    write_vectors(Path(__file__).parents[1] / "vectors")
