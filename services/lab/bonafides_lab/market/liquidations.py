@@ -1,0 +1,47 @@
+"""Who is liquidated, and how: what a liquidator works out from the chain's state. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from bonafides.types import Address
+
+from bonafides_lab.market.actions import ALL, Action, Verb
+from bonafides_lab.market.positions import Standing
+from bonafides_lab.market.reserves import RESERVES
+
+LIQUIDATABLE_BELOW = 0.999_999
+"""Aave liquidates below 1; the hair's breadth keeps float rounding from sending a call that reverts."""
+SMALLEST_PROFIT_USD = 3.0
+"""Below it the bonus does not pay for the gas, and the position is left under water."""
+FULL_CLOSE_BELOW = 0.95
+"""Aave V3.0: above this health factor half of the debt may be repaid, below it all."""
+ATOKENS_EVERY = 8
+"""Every so many liquidations one takes aTokens, the second first: some liquidators do, and a ledger must follow."""
+
+
+def find_liquidations(
+    standings: Iterable[tuple[Address, Standing]], liquidators: Sequence[Address], already_done: int
+) -> list[Action]:
+    """One call for each position that may be liquidated and pays: its largest debt for its largest collateral.
+
+    The amount asked is all; the contract cuts it to the close factor and to the collateral there is. `already_done` is
+    the count of earlier liquidations: it deals the work out.
+    """
+    calls: list[Action] = []
+    for wallet, standing in standings:
+        if standing.health_factor >= LIQUIDATABLE_BELOW or expected_profit_usd(standing) < SMALLEST_PROFIT_USD:
+            continue
+        number = already_done + len(calls)
+        verb = Verb.LIQUIDATE_FOR_ATOKENS if number % ATOKENS_EVERY == 1 else Verb.LIQUIDATE
+        liquidator = liquidators[number % len(liquidators)]
+        debt, collateral = standing.largest_debt, standing.largest_supply
+        calls.append(Action(verb, liquidator, debt, ALL, other=wallet, collateral_reserve=collateral))
+    return calls
+
+
+def expected_profit_usd(standing: Standing) -> float:
+    """The bonus that one liquidation of this position brings, in USD."""
+    collateral = standing.largest_supply
+    bonus = RESERVES[collateral].liquidation_bonus_bps / 10_000
+    close_factor = 0.5 if standing.health_factor > FULL_CLOSE_BELOW else 1.0
+    repaid = min(close_factor * standing.debt_usd[standing.largest_debt], standing.supply_usd[collateral] / bonus)
+    return repaid * (bonus - 1)

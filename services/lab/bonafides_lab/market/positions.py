@@ -1,0 +1,167 @@
+"""What wallets hold in the market, read from the chain's own scaled balances, and what it is worth."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bonafides.types import Address
+
+from bonafides_lab.market import methods
+from bonafides_lab.market.calldata import words
+from bonafides_lab.market.chain import Chain
+from bonafides_lab.market.deployment import PRICE_UNIT, Deployment
+from bonafides_lab.market.reserves import RAY, RESERVES
+
+DUST_USD = 1.0
+"""Below this a balance counts as nothing: what rounding leaves behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """Prices and interest indices of all reserves at one moment, in the order of `RESERVES`."""
+
+    prices: tuple[int, ...]
+    """USD with 8 decimals."""
+    income_indices: tuple[int, ...]
+    """Ray: what one scaled unit of supply has grown to."""
+    debt_indices: tuple[int, ...]
+    """Ray: what one scaled unit of variable debt has grown to."""
+
+    supply_usd_per_scaled: tuple[float, ...] = field(init=False)
+    """Dollars per scaled base unit of supply."""
+    debt_usd_per_scaled: tuple[float, ...] = field(init=False)
+    """Dollars per scaled base unit of debt."""
+
+    def __post_init__(self) -> None:
+        # Computed once: each day values every wallet with them.
+        object.__setattr__(self, "supply_usd_per_scaled", self._usd_per_scaled(self.income_indices))
+        object.__setattr__(self, "debt_usd_per_scaled", self._usd_per_scaled(self.debt_indices))
+
+    def _usd_per_scaled(self, indices: Sequence[int]) -> tuple[float, ...]:
+        return tuple(
+            price / PRICE_UNIT * (index / RAY) / 10**spec.decimals
+            for price, index, spec in zip(self.prices, indices, RESERVES, strict=True)
+        )
+
+    def base_units(self, reserve: int, usd: float) -> int:
+        """How many base units of the token so many dollars buy, rounded down, at least 0."""
+        return max(0, int(usd / (self.prices[reserve] / PRICE_UNIT) * 10 ** RESERVES[reserve].decimals))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A wallet's position in dollars. Good to about 1e-12: decisions need no more, and none of it is ever stored."""
+
+    supply_usd: tuple[float, ...]
+    debt_usd: tuple[float, ...]
+    borrowing_capacity_usd: float
+    """What the collateral lets the wallet owe when it borrows: supply times loan-to-value."""
+    liquidation_capacity_usd: float
+    """What the collateral carries before it is liquidated: supply times liquidation threshold."""
+
+    @property
+    def total_supply_usd(self) -> float:
+        return sum(self.supply_usd)
+
+    @property
+    def total_debt_usd(self) -> float:
+        return sum(self.debt_usd)
+
+    @property
+    def health_factor(self) -> float:
+        """Infinite without debt; below 1 anyone may liquidate."""
+        debt = self.total_debt_usd
+        return self.liquidation_capacity_usd / debt if debt > 0 else math.inf
+
+    @property
+    def used_share(self) -> float:
+        """Debt as a share of the borrowing capacity; infinite when there is debt and no capacity."""
+        debt = self.total_debt_usd
+        if debt <= 0:
+            return 0.0
+        return debt / self.borrowing_capacity_usd if self.borrowing_capacity_usd > 0 else math.inf
+
+    @property
+    def largest_supply(self) -> int:
+        """The reserve that most of the supply is in."""
+        return max(range(len(RESERVES)), key=self.supply_usd.__getitem__)
+
+    @property
+    def largest_debt(self) -> int:
+        """The reserve that most of the debt is in."""
+        return max(range(len(RESERVES)), key=self.debt_usd.__getitem__)
+
+
+EMPTY_STANDING = Standing((0.0,) * len(RESERVES), (0.0,) * len(RESERVES), 0.0, 0.0)
+
+
+@dataclass(slots=True)
+class Holding:
+    """Scaled balances of one wallet, as the contracts hold them."""
+
+    supply: list[int] = field(default_factory=lambda: [0] * len(RESERVES))
+    debt: list[int] = field(default_factory=lambda: [0] * len(RESERVES))
+    not_collateral: set[int] = field(default_factory=set)
+    """Reserves whose supply the wallet has switched off as collateral."""
+
+
+class Book:
+    """Holdings of every wallet that has acted. It is refreshed from the chain, never guessed from what was sent."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._reserves = deployment.reserves
+        self._holdings: dict[Address, Holding] = {}
+
+    def refresh(self, chain: Chain, touched: Iterable[tuple[Address, int]]) -> None:
+        """Read the scaled balances of each (wallet, reserve) again."""
+        places = list(dict.fromkeys(touched))
+        requests = []
+        for wallet, reserve in places:
+            contracts = self._reserves[reserve]
+            request = methods.SCALED_BALANCE_OF(wallet)
+            requests += [(contracts.a_token, request), (contracts.variable_debt_token, request)]
+        answers = chain.calls(requests)
+        for place, (wallet, reserve) in enumerate(places):
+            holding = self._holdings.setdefault(wallet, Holding())
+            holding.supply[reserve] = words(answers[2 * place])[0]
+            holding.debt[reserve] = words(answers[2 * place + 1])[0]
+
+    def set_collateral(self, wallet: Address, reserve: int, *, counts: bool) -> None:
+        """Note that a wallet switched a reserve on or off as collateral."""
+        excluded = self._holdings.setdefault(wallet, Holding()).not_collateral
+        excluded.discard(reserve) if counts else excluded.add(reserve)
+
+    def indebted_wallets(self) -> list[Address]:
+        """Wallets with any variable debt, in the order in which they first acted."""
+        return [wallet for wallet, holding in self._holdings.items() if any(holding.debt)]
+
+    def standing(self, wallet: Address, quotes: Quotes) -> Standing:
+        """What the wallet's position is worth at these quotes."""
+        holding = self._holdings.get(wallet)
+        if holding is None:
+            return EMPTY_STANDING
+        return standing_of(holding, quotes.supply_usd_per_scaled, quotes.debt_usd_per_scaled)
+
+
+def standing_of(
+    holding: Holding, supply_usd_per_scaled: Sequence[float], debt_usd_per_scaled: Sequence[float]
+) -> Standing:
+    """Value a holding. The two factors are those of `Quotes`, computed once for many wallets."""
+    supply = tuple(scaled * usd for scaled, usd in zip(holding.supply, supply_usd_per_scaled, strict=True))
+    borrowing = liquidation = 0.0
+    for reserve, value in enumerate(supply):
+        if value and reserve not in holding.not_collateral:
+            borrowing += value * RESERVES[reserve].ltv
+            liquidation += value * RESERVES[reserve].liquidation_threshold
+    debt = tuple(scaled * usd for scaled, usd in zip(holding.debt, debt_usd_per_scaled, strict=True))
+    return Standing(supply, debt, borrowing, liquidation)
+
+
+def read_quotes(chain: Chain, deployment: Deployment, prices: Sequence[int]) -> Quotes:
+    """Today's interest indices beside the posted prices."""
+    requests = []
+    for method in (methods.NORMALIZED_INCOME, methods.NORMALIZED_DEBT):
+        requests += [(deployment.pool, method(reserve.token)) for reserve in deployment.reserves]
+    indices = [words(answer)[0] for answer in chain.calls(requests)]
+    half = len(deployment.reserves)
+    return Quotes(tuple(prices), tuple(indices[:half]), tuple(indices[half:]))

@@ -1,0 +1,118 @@
+"""Seeded daily price paths: correlated, with jumps and crashes; stablecoins stay near a dollar."""
+
+import math
+import random
+from dataclasses import dataclass
+
+from bonafides.errors import InvalidInput
+
+from bonafides_lab.market.deployment import PRICE_UNIT
+from bonafides_lab.market.reserves import DAI, RESERVES, USDC, WBTC, WETH
+
+DAYS_PER_YEAR = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A fall of the whole market within one day, at a fixed place in the path."""
+
+    at: float
+    """Share of the path that has passed, in [0, 1)."""
+    fall: float
+    """How much of its price WETH loses, in (0, 1); WBTC loses four fifths of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceModel:
+    """Geometric Brownian motion with jumps, per day.
+
+    The volatilities are near the realised ones of 2020 to 2024: about 75 % a year for ether, 55 % for bitcoin, with a
+    correlation of daily returns of .8.
+    """
+
+    daily_drift: float = 0.0002
+    weth_daily_volatility: float = 0.036
+    wbtc_daily_volatility: float = 0.028
+    correlation: float = 0.8
+    crashes_per_year: float = 4.0
+    crash_fall_low: float = 0.08
+    crash_fall_high: float = 0.26
+    rebound: float = 0.35
+    """Share of a crash that comes back over the ten days after it, on average."""
+    stable_pull: float = 0.35
+    stable_noise: float = 0.0006
+    depegs_per_year: float = 0.4
+    depeg_low: float = 0.01
+    depeg_high: float = 0.05
+    scheduled: tuple[Crash, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PricePath:
+    """Prices per day and reserve."""
+
+    days: tuple[tuple[int, ...], ...]
+    """One row per day; in it one price per reserve of `RESERVES`: USD with 8 decimals, above 0."""
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+
+REBOUND_DAYS = 10
+WBTC_SHARE_OF_CRASH = 0.8
+
+
+def price_path(seed: int, days: int, model: PriceModel | None = None) -> PricePath:
+    """The path of `days` days for this seed, starting at the reserves' start prices.
+
+    Raises:
+        InvalidInput: `days` is below 1.
+    """
+    if days < 1:
+        raise InvalidInput(f"a price path needs at least one day, asked for {days}")
+    model = model or PriceModel()
+    rng = random.Random(f"prices/{seed}")  # noqa: S311  a simulation must be repeatable, not secret
+    scheduled = {int(crash.at * days): crash.fall for crash in model.scheduled}
+    log_price = {WETH: 0.0, WBTC: 0.0}
+    off_peg = {USDC: 0.0, DAI: 0.0}
+    rebound_per_day, rebound_left = 0.0, 0
+    rows = []
+    for day in range(days):
+        if day > 0:
+            common, own = rng.gauss(0, 1), rng.gauss(0, 1)
+            bitcoin = model.correlation * common + math.sqrt(1 - model.correlation**2) * own
+            log_price[WETH] += _step(model.weth_daily_volatility, model.daily_drift, common)
+            log_price[WBTC] += _step(model.wbtc_daily_volatility, model.daily_drift, bitcoin)
+            fall = _fall_today(rng, model, scheduled.get(day, 0.0))
+            if fall > 0:
+                log_price[WETH] += math.log(1 - fall)
+                log_price[WBTC] += math.log(1 - WBTC_SHARE_OF_CRASH * fall)
+                rebound_per_day = -math.log(1 - fall) * model.rebound / REBOUND_DAYS
+                rebound_left = REBOUND_DAYS
+            elif rebound_left > 0:
+                log_price[WETH] += rebound_per_day
+                log_price[WBTC] += WBTC_SHARE_OF_CRASH * rebound_per_day
+                rebound_left -= 1
+            for asset in off_peg:
+                off_peg[asset] += -model.stable_pull * off_peg[asset] + rng.gauss(0, model.stable_noise)
+                if rng.random() < model.depegs_per_year / DAYS_PER_YEAR:
+                    off_peg[asset] -= rng.uniform(model.depeg_low, model.depeg_high)
+        moves = {asset: math.exp(value) for asset, value in log_price.items()}
+        moves |= {asset: 1 + gap for asset, gap in off_peg.items()}
+        rows.append(
+            tuple(
+                max(1, round(spec.start_price_usd * moves[asset] * PRICE_UNIT)) for asset, spec in enumerate(RESERVES)
+            )
+        )
+    return PricePath(tuple(rows))
+
+
+def _step(volatility: float, drift: float, shock: float) -> float:
+    return drift - volatility**2 / 2 + volatility * shock
+
+
+def _fall_today(rng: random.Random, model: PriceModel, scheduled_fall: float) -> float:
+    """Always draws the same count of numbers, so that a scheduled crash does not shift the rest of the path."""
+    happens = rng.random() < model.crashes_per_year / DAYS_PER_YEAR
+    fall = rng.uniform(model.crash_fall_low, model.crash_fall_high)
+    return scheduled_fall or (fall if happens else 0.0)

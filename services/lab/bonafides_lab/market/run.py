@@ -1,0 +1,216 @@
+"""The market's course, day by day, on any chain: prices move, liquidators act, borrowers decide.
+
+```
+ day d ── price block ── liquidation blocks, until nothing is left to liquidate ── borrowers' blocks, spread over it ──►
+          00:00          00:01, 00:02 …                                            01:00 … 23:00
+```
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bonafides.types import Address
+
+from bonafides_lab.market import methods
+from bonafides_lab.market.actions import Action, Verb, transaction_of
+from bonafides_lab.market.chain import Chain
+from bonafides_lab.market.decisions import Memory, decide
+from bonafides_lab.market.deployment import Deployment
+from bonafides_lab.market.habits import Borrower
+from bonafides_lab.market.liquidations import find_liquidations
+from bonafides_lab.market.positions import Book, Quotes, read_quotes
+from bonafides_lab.market.prices import PricePath
+from bonafides_lab.market.reserves import RESERVES, STABLE_RESERVES
+from bonafides_lab.market.wallets import wallet_of
+
+DAY_S = 86_400
+MOST_LIQUIDATION_ROUNDS = 5
+LIQUIDATION_ROUND_S = 60
+BORROWERS_START_S = 3_600
+BORROWERS_END_S = 82_800
+MOST_ACTIONS_PER_BLOCK = 40
+FEED_DEVIATION = 0.001
+"""A feed posts a price that moved by this share, as Chainlink's do (their thresholds: .1 to .5 %)."""
+DEPTH_OF_STABLES = 1.0
+DEPTH_OF_VOLATILES = 0.5
+"""What the big lenders supply of each asset, as a share of all borrowers' wealth; it keeps utilisation near a half."""
+LIQUIDATORS = 3
+BIG_LENDERS = 3
+FUNDS_USD = 10**13
+"""What each wallet is minted of a token when it first pays in it: tokens of a test market cost nothing."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened, counted."""
+
+    succeeded: Counter[Verb] = field(default_factory=Counter)
+    reverted: Counter[Verb] = field(default_factory=Counter)
+    set_up: int = 0
+    """Mints, approvals and price updates: needed, but none of Aave's own transactions."""
+    liquidated: Counter[Address] = field(default_factory=Counter)
+    """Liquidations per liquidated wallet."""
+    wallet_days_in_debt: int = 0
+    liquidations_on_day: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def aave_transactions(self) -> int:
+        """Transactions with Aave's pool and tokens that succeeded."""
+        return sum(self.succeeded.values())
+
+    @property
+    def liquidations(self) -> int:
+        return self.succeeded[Verb.LIQUIDATE] + self.succeeded[Verb.LIQUIDATE_FOR_ATOKENS]
+
+
+class MarketRun:
+    """One market in progress."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        deployment: Deployment,
+        people: Sequence[Borrower],
+        path: PricePath,
+        *,
+        seed: int,
+        start_timestamp: int,
+    ) -> None:
+        self._chain = chain
+        self._deployment = deployment
+        self._people = people
+        self._path = path
+        self._start = start_timestamp
+        self._book = Book(deployment)
+        self._memories = [Memory() for _ in people]
+        self._dice = [random.Random(f"days/{seed}/{person.index}") for person in people]  # noqa: S311  repeatable
+        self._order = random.Random(f"order/{seed}")  # noqa: S311
+        self._posted = list(path.days[0])
+        self._funded: set[tuple[Address, int]] = set()
+        self._timestamp = deployment.ready_timestamp
+        self.liquidators = [wallet_of(seed, f"liquidator/{number}") for number in range(LIQUIDATORS)]
+        self.big_lenders = [wallet_of(seed, f"lender/{number}") for number in range(BIG_LENDERS)]
+        self.tally = Tally()
+        chain.fund([*self.liquidators, *self.big_lenders, *self._wallets_of_people()])
+
+    @property
+    def book(self) -> Book:
+        """The holdings as last read."""
+        return self._book
+
+    def _wallets_of_people(self) -> Iterable[Address]:
+        for person in self._people:
+            yield person.address
+            if person.companion is not None:
+                yield person.companion
+
+    def open_market(self) -> None:
+        """The big lenders come first: without them there is nothing to borrow."""
+        wealth = sum(person.habits.wealth_usd for person in self._people)
+        quotes = self._quotes()
+        actions = []
+        for lender in self.big_lenders:
+            for reserve in range(len(RESERVES)):
+                depth = DEPTH_OF_STABLES if reserve in STABLE_RESERVES else DEPTH_OF_VOLATILES
+                units = quotes.base_units(reserve, depth * wealth / len(self.big_lenders))
+                actions.append(Action(Verb.SUPPLY, lender, reserve, units))
+        self._mine(actions, self._deployment.ready_timestamp + LIQUIDATION_ROUND_S)
+
+    def play_day(self, day: int) -> None:
+        """One day, from its price to its last transaction."""
+        midnight = self._start + day * DAY_S
+        self._post_prices(self._path.days[day], midnight)
+        quotes = self._quotes()
+        self._liquidate(quotes, day, midnight)
+        actions_of_people = []
+        for number, person in enumerate(self._people):
+            standing = self._book.standing(person.address, quotes)
+            if standing.total_debt_usd > 0:
+                self.tally.wallet_days_in_debt += 1
+            decision = decide(person, standing, self._memories[number], quotes, day, self._dice[number])
+            self._memories[number] = decision.memory
+            if decision.actions:
+                actions_of_people.append(decision.actions)
+        self._order.shuffle(actions_of_people)
+        self._mine_through_the_day(actions_of_people, midnight)
+
+    def close_market(self, end_timestamp: int) -> None:
+        """A last block, exactly at `end_timestamp`: the feeds say their prices once more, as a heartbeat does."""
+        self._post_prices(self._posted, end_timestamp, heartbeat=True)
+
+    def _quotes(self) -> Quotes:
+        return read_quotes(self._chain, self._deployment, self._posted)
+
+    def _post_prices(self, prices: Sequence[int], timestamp: int, *, heartbeat: bool = False) -> None:
+        moved = [
+            reserve
+            for reserve, price in enumerate(prices)
+            if heartbeat or abs(price - self._posted[reserve]) >= FEED_DEVIATION * self._posted[reserve]
+        ]
+        self._chain.open_block(timestamp)
+        for reserve in moved:
+            self._posted[reserve] = prices[reserve]
+            feed = self._deployment.reserves[reserve].feed
+            self._chain.send(self._deployment.admin, feed, methods.SET_PRICE(prices[reserve]))
+        self.tally.set_up += len(moved)
+        self._chain.close_block()
+
+    def _liquidate(self, quotes: Quotes, day: int, midnight: int) -> None:
+        for round_number in range(1, MOST_LIQUIDATION_ROUNDS + 1):
+            standings = [(wallet, self._book.standing(wallet, quotes)) for wallet in self._book.indebted_wallets()]
+            calls = find_liquidations(standings, self.liquidators, self.tally.liquidations)
+            if not calls:
+                return
+            before = self.tally.liquidations
+            self._mine(calls, midnight + round_number * LIQUIDATION_ROUND_S)
+            self.tally.liquidations_on_day[day] += self.tally.liquidations - before
+
+    def _mine_through_the_day(self, groups: Sequence[Sequence[Action]], midnight: int) -> None:
+        """Blocks of whole groups (what one borrower sends in one go), spread evenly over the day."""
+        blocks: list[list[Action]] = []
+        for group in groups:
+            if not blocks or len(blocks[-1]) + len(group) > MOST_ACTIONS_PER_BLOCK:
+                blocks.append([])
+            blocks[-1] += group
+        step = (BORROWERS_END_S - BORROWERS_START_S) // max(1, len(blocks))
+        for number, actions in enumerate(blocks):
+            self._mine(actions, midnight + BORROWERS_START_S + number * step)
+
+    def _mine(self, actions: Sequence[Action], timestamp: int) -> None:
+        self._chain.open_block(timestamp)
+        place_of: list[int] = []
+        sent = 0
+        for action in actions:
+            if action.pays_in_tokens and (action.sender, action.reserve) not in self._funded:
+                sent += self._fund(action.sender, action.reserve)
+            self._chain.send(action.sender, *transaction_of(action, self._deployment))
+            place_of.append(sent)
+            sent += 1
+        block = self._chain.close_block()
+        touched: list[tuple[Address, int]] = []
+        for action, place in zip(actions, place_of, strict=True):
+            touched += action.touches
+            if block.succeeded[place]:
+                self._note_success(action)
+            else:
+                self.tally.reverted[action.verb] += 1
+        self._book.refresh(self._chain, touched)
+
+    def _fund(self, wallet: Address, reserve: int) -> int:
+        """Mint to the wallet, by itself, so that its own nonces order the three; returns how many were sent."""
+        token, spec = self._deployment.reserves[reserve].token, RESERVES[reserve]
+        units = int(FUNDS_USD / spec.start_price_usd) * 10**spec.decimals
+        self._chain.send(wallet, token, methods.MINT(units))
+        self._chain.send(wallet, token, methods.APPROVE(self._deployment.pool, 2**256 - 1))
+        self._funded.add((wallet, reserve))
+        self.tally.set_up += 2
+        return 2
+
+    def _note_success(self, action: Action) -> None:
+        self.tally.succeeded[action.verb] += 1
+        if action.verb is Verb.COLLATERAL_OFF:
+            self._book.set_collateral(action.sender, action.reserve, counts=False)
+        if action.verb in (Verb.LIQUIDATE, Verb.LIQUIDATE_FOR_ATOKENS) and action.other is not None:
+            self.tally.liquidated[action.other] += 1
