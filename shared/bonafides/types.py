@@ -273,7 +273,11 @@ class AttestationStatus(StrEnum):
 
 
 class VerificationStatus(StrEnum):
-    """The verifier's answer. The first failing check names it, in the order of this list."""
+    """The verifier's answer. The first failing check names it, in the order of this list.
+
+    If none fails, the first that could not be made does (`HOLDER_UNCHECKED`, `NEEDS_CHAIN`, `ROOT_UNCHECKED`): so these
+    say that nothing failed, and something was not looked at. Lend on `VALID` only.
+    """
 
     VALID = "VALID"
     MALFORMED = "MALFORMED"
@@ -286,6 +290,10 @@ class VerificationStatus(StrEnum):
     KEY_REVOKED = "KEY_REVOKED"
     BAD_DISCLOSURE = "BAD_DISCLOSURE"
     HOLDER_MISMATCH = "HOLDER_MISMATCH"
+    AUDIENCE_MISMATCH = "AUDIENCE_MISMATCH"
+    """The holder signed for another audience or nonce: perhaps a replay."""
+    PRESENTATION_EXPIRED = "PRESENTATION_EXPIRED"
+    """The holder's own signature is too old; the attestation may still be valid."""
     HOLDER_UNCHECKED = "HOLDER_UNCHECKED"
     NEEDS_CHAIN = "NEEDS_CHAIN"
     NOT_YET_VALID = "NOT_YET_VALID"
