@@ -18,8 +18,17 @@ def wait_for_broker(process: Process, port: int, timeout_s: float) -> None:
 
     Raises Unavailable with the last log lines when it ends first or takes longer than `timeout_s`.
     """
-    process.wait_until(lambda: _answers_request(port), f"answer to a Kafka client on port {port}", timeout_s)
-    process.wait_until(lambda: _answers_admin_client(port), f"answer to an admin client on port {port}", timeout_s)
+    process.wait_until(lambda: broker_answers(port), f"answer to an admin client on port {port}", timeout_s)
+
+
+def broker_answers(port: int) -> bool:
+    """Whether a broker on 127.0.0.1:`port` answers an admin client now."""
+    return _answers_request(port) and _answers_admin_client(f"127.0.0.1:{port}")
+
+
+def bootstrap_answers(bootstrap: str) -> bool:
+    """Whether a broker at `host:port[,host:port…]` answers an admin client within two seconds."""
+    return _answers_admin_client(bootstrap)
 
 
 def _answers_request(port: int) -> bool:
@@ -36,9 +45,9 @@ def _answers_request(port: int) -> bool:
         return False
 
 
-def _answers_admin_client(port: int) -> bool:
+def _answers_admin_client(bootstrap: str) -> bool:
     try:
-        admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", bootstrap_timeout_ms=2000)
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=2000)
         try:
             admin.list_topics()
         finally:

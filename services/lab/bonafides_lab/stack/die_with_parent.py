@@ -3,11 +3,13 @@
     python -I -S die_with_parent.py PARENT_PID SIGNAL UID|- GID|- PROGRAM [ARGUMENT...]
 
 No process stays between parent and program: this one replaces itself. A change of user clears the death signal, so the
-user comes first. On systems without prctl (not Linux) the program starts without it.
+user comes first. On systems without prctl (not Linux) the program starts without it. SIGINT and SIGTERM get their
+default meaning back: a shell makes background jobs deaf to Ctrl-C, and that would be inherited.
 """
 
 import ctypes
 import os
+import signal
 import sys
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -15,6 +17,8 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def main() -> None:
     parent, death_signal, uid, gid, program, *arguments = sys.argv[1:]
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_DFL)
     if uid != "-":
         os.setgroups([])
         os.setgid(int(gid))

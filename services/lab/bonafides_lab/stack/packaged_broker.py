@@ -17,6 +17,7 @@ from bonafides_lab.stack.folders import CACHE_FOLDER, only_one_installs
 from bonafides_lab.stack.server import LocalServer
 
 READY_TIMEOUT_S = 30
+PACKAGED_BROKER_NAME = "tansu 0.6, the packaged Kafka-compatible broker (in memory, local process)"
 
 
 class PackagedBroker(LocalServer):
@@ -32,7 +33,7 @@ class PackagedBroker(LocalServer):
 
     @property
     def detail(self) -> str:
-        return "tansu 0.6, the packaged Kafka-compatible broker (in memory, local process), not Apache Kafka itself"
+        return PACKAGED_BROKER_NAME
 
     def _launch(self) -> Process:
         listener = f"tcp://{self.address}"

@@ -15,7 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from bonafides.errors import InvalidInput, MissingTool, Unavailable
@@ -66,7 +66,6 @@ class LocalPostgres(LocalServer):
         super().__init__(folder)
         self._programs = programs
         self._port = free_port()
-        self._password = secrets.token_urlsafe(24)
         self._run_as = _unprivileged_user()
         self._borrowed: list[Path] = []
         self._bin = programs.folder
@@ -74,7 +73,7 @@ class LocalPostgres(LocalServer):
 
     @property
     def address(self) -> str:
-        return f"postgresql://{SUPERUSER}:{quote(self._password)}@127.0.0.1:{self._port}/postgres"
+        return f"postgresql://{SUPERUSER}:{self._password()}@127.0.0.1:{self._port}/postgres"
 
     @property
     def detail(self) -> str:
@@ -115,21 +114,22 @@ class LocalPostgres(LocalServer):
         )
 
     def _wait_until_ready(self, process: Process) -> None:
-        process.wait_until(self._answers, "answer to a query", READY_TIMEOUT_S)
+        process.wait_until(lambda: postgres_answers(self.address), "answer to a query", READY_TIMEOUT_S)
 
-    def _answers(self) -> bool:
-        try:
-            with psycopg.connect(self.address, connect_timeout=2) as connection:
-                connection.execute("select 1")
-        except psycopg.OperationalError:
-            return False
-        return True
+    def _password(self) -> str:
+        """The superuser's password, kept beside the data so that a later stack in this folder can use it."""
+        kept = self.folder / "superuser.password"
+        if not kept.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            kept.touch(mode=0o600)
+            kept.write_text(new_password())
+        return kept.read_text()
 
     def _init_database(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True)
         password_file = self._data.parent / f"{self._data.name}.password"
         password_file.touch(mode=0o600)
-        password_file.write_text(self._password)
+        password_file.write_text(self._password())
         if self._run_as is not None:
             for path in (self._data, password_file):
                 os.chown(path, self._run_as.uid, self._run_as.gid)
@@ -159,6 +159,21 @@ class LocalPostgres(LocalServer):
         os.chown(folder, user.uid, user.gid)
         self._borrowed.append(folder)
         return folder
+
+
+def new_password() -> str:
+    """A random password that needs no quoting in a URL."""
+    return secrets.token_urlsafe(24)
+
+
+def postgres_answers(url: str) -> bool:
+    """Whether the server answers a query within two seconds."""
+    try:
+        with psycopg.connect(url, connect_timeout=2) as connection:
+            connection.execute("select 1")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def create_database(admin_url: str, name: str) -> str:

@@ -1,13 +1,17 @@
 """What the resolver hands out for each part of the stack, whoever runs it."""
 
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bonafides.errors import InvalidInput
+from bonafides.errors import InvalidInput, Unavailable
 
 from bonafides_lab.processes import Process
+
+GIVEN_TIMEOUT_S = 10
 
 
 class StackServer(Protocol):
@@ -40,9 +44,15 @@ class GivenServer:
 
     address: str
     detail: str
+    is_ready: Callable[[], bool]
 
     def start(self) -> None:
-        """Nothing to do: it runs already."""
+        """It runs already: only see whether it answers. Raises Unavailable after ten seconds of silence."""
+        deadline = time.monotonic() + GIVEN_TIMEOUT_S
+        while not self.is_ready():
+            if time.monotonic() > deadline:
+                raise Unavailable(f"nothing answers at the address {self.detail}")
+            time.sleep(0.2)
 
     def stop(self) -> None:
         """Nothing to do: it is not ours."""
