@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import SettingsConfigDict
-
 from bonafides.errors import InvalidSettings
 from bonafides.settings import ServiceSettings, read_secret
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
 
 
 class IngestSettings(ServiceSettings):
