@@ -1,4 +1,4 @@
-"""One small issuer for the tests of attestation: fixed keys, fixed seeds, fixed times, so that bytes can be compared."""
+"""One small issuer for the tests: fixed keys, fixed seeds, fixed times, so that bytes can be compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -7,6 +7,7 @@ presentation = typed data (what was signed) + signature + inclusion in a batch (
 Nothing in it is believed: the trust file, the holder and the chain decide.
 """
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -26,6 +27,7 @@ from bonafides.verify.strict_json import read_strict_json
 from bonafides.verify.typed_data import DOMAIN_NAME, DOMAIN_VERSION, Domain, PresentationMessage, ScoreAttestation
 
 PRESENTATION_FORMAT: Literal["bonafides-presentation/1"] = "bonafides-presentation/1"
+_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}|0x[0-9a-f]{64}")
 MAX_PROOF = 64  # a batch has at most 65,536 leaves: 16 levels; a subject far fewer
 Proof = Annotated[tuple[JsonDigest, ...], Field(max_length=MAX_PROOF, strict=False)]
 Audience = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
@@ -226,7 +228,14 @@ def read_presentation(raw: bytes | str) -> Presentation:
 
 
 def explain_validation_error(error: ValidationError) -> str:
-    """Where the first mistake is and what was expected; never the value, which may be a salt."""
+    """Where the first mistake is and what was expected; never the value, which may be a salt.
+
+    A key that is none of ours is not repeated either: it could carry control characters to a terminal.
+    """
     first = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the file"
+    place = ".".join(_place_name(part) for part in first["loc"]) or "the file"
     return f"{place}: {first['msg']}"
+
+
+def _place_name(part: int | str) -> str:
+    return str(part) if isinstance(part, int) or _PLAIN_KEY.fullmatch(part) else "(an unknown key)"
