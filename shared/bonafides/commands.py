@@ -38,6 +38,28 @@ def topics(
     replication: Annotated[
         int, typer.Option(envvar="BONAFIDES_OPERATE_KAFKA_REPLICATION", min=1, max=9, help="Copies of each partition.")
     ] = 3,
+    security_protocol: Annotated[
+        str,
+        typer.Option(
+            envvar="BONAFIDES_OPERATE_KAFKA_SECURITY_PROTOCOL", help="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+        ),
+    ] = "PLAINTEXT",
+    sasl_mechanism: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BONAFIDES_OPERATE_KAFKA_SASL_MECHANISM",
+            help="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; only with SASL.",
+        ),
+    ] = None,
+    sasl_username: Annotated[str | None, typer.Option(envvar="BONAFIDES_OPERATE_KAFKA_SASL_USERNAME")] = None,
+    sasl_password_file: Annotated[
+        Path | None,
+        typer.Option(envvar="BONAFIDES_OPERATE_KAFKA_SASL_PASSWORD_FILE", help="File with the user's password."),
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(envvar="BONAFIDES_OPERATE_KAFKA_CA_FILE", help="CA of the brokers' certificates."),
+    ] = None,
 ) -> None:
     """Create the topics that are missing, with their partitions and retention; refuse a topic of another shape.
 
@@ -46,9 +68,18 @@ def topics(
     from rich.console import Console
 
     from bonafides.kafka_bus import KafkaBusAdmin, KafkaConnection
+    from bonafides.settings import read_optional_secret
     from bonafides.topics import TOPICS, dead_letter_topic
 
-    admin = KafkaBusAdmin(KafkaConnection(bootstrap), "bonafides-operate")
+    connection = KafkaConnection(
+        bootstrap,
+        security_protocol=security_protocol,
+        sasl_mechanism=sasl_mechanism,
+        sasl_username=sasl_username,
+        sasl_password=read_optional_secret(sasl_password_file, "--sasl-password-file"),
+        ssl_cafile=str(ca_file) if ca_file else None,
+    )
+    admin = KafkaBusAdmin(connection, "bonafides-operate")
     try:
         wanted = (*TOPICS, *(dead_letter_topic(topic) for topic in TOPICS))
         admin.ensure_topics(wanted, replication)
