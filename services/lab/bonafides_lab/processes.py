@@ -109,11 +109,14 @@ class Process:
     def wait_until(self, is_ready: Callable[[], bool], what: str, timeout_s: float) -> None:
         """Ask `is_ready` until it says yes. Raises Unavailable with the last log lines on exit or after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
-        while not is_ready():
-            if self._has_ended():
+        while True:
+            answered = is_ready()
+            if self._has_ended():  # an answer may then have been another program's
                 raise Unavailable(
                     f"{self.name} ended with exit code {self._reap()} before {what}; its last lines:\n{self.tail()}"
                 )
+            if answered:
+                return
             if time.monotonic() > deadline:
                 raise Unavailable(
                     f"{self.name} (pid {self.pid}) was not ready after {timeout_s:g} s: no {what}; "

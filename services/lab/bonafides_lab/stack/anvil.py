@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bonafides.errors import Unavailable
 
-from bonafides_lab.processes import Process, free_port
+from bonafides_lab.processes import Process
 from bonafides_lab.stack.anvil_rpc import AnvilRpc
 from bonafides_lab.stack.node_tools import FOUNDRY_VERSION, anvil_program, ensure_node_tools
 from bonafides_lab.stack.server import LocalServer
@@ -51,11 +51,10 @@ class LocalAnvil(LocalServer):
     def __init__(self, folder: Path, options: AnvilOptions | None = None) -> None:
         super().__init__(folder)
         self.options = options if options is not None else AnvilOptions()
-        self._port = free_port()
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def detail(self) -> str:
@@ -68,7 +67,7 @@ class LocalAnvil(LocalServer):
 
     def _launch(self) -> Process:
         ensure_node_tools()
-        argv = [str(anvil_program()), "--host", "127.0.0.1", "--port", str(self._port), "--quiet"]
+        argv = [str(anvil_program()), "--host", "127.0.0.1", "--port", str(self.port), "--quiet"]
         argv += ["--cache-path", str(self.folder / "cache"), *self.options.arguments()]
         if self.options.keeps_state:
             argv += ["--state", str(self.folder / "state.json"), "--preserve-historical-states"]

@@ -22,6 +22,7 @@ JVM_OPTIONS = (
     "-XX:TieredStopAtLevel=1",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
 )
 
 
@@ -31,11 +32,11 @@ class LocalKafka(LocalServer):
     def __init__(self, folder: Path, java: Java) -> None:
         super().__init__(folder)
         self._java = java
-        self._port, self._controller_port = free_port(), free_port()
+        self._controller_port = free_port()
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        return f"127.0.0.1:{self.port}"
 
     @property
     def detail(self) -> str:
@@ -44,13 +45,13 @@ class LocalKafka(LocalServer):
     def _launch(self) -> Process:
         jars = ensure_kafka_jars()
         settings = self.folder / "server.properties"
-        settings.write_text(server_properties(self._port, self._controller_port, self.folder / "data"))
+        settings.write_text(server_properties(self.port, self._controller_port, self.folder / "data"))
         if not (self.folder / "data" / "meta.properties").exists():
             self._format(jars, settings)
         return Process.start("kafka", [*self._java_command(jars), "kafka.Kafka", str(settings)], {}, self.folder)
 
     def _wait_until_ready(self, process: Process) -> None:
-        wait_for_broker(process, self._port, READY_TIMEOUT_S)
+        wait_for_broker(process, self.port, READY_TIMEOUT_S)
 
     def _format(self, jars: Path, settings: Path) -> None:
         tool = [*self._java_command(jars), "kafka.tools.StorageTool", "format"]

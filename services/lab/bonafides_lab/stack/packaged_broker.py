@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bonafides.errors import MissingTool
 
-from bonafides_lab.processes import Process, free_port
+from bonafides_lab.processes import Process
 from bonafides_lab.stack.broker_readiness import wait_for_broker
 from bonafides_lab.stack.folders import CACHE_FOLDER, only_one_installs
 from bonafides_lab.stack.server import LocalServer
@@ -23,13 +23,9 @@ PACKAGED_BROKER_NAME = "tansu 0.6, the packaged Kafka-compatible broker (in memo
 class PackagedBroker(LocalServer):
     """A tansu broker in memory. Its topics are gone after `kill` or `stop`."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._port = free_port()
-
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        return f"127.0.0.1:{self.port}"
 
     @property
     def detail(self) -> str:
@@ -42,7 +38,7 @@ class PackagedBroker(LocalServer):
         return Process.start("packaged-broker", argv, {"RUST_LOG": "warn"}, self.folder)
 
     def _wait_until_ready(self, process: Process) -> None:
-        wait_for_broker(process, self._port, READY_TIMEOUT_S)
+        wait_for_broker(process, self.port, READY_TIMEOUT_S)
 
 
 def packaged_broker_program() -> Path:

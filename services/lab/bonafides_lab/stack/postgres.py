@@ -21,7 +21,7 @@ import psycopg
 from bonafides.errors import InvalidInput, MissingTool, Unavailable
 from psycopg import sql
 
-from bonafides_lab.processes import Process, RunAs, clean_environment, free_port
+from bonafides_lab.processes import Process, RunAs, clean_environment
 from bonafides_lab.stack.server import LocalServer
 
 READY_TIMEOUT_S = 30
@@ -65,7 +65,6 @@ class LocalPostgres(LocalServer):
     def __init__(self, folder: Path, programs: PostgresPrograms) -> None:
         super().__init__(folder)
         self._programs = programs
-        self._port = free_port()
         self._run_as = _unprivileged_user()
         self._borrowed: list[Path] = []
         self._bin = programs.folder
@@ -73,7 +72,7 @@ class LocalPostgres(LocalServer):
 
     @property
     def address(self) -> str:
-        return f"postgresql://{SUPERUSER}:{self._password()}@127.0.0.1:{self._port}/postgres"
+        return f"postgresql://{SUPERUSER}:{self._password()}@127.0.0.1:{self.port}/postgres"
 
     @property
     def detail(self) -> str:
@@ -100,7 +99,7 @@ class LocalPostgres(LocalServer):
             self._make_reachable(self._run_as)
         if not (self._data / "PG_VERSION").exists():
             self._init_database()
-        argv = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self._port)]
+        argv = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port)]
         argv += [f"--{name}={value}" for name, value in SETTINGS.items()]
         return Process.start(
             "postgres",

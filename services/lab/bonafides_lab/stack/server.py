@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bonafides.errors import InvalidInput, Unavailable
 
-from bonafides_lab.processes import Process
+from bonafides_lab.processes import Process, accepts_tcp, free_port
 
 GIVEN_TIMEOUT_S = 10
 
@@ -69,6 +69,7 @@ class LocalServer(ABC):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.port = free_port()  # stays the same over `kill` and `start`, so that clients find the server again
         self._process: Process | None = None
 
     @property
@@ -89,6 +90,8 @@ class LocalServer(ABC):
     def start(self) -> None:
         if self._process is not None and self._process.is_running():
             return
+        if accepts_tcp(self.port):  # its answers would be taken for ours
+            raise Unavailable(f"{self.detail} was not started: another program listens on port {self.port}")
         self.folder.mkdir(parents=True, exist_ok=True)
         self._process = self._launch()
         try:
