@@ -24,6 +24,7 @@ class Verb(StrEnum):
     REPAY_WITH_ATOKENS = "repay_with_atokens"
     APPROVE_DELEGATION = "approve_delegation"
     TRANSFER_SUPPLY = "transfer_supply"
+    COLLATERAL_ON = "collateral_on"
     COLLATERAL_OFF = "collateral_off"
     LIQUIDATE = "liquidate"
     LIQUIDATE_FOR_ATOKENS = "liquidate_for_atokens"
@@ -86,6 +87,8 @@ def transaction_of(action: Action, deployment: Deployment) -> tuple[Address, byt
             return reserve.variable_debt_token, methods.APPROVE_DELEGATION(_other(action), amount)
         case Verb.TRANSFER_SUPPLY:
             return reserve.a_token, methods.TRANSFER(_other(action), amount)
+        case Verb.COLLATERAL_ON:
+            return pool, methods.USE_AS_COLLATERAL(reserve.token, 1)
         case Verb.COLLATERAL_OFF:
             return pool, methods.USE_AS_COLLATERAL(reserve.token, 0)
         case Verb.LIQUIDATE | Verb.LIQUIDATE_FOR_ATOKENS:

@@ -258,12 +258,12 @@ def _newcomer(rng: random.Random, days: int) -> Habits:
 def _lender(rng: random.Random, days: int) -> Habits:
     return Habits(
         joins_on_day=int(rng.uniform(0, 0.5 * days)),
-        episode_day=int(rng.uniform(0.55, 0.95) * days),
+        episode_day=int(rng.uniform(0.2, 0.5) * days),
         wealth_usd=_wealth(rng, 40_000),
         collateral=((rng.choice(STABLE_RESERVES), 1.0),) if rng.random() < 0.6 else _volatile_mix(rng),
         debt_reserve=USDC,
         target_use=0.0,
-        attention=rng.uniform(0.01, 0.08),
+        attention=rng.uniform(0.04, 0.1),
         rescue_below=0.0,
         rescue_to=0.0,
         discipline=0.0,

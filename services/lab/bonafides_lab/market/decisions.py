@@ -37,22 +37,31 @@ class Decision:
     actions: tuple[Action, ...] = ()
 
 
+def looks_today(borrower: Borrower, memory: Memory, day: int, rng: random.Random) -> bool:
+    """Whether the borrower looks at the market at all; on most days most do not."""
+    habits = borrower.habits
+    if not memory.has_joined:
+        return day >= habits.joins_on_day
+    return rng.random() < habits.attention
+
+
 def decide(
     borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes, day: int, rng: random.Random
 ) -> Decision:
-    """One day of one borrower. Most days he does not even look."""
+    """What a borrower who looks does."""
     habits = borrower.habits
     if not memory.has_joined:
-        return _join(borrower, quotes, day, rng) if day >= habits.joins_on_day else Decision(memory)
+        return _join(borrower, quotes, day, rng)
     if day >= habits.episode_day and not memory.episode_is_over:
         episode = episode_of(borrower, standing, quotes)
         if episode is not None:
             closed = day if episode.closes_the_debt else memory.closed_on_day
             return Decision(replace(memory, episode_is_over=True, closed_on_day=closed), episode.actions)
-    if rng.random() >= habits.attention:
-        return Decision(memory)
     earned = max(0, day - memory.cash_day) * habits.income_usd_per_day
     memory = replace(memory, cash_usd=memory.cash_usd + earned, cash_day=day)
+    idle = _idle_supply(standing)
+    if idle is not None and habits.target_use > 0:
+        return Decision(memory, (Action(Verb.COLLATERAL_ON, borrower.address, idle, 0),))
     if standing.total_debt_usd <= DUST_USD:
         return _without_debt(borrower, standing, memory, quotes, day, rng)
     if standing.health_factor < habits.rescue_below:
@@ -66,6 +75,14 @@ def decide(
     if rng.random() < habits.withdraws:
         return _withdraw_surplus(borrower, standing, memory, quotes, rng)
     return Decision(memory)
+
+
+def _idle_supply(standing: Standing) -> int | None:
+    """A reserve with a supply that does not count as collateral, although its owner surely thinks so."""
+    for reserve, usd in enumerate(standing.supply_usd):
+        if usd > SMALLEST_MOVE_USD and not standing.is_collateral[reserve]:
+            return reserve
+    return None
 
 
 def _join(borrower: Borrower, quotes: Quotes, day: int, rng: random.Random) -> Decision:

@@ -42,7 +42,7 @@ class Habits:
 
     joins_on_day: int
     episode_day: int
-    """When the kinds that do one special thing do it; the others never look at it."""
+    """From when on the kinds that do one special thing do it, at the first look."""
     wealth_usd: float
     """What is supplied at the start."""
     collateral: tuple[tuple[int, float], ...]

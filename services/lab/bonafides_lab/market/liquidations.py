@@ -19,29 +19,31 @@ ATOKENS_EVERY = 8
 
 
 def find_liquidations(
-    standings: Iterable[tuple[Address, Standing]], liquidators: Sequence[Address], already_done: int
+    under_water: Iterable[tuple[Address, Standing]], liquidators: Sequence[Address], already_done: int
 ) -> list[Action]:
-    """One call for each position that may be liquidated and pays: its largest debt for its largest collateral.
+    """One call for each position under water that pays: its largest debt for its largest collateral.
 
     The amount asked is all; the contract cuts it to the close factor and to the collateral there is. `already_done` is
     the count of earlier liquidations: it deals the work out.
     """
     calls: list[Action] = []
-    for wallet, standing in standings:
-        if standing.health_factor >= LIQUIDATABLE_BELOW or expected_profit_usd(standing) < SMALLEST_PROFIT_USD:
+    for wallet, standing in under_water:
+        if expected_profit_usd(standing) < SMALLEST_PROFIT_USD:
             continue
         number = already_done + len(calls)
         verb = Verb.LIQUIDATE_FOR_ATOKENS if number % ATOKENS_EVERY == 1 else Verb.LIQUIDATE
         liquidator = liquidators[number % len(liquidators)]
-        debt, collateral = standing.largest_debt, standing.largest_supply
+        debt, collateral = standing.largest_debt, standing.largest_collateral
         calls.append(Action(verb, liquidator, debt, ALL, other=wallet, collateral_reserve=collateral))
     return calls
 
 
 def expected_profit_usd(standing: Standing) -> float:
     """The bonus that one liquidation of this position brings, in USD."""
-    collateral = standing.largest_supply
+    collateral = standing.largest_collateral
     bonus = RESERVES[collateral].liquidation_bonus_bps / 10_000
     close_factor = 0.5 if standing.health_factor > FULL_CLOSE_BELOW else 1.0
+    if not standing.is_collateral[collateral]:
+        return 0.0
     repaid = min(close_factor * standing.debt_usd[standing.largest_debt], standing.supply_usd[collateral] / bonus)
     return repaid * (bonus - 1)

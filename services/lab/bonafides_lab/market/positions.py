@@ -54,6 +54,8 @@ class Standing:
 
     supply_usd: tuple[float, ...]
     debt_usd: tuple[float, ...]
+    is_collateral: tuple[bool, ...]
+    """Whether the supply of each reserve counts as collateral; what does not cannot be seized either."""
     borrowing_capacity_usd: float
     """What the collateral lets the wallet owe when it borrows: supply times loan-to-value."""
     liquidation_capacity_usd: float
@@ -87,12 +89,19 @@ class Standing:
         return max(range(len(RESERVES)), key=self.supply_usd.__getitem__)
 
     @property
+    def largest_collateral(self) -> int:
+        """The reserve that most of the collateral is in."""
+        return max(range(len(RESERVES)), key=lambda reserve: self.supply_usd[reserve] * self.is_collateral[reserve])
+
+    @property
     def largest_debt(self) -> int:
         """The reserve that most of the debt is in."""
         return max(range(len(RESERVES)), key=self.debt_usd.__getitem__)
 
 
-EMPTY_STANDING = Standing((0.0,) * len(RESERVES), (0.0,) * len(RESERVES), 0.0, 0.0)
+_PLACES = range(len(RESERVES))
+_NOTHING = (0.0,) * len(RESERVES)
+EMPTY_STANDING = Standing(_NOTHING, _NOTHING, (False,) * len(RESERVES), 0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -101,8 +110,9 @@ class Holding:
 
     supply: list[int] = field(default_factory=lambda: [0] * len(RESERVES))
     debt: list[int] = field(default_factory=lambda: [0] * len(RESERVES))
-    not_collateral: set[int] = field(default_factory=set)
-    """Reserves whose supply the wallet has switched off as collateral."""
+    is_collateral: tuple[bool, ...] = (False,) * len(RESERVES)
+    """The pool's own flags. They can be off with a supply: one wei left by a liquidation is enough for the next supply
+    not to be the first, and only the first switches the flag on."""
 
 
 class Book:
@@ -110,30 +120,51 @@ class Book:
 
     def __init__(self, deployment: Deployment) -> None:
         self._reserves = deployment.reserves
+        self._pool = deployment.pool
         self._holdings: dict[Address, Holding] = {}
 
     def refresh(self, chain: Chain, touched: Iterable[tuple[Address, int]]) -> None:
-        """Read the scaled balances of each (wallet, reserve) again."""
+        """Read the scaled balances of each (wallet, reserve) again, and the collateral flags of each wallet."""
         places = list(dict.fromkeys(touched))
-        requests = []
+        wallets = list(dict.fromkeys(wallet for wallet, _ in places))
+        requests = [(self._pool, methods.USER_CONFIGURATION(wallet)) for wallet in wallets]
         for wallet, reserve in places:
             contracts = self._reserves[reserve]
             request = methods.SCALED_BALANCE_OF(wallet)
             requests += [(contracts.a_token, request), (contracts.variable_debt_token, request)]
         answers = chain.calls(requests)
-        for place, (wallet, reserve) in enumerate(places):
+        for wallet, answer in zip(wallets, answers, strict=False):
+            flags = words(answer)[0]
             holding = self._holdings.setdefault(wallet, Holding())
-            holding.supply[reserve] = words(answers[2 * place])[0]
-            holding.debt[reserve] = words(answers[2 * place + 1])[0]
-
-    def set_collateral(self, wallet: Address, reserve: int, *, counts: bool) -> None:
-        """Note that a wallet switched a reserve on or off as collateral."""
-        excluded = self._holdings.setdefault(wallet, Holding()).not_collateral
-        excluded.discard(reserve) if counts else excluded.add(reserve)
+            # UserConfigurationMap: two bits per reserve, borrowing and, above it, collateral.
+            holding.is_collateral = tuple(bool(flags >> (2 * reserve + 1) & 1) for reserve in range(len(RESERVES)))
+        balances = iter(answers[len(wallets) :])
+        for wallet, reserve in places:
+            holding = self._holdings[wallet]
+            holding.supply[reserve] = words(next(balances))[0]
+            holding.debt[reserve] = words(next(balances))[0]
 
     def indebted_wallets(self) -> list[Address]:
         """Wallets with any variable debt, in the order in which they first acted."""
         return [wallet for wallet, holding in self._holdings.items() if any(holding.debt)]
+
+    def under_water(self, quotes: Quotes, below: float) -> list[tuple[Address, Standing]]:
+        """Wallets whose health factor is below `below`, in the order in which they first acted."""
+        carried = [
+            usd * spec.liquidation_threshold for usd, spec in zip(quotes.supply_usd_per_scaled, RESERVES, strict=True)
+        ]
+        owed = quotes.debt_usd_per_scaled
+        found = []
+        for wallet, holding in self._holdings.items():
+            debt = capacity = 0.0
+            for reserve in _PLACES:
+                if holding.debt[reserve]:
+                    debt += holding.debt[reserve] * owed[reserve]
+                if holding.is_collateral[reserve]:
+                    capacity += holding.supply[reserve] * carried[reserve]
+            if capacity < below * debt:
+                found.append((wallet, self.standing(wallet, quotes)))
+        return found
 
     def standing(self, wallet: Address, quotes: Quotes) -> Standing:
         """What the wallet's position is worth at these quotes."""
@@ -150,11 +181,11 @@ def standing_of(
     supply = tuple(scaled * usd for scaled, usd in zip(holding.supply, supply_usd_per_scaled, strict=True))
     borrowing = liquidation = 0.0
     for reserve, value in enumerate(supply):
-        if value and reserve not in holding.not_collateral:
+        if value and holding.is_collateral[reserve]:
             borrowing += value * RESERVES[reserve].ltv
             liquidation += value * RESERVES[reserve].liquidation_threshold
     debt = tuple(scaled * usd for scaled, usd in zip(holding.debt, debt_usd_per_scaled, strict=True))
-    return Standing(supply, debt, borrowing, liquidation)
+    return Standing(supply, debt, holding.is_collateral, borrowing, liquidation)
 
 
 def read_quotes(chain: Chain, deployment: Deployment, prices: Sequence[int]) -> Quotes:

@@ -29,6 +29,7 @@ class EmittedTransaction:
     """One transaction of a block and the logs it emitted: none if it reverted."""
 
     hash: Digest
+    gas_used: int
     logs: tuple[EmittedLog, ...]
 
 
@@ -103,14 +104,16 @@ class PyrevmChain:
         if self._sink is None:
             return
         place = self._number.to_bytes(8) + len(self._transactions).to_bytes(4)
-        logs: tuple[EmittedLog, ...] = ()
         result = self._evm.result
+        logs: tuple[EmittedLog, ...] = ()
         if succeeded and result is not None:
             logs = tuple(
                 EmittedLog(Address(bytes.fromhex(log.address[2:])), tuple(log.data[0]), bytes(log.data[1]))
                 for log in result.logs
             )
-        self._transactions.append(EmittedTransaction(keccak(self._block_hash, place, sender, to, calldata), logs))
+        transaction_hash = keccak(self._block_hash, place, sender, to, calldata)
+        gas_used = 0 if result is None else result.gas_used
+        self._transactions.append(EmittedTransaction(transaction_hash, gas_used, logs))
 
     def close_block(self) -> ClosedBlock:
         if not self._is_open:

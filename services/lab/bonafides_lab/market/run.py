@@ -6,6 +6,7 @@
 ```
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,11 +16,12 @@ from bonafides.types import Address
 
 from bonafides_lab.market import methods
 from bonafides_lab.market.actions import Action, Verb, transaction_of
+from bonafides_lab.market.calldata import words
 from bonafides_lab.market.chain import Chain
-from bonafides_lab.market.decisions import Memory, decide
+from bonafides_lab.market.decisions import Memory, decide, looks_today
 from bonafides_lab.market.deployment import Deployment
 from bonafides_lab.market.habits import Borrower
-from bonafides_lab.market.liquidations import find_liquidations
+from bonafides_lab.market.liquidations import LIQUIDATABLE_BELOW, find_liquidations
 from bonafides_lab.market.positions import Book, Quotes, read_quotes
 from bonafides_lab.market.prices import PricePath
 from bonafides_lab.market.reserves import RESERVES, STABLE_RESERVES
@@ -36,6 +38,8 @@ FEED_DEVIATION = 0.001
 DEPTH_OF_STABLES = 1.0
 DEPTH_OF_VOLATILES = 0.5
 """What the big lenders supply of each asset, as a share of all borrowers' wealth; it keeps utilisation near a half."""
+OUTCOME_DAYS = 30
+"""The horizon of the score: how often the debtors are noted, and how far ahead a liquidation counts."""
 LIQUIDATORS = 3
 BIG_LENDERS = 3
 FUNDS_USD = 10**13
@@ -52,8 +56,10 @@ class Tally:
     """Mints, approvals and price updates: needed, but none of Aave's own transactions."""
     liquidated: Counter[Address] = field(default_factory=Counter)
     """Liquidations per liquidated wallet."""
-    wallet_days_in_debt: int = 0
-    liquidations_on_day: Counter[int] = field(default_factory=Counter)
+    liquidated_on: list[tuple[int, Address]] = field(default_factory=list)
+    """(day, wallet) of each liquidation, in order."""
+    debtors_on: dict[int, frozenset[Address]] = field(default_factory=dict)
+    """Borrowers with open debt at the start of every 30th day, after its liquidations."""
 
     @property
     def aave_transactions(self) -> int:
@@ -63,6 +69,16 @@ class Tally:
     @property
     def liquidations(self) -> int:
         return self.succeeded[Verb.LIQUIDATE] + self.succeeded[Verb.LIQUIDATE_FOR_ATOKENS]
+
+    @property
+    def liquidated_share_in_30_days(self) -> float:
+        """Of all wallets with open debt at a 30th day, the share liquidated before the next; NaN without debtors."""
+        debtors = liquidated = 0
+        for day, wallets in self.debtors_on.items():
+            debtors += len(wallets)
+            window = {wallet for on, wallet in self.liquidated_on if day < on <= day + OUTCOME_DAYS}
+            liquidated += len(window & wallets)
+        return liquidated / debtors if debtors else math.nan
 
 
 class MarketRun:
@@ -89,7 +105,8 @@ class MarketRun:
         self._order = random.Random(f"order/{seed}")  # noqa: S311
         self._posted = list(path.days[0])
         self._funded: set[tuple[Address, int]] = set()
-        self._timestamp = deployment.ready_timestamp
+        self._day = 0
+        self._wealth_usd = sum(person.habits.wealth_usd for person in people)
         self.liquidators = [wallet_of(seed, f"liquidator/{number}") for number in range(LIQUIDATORS)]
         self.big_lenders = [wallet_of(seed, f"lender/{number}") for number in range(BIG_LENDERS)]
         self.tally = Tally()
@@ -108,28 +125,48 @@ class MarketRun:
 
     def open_market(self) -> None:
         """The big lenders come first: without them there is nothing to borrow."""
-        wealth = sum(person.habits.wealth_usd for person in self._people)
         quotes = self._quotes()
-        actions = []
-        for lender in self.big_lenders:
-            for reserve in range(len(RESERVES)):
-                depth = DEPTH_OF_STABLES if reserve in STABLE_RESERVES else DEPTH_OF_VOLATILES
-                units = quotes.base_units(reserve, depth * wealth / len(self.big_lenders))
-                actions.append(Action(Verb.SUPPLY, lender, reserve, units))
+        actions = [
+            self._lend(lender, reserve, quotes) for lender in self.big_lenders for reserve in range(len(RESERVES))
+        ]
         self._mine(actions, self._deployment.ready_timestamp + LIQUIDATION_ROUND_S)
+
+    def _lend(self, lender: Address, reserve: int, quotes: Quotes) -> Action:
+        """One big lender's share of a reserve's depth, at today's price."""
+        depth = DEPTH_OF_STABLES if reserve in STABLE_RESERVES else DEPTH_OF_VOLATILES
+        usd = depth * self._wealth_usd / len(self.big_lenders)
+        return Action(Verb.SUPPLY, lender, reserve, quotes.base_units(reserve, usd))
+
+    def _lend_where_scarce(self, quotes: Quotes) -> list[Action]:
+        """High rates draw lenders: who comes next lends where less than a share's half is left to borrow."""
+        requests = [(reserve.token, methods.BALANCE_OF(reserve.a_token)) for reserve in self._deployment.reserves]
+        lender = self.big_lenders[self._day % len(self.big_lenders)]
+        actions = []
+        for reserve, answer in enumerate(self._chain.calls(requests)):
+            share = self._lend(lender, reserve, quotes)
+            if words(answer)[0] < share.amount // 2:
+                actions.append(share)
+        return actions
 
     def play_day(self, day: int) -> None:
         """One day, from its price to its last transaction."""
+        self._day = day
         midnight = self._start + day * DAY_S
         self._post_prices(self._path.days[day], midnight)
         quotes = self._quotes()
         self._liquidate(quotes, day, midnight)
-        actions_of_people = []
+        if day % OUTCOME_DAYS == 0:
+            self.tally.debtors_on[day] = frozenset(self._book.indebted_wallets())
+        actions_of_people: list[Sequence[Action]] = []
+        scarce = self._lend_where_scarce(quotes)
+        if scarce:
+            self._mine(scarce, midnight + BORROWERS_START_S - LIQUIDATION_ROUND_S)
         for number, person in enumerate(self._people):
+            memory, dice = self._memories[number], self._dice[number]
+            if not looks_today(person, memory, day, dice):
+                continue
             standing = self._book.standing(person.address, quotes)
-            if standing.total_debt_usd > 0:
-                self.tally.wallet_days_in_debt += 1
-            decision = decide(person, standing, self._memories[number], quotes, day, self._dice[number])
+            decision = decide(person, standing, memory, quotes, day, dice)
             self._memories[number] = decision.memory
             if decision.actions:
                 actions_of_people.append(decision.actions)
@@ -159,13 +196,11 @@ class MarketRun:
 
     def _liquidate(self, quotes: Quotes, day: int, midnight: int) -> None:
         for round_number in range(1, MOST_LIQUIDATION_ROUNDS + 1):
-            standings = [(wallet, self._book.standing(wallet, quotes)) for wallet in self._book.indebted_wallets()]
-            calls = find_liquidations(standings, self.liquidators, self.tally.liquidations)
+            under_water = self._book.under_water(quotes, LIQUIDATABLE_BELOW)
+            calls = find_liquidations(under_water, self.liquidators, self.tally.liquidations)
             if not calls:
                 return
-            before = self.tally.liquidations
             self._mine(calls, midnight + round_number * LIQUIDATION_ROUND_S)
-            self.tally.liquidations_on_day[day] += self.tally.liquidations - before
 
     def _mine_through_the_day(self, groups: Sequence[Sequence[Action]], midnight: int) -> None:
         """Blocks of whole groups (what one borrower sends in one go), spread evenly over the day."""
@@ -210,7 +245,6 @@ class MarketRun:
 
     def _note_success(self, action: Action) -> None:
         self.tally.succeeded[action.verb] += 1
-        if action.verb is Verb.COLLATERAL_OFF:
-            self._book.set_collateral(action.sender, action.reserve, counts=False)
         if action.verb in (Verb.LIQUIDATE, Verb.LIQUIDATE_FOR_ATOKENS) and action.other is not None:
             self.tally.liquidated[action.other] += 1
+            self.tally.liquidated_on.append((self._day, action.other))
