@@ -5,13 +5,15 @@ pragma solidity ^0.8.24;
 interface Vm {
     function prank(address sender) external;
     function warp(uint256 timestamp) external;
-    function roll(uint256 number) external;
+    function etch(address target, bytes calldata code) external;
     function chainId(uint256 id) external;
     function expectRevert(bytes calldata data) external;
     function expectEmit(address emitter) external;
     function assume(bool condition) external pure;
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonBytes32Array(string calldata json, string calldata key) external pure returns (bytes32[] memory);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
 }
