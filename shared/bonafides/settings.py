@@ -33,18 +33,27 @@ class ServiceSettings(BaseSettings):
     database_url: str = "postgresql://localhost:5432/bonafides"
     """`postgresql://role@host:port/database`, without the password."""
     database_password_file: Path | None = None
+    """The role's password."""
     kafka_bootstrap: str = "localhost:9092"
+    """host:port of some brokers, comma-separated."""
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How to speak to the brokers."""
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """Only with a SASL protocol."""
     kafka_sasl_username: str | None = None
+    """Only with a SASL protocol."""
     kafka_sasl_password_file: Path | None = None
+    """Only with a SASL protocol."""
     kafka_ca_file: Path | None = None
+    """CA of the brokers' certificates; unset: the system's."""
     kafka_session_timeout_s: float = Field(default=30.0, ge=6, le=300)
+    """After this long without a sign of life the group gives a process's partitions to others."""
     listen_host: str = "127.0.0.1"
     """Address of the health and metrics port, and of HTTP where there is any."""
     health_port: int = Field(default=9100, ge=0, le=65535)
     """/healthz, /readyz and /metrics; 0 takes a free port."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severity that is logged."""
     pseudonym_key_file: Path | None = None
     """Key of the pseudonyms in logs; without it one is made at each start."""
     crash_at: Annotated[str, AfterValidator(_crash_point)] | None = None
