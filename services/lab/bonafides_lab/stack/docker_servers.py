@@ -56,6 +56,7 @@ class DockerServer:
 
     def start(self) -> None:
         from docker.errors import DockerException
+        from testcontainers.core.exceptions import ContainerConnectException, ContainerStartException
 
         try:
             if self._container is None:
@@ -63,7 +64,7 @@ class DockerServer:
                 self._container.start()
             else:
                 self._container.get_wrapped_container().start()
-        except (DockerException, OSError) as exc:
+        except (DockerException, ContainerStartException, ContainerConnectException, OSError) as exc:
             raise Unavailable(f"Docker could not start {self.detail}: {exc}") from exc
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not self._is_ready():

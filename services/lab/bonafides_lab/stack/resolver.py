@@ -18,6 +18,7 @@ from bonafides_lab.stack.anvil_rpc import AnvilRpc
 from bonafides_lab.stack.broker_readiness import bootstrap_answers
 from bonafides_lab.stack.docker_servers import docker_kafka, docker_postgres
 from bonafides_lab.stack.kafka import LocalKafka
+from bonafides_lab.stack.kafka_jars import ensure_kafka_jars
 from bonafides_lab.stack.machine import (
     ADDRESS_VARIABLES,
     Choice,
@@ -27,6 +28,7 @@ from bonafides_lab.stack.machine import (
     choose,
     look_at_machine,
     without_docker,
+    without_kafka_jars,
 )
 from bonafides_lab.stack.packaged_broker import PackagedBroker
 from bonafides_lab.stack.postgres import LocalPostgres, postgres_answers
@@ -141,16 +143,24 @@ class _Starter:
     is_closing: bool = False
 
     def start(self, part: Part) -> Choice:
-        choice = choose(part, self.machine, self.environ)
-        try:
-            self._start(choice)
-        except Unavailable as exc:
-            if choice.runner is not Runner.DOCKER:
-                raise
-            # The engine answers but cannot run the image, most often because it cannot fetch it.
-            self.servers.pop(part).close()
-            choice = choose(part, without_docker(self.machine, f"Docker was tried first: {exc}"), self.environ)
-            self._start(choice)
+        machine = self.machine
+        choice = choose(part, machine, self.environ)
+        if choice.runner is Runner.DOCKER:
+            try:
+                self._start(choice)
+            except Unavailable as exc:
+                # The engine answers but cannot run the image, most often because it cannot fetch it.
+                self.servers.pop(part).close()
+                machine = without_docker(machine, str(exc))
+                choice = choose(part, machine, self.environ)
+            else:
+                return choice
+        if part is Part.BROKER and choice.runner is Runner.LOCAL:
+            try:
+                ensure_kafka_jars()
+            except Unavailable as exc:
+                choice = choose(part, without_kafka_jars(machine, str(exc)), self.environ)
+        self._start(choice)
         return choice
 
     def close(self) -> None:
