@@ -1,0 +1,1 @@
+"""Features of a subject as of named blocks: `schema` says what they mean, `build` computes them."""

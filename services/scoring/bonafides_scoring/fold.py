@@ -1,0 +1,286 @@
+"""Folds a wallet's events on one chain into its state: the same state in one go or event by event.
+
+    events in canonical order ──► fold ──► WalletState ──► settle ──► features
+                                    ▲            │
+                                    └────────────┘  later events, strictly after `last_order`
+
+The newest transaction stays pending until a later one begins, because an amount that one transaction moves forth and
+back must not count: only its end says what it came to. `settle` closes it when the state is read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from bonafides.errors import InvariantViolation
+from bonafides.events import LendingEvent
+from bonafides.types import Address, ChainId, EventType, Role
+
+from bonafides_scoring.fold_parts import Asset, Flow, add_flows, freeze_flow, is_substantial, net_flow, thaw_flow
+from bonafides_scoring.state_codec import decode_state, encode_state
+from bonafides_scoring.wallet_state import (
+    DAYS_KEPT,
+    FOLD_VERSION,
+    LIQUIDATIONS_KEPT,
+    SECONDS_PER_DAY,
+    AssetFlow,
+    AssetKey,
+    AssetState,
+    DayTally,
+    PendingTransaction,
+    WalletState,
+)
+
+__all__ = ["FOLD_VERSION", "WalletState", "decode_state", "empty_state", "encode_state", "fold", "settle"]
+
+SHORTEST_LOAN_S = 7 * SECONDS_PER_DAY
+"""A debt that is closed sooner proves nothing about repaying."""
+
+
+def empty_state(wallet: Address, chain_id: ChainId) -> WalletState:
+    """The state of a wallet of which nothing is known yet."""
+    return WalletState(wallet, chain_id)
+
+
+def fold(state: WalletState, events: Iterable[LendingEvent]) -> WalletState:
+    """The state after these events, which stand in canonical order, strictly after `state.last_order`.
+
+    Events of other roles than owner, sender and receiver (payer, recipient, liquidator) move the order and nothing
+    else: paying for somebody else says nothing about one's own credit.
+
+    Raises:
+        InvariantViolation: an event of another wallet or chain, or out of order.
+    """
+    work = _Work.of(state)
+    for event in events:
+        work.take(event)
+    return work.freeze()
+
+
+def settle(state: WalletState) -> WalletState:
+    """The state with its newest transaction counted: what features read. Not to be folded further."""
+    if state.pending is None:
+        return state
+    work = _Work.of(state)
+    work.close_transaction()
+    return work.freeze()
+
+
+@dataclass(slots=True)
+class _Work:
+    """A state taken apart, so that a thousand events cost one copy and not a thousand."""
+
+    state: WalletState
+    assets: dict[AssetKey, Asset]
+    emodes: dict[str, int]
+    days: dict[int, DayTally]
+    place: tuple[int, int] | None = None
+    """(block, tx_index) of the open transaction."""
+    timestamp: int = 0
+    is_own: bool = False
+    is_liquidation: bool = False
+    flows: dict[AssetKey, Flow] | None = None
+
+    @classmethod
+    def of(cls, state: WalletState) -> "_Work":
+        work = cls(
+            state=state,
+            assets={key: Asset(asset) for key, asset in state.assets},
+            emodes=dict(state.emodes),
+            days={tally.day: tally for tally in state.days},
+        )
+        pending = state.pending
+        if pending is not None:
+            work.place = (pending.block, pending.tx_index)
+            work.timestamp, work.is_own, work.is_liquidation = (
+                pending.timestamp,
+                pending.is_own,
+                pending.is_liquidation,
+            )
+            work.flows = {flow.key: thaw_flow(flow) for flow in pending.flows}
+        return work
+
+    def take(self, event: LendingEvent) -> None:
+        """Add one event."""
+        state, position = self.state, event.position
+        order = event.order
+        if event.wallet != state.wallet or position.block.chain_id != state.chain_id:
+            raise InvariantViolation("an event of another wallet or chain reached this wallet's fold")
+        if state.last_order is not None and order <= state.last_order:
+            raise InvariantViolation(f"events out of canonical order: {order} came after {state.last_order}")
+        if self.place != (order[0], order[1]):
+            self.close_transaction()
+            state = self.state
+            self.place = (order[0], order[1])
+            self.timestamp = position.block.timestamp
+            self.is_own, self.is_liquidation = False, False
+            self.flows = {}
+        state = self.state = replace(state, last_order=order, last_timestamp=position.block.timestamp)
+        if event.role is Role.OWNER:
+            self._take_owned(event)
+        elif event.type is EventType.TRANSFERRED and event.role is Role.SENDER:
+            self._flow(event).transferred_out += event.amount
+            self.is_own = True
+
+    def _take_owned(self, event: LendingEvent) -> None:
+        key = AssetKey(event.deployment, event.asset)
+        match event.type:
+            case EventType.SUPPLY_BALANCE:
+                self._asset(key).scaled_supply += event.scaled_delta
+                self._flow(event).supply_delta += event.scaled_delta
+                return
+            case EventType.DEBT_BALANCE:
+                self._asset(key).scaled_debt += event.scaled_delta
+                self._flow(event).debt_delta += event.scaled_delta
+                return
+            case EventType.SUPPLIED:
+                self._flow(event).supplied += event.amount
+            case EventType.WITHDRAWN:
+                self._flow(event).withdrawn += event.amount
+            case EventType.BORROWED:
+                self._flow(event).borrowed += event.amount
+            case EventType.REPAID:
+                self._flow(event).repaid += event.amount
+            case EventType.LIQUIDATED:
+                self._liquidate(key, event)
+                return
+            case EventType.BAD_DEBT:
+                self._asset(key).bad_debt += event.amount
+                self.state = replace(self.state, bad_debt_count=self.state.bad_debt_count + 1)
+                return
+            case EventType.COLLATERAL_ENABLED:
+                self._asset(key).is_collateral = True
+                return
+            case EventType.COLLATERAL_DISABLED:
+                self._asset(key).is_collateral = False
+                return
+            case EventType.EMODE_SET:
+                self.emodes[event.deployment] = event.amount
+                return
+            case EventType.TRANSFERRED:
+                return  # told from the ledger entry beside it
+        self.is_own = self.is_own or event.counterparty is None
+
+    def _liquidate(self, key: AssetKey, event: LendingEvent) -> None:
+        state = self.state
+        self.is_liquidation = True
+        self._asset(key).liquidated += event.amount
+        if event.second_asset is not None:
+            self._asset(AssetKey(event.deployment, event.second_asset)).seized += event.second_amount
+        is_new_day = not state.liquidated_at or state.liquidated_at[-1] // SECONDS_PER_DAY < self._day
+        self.state = replace(
+            state,
+            liquidation_count=state.liquidation_count + 1,
+            liquidation_days=state.liquidation_days + int(is_new_day),
+            liquidated_at=(*state.liquidated_at, self.timestamp)[-LIQUIDATIONS_KEPT:],
+        )
+
+    def close_transaction(self) -> None:
+        """Net the open transaction and count what is left of it."""
+        flows, self.flows, self.place = self.flows, None, None
+        if not flows:
+            return
+        moved: list[AssetFlow] = []
+        for key in sorted(flows):
+            net = net_flow(key, flows[key], self.is_liquidation)
+            if net is not None:
+                moved.append(net)
+                asset = self._asset(key)
+                asset.supplied += net.supplied
+                asset.withdrawn += net.withdrawn
+                asset.borrowed += net.borrowed
+                asset.repaid += net.repaid
+        self._count(moved, flows)
+        self._follow_debt(moved)
+
+    def _count(self, moved: list[AssetFlow], flows: dict[AssetKey, Flow]) -> None:
+        if not moved:
+            return
+        state, now = self.state, self.timestamp
+        has_borrowed = any(flow.borrowed for flow in moved)
+        has_repaid = any(
+            flow.repaid and is_substantial(-flows[flow.key].debt_delta, self.assets[flow.key].scaled_debt, gone=True)
+            for flow in moved
+        )
+        tops_up = (
+            not has_borrowed
+            and any(asset.scaled_debt > 0 for asset in self.assets.values())
+            and any(
+                flow.supplied
+                and is_substantial(flows[flow.key].supply_delta, self.assets[flow.key].scaled_supply, gone=False)
+                for flow in moved
+            )
+        )
+        self.state = replace(
+            state,
+            first_action=state.first_action if state.first_action is not None or not self.is_own else now,
+            last_action=now if self.is_own else state.last_action,
+            first_borrow=now if has_borrowed and state.first_borrow is None else state.first_borrow,
+            last_borrow=now if has_borrowed else state.last_borrow,
+            last_repayment=now if has_repaid else state.last_repayment,
+            borrow_count=state.borrow_count + int(has_borrowed),
+            repayment_count=state.repayment_count + int(has_repaid),
+        )
+        self._tally(moved, int(self.is_own), int(has_repaid), int(tops_up))
+
+    @property
+    def _day(self) -> int:
+        return self.timestamp // SECONDS_PER_DAY
+
+    def _tally(self, moved: list[AssetFlow], actions: int, repayments: int, top_ups: int) -> None:
+        day = self._day
+        before = self.days.get(day) or DayTally(day, 0, 0, 0, ())
+        flows = {flow.key: flow for flow in before.flows}
+        for flow in moved:
+            flows[flow.key] = add_flows(flows[flow.key], flow) if flow.key in flows else flow
+        self.days[day] = DayTally(
+            day,
+            before.actions + actions,
+            before.repayments + repayments,
+            before.top_ups + top_ups,
+            tuple(flows[key] for key in sorted(flows)),
+        )
+        for old in [known for known in self.days if known <= day - DAYS_KEPT]:
+            del self.days[old]
+
+    def _follow_debt(self, moved: list[AssetFlow]) -> None:
+        state, now = self.state, self.timestamp
+        has_debt = any(asset.scaled_debt > 0 for asset in self.assets.values())
+        if has_debt and state.debt_since is None:
+            self.state = replace(state, debt_since=now)
+        elif not has_debt and state.debt_since is not None:
+            lasted = now - state.debt_since
+            closed = lasted >= SHORTEST_LOAN_S and any(flow.repaid for flow in moved) and not self.is_liquidation
+            self.state = replace(
+                state,
+                debt_since=None,
+                indebted_seconds=state.indebted_seconds + lasted,
+                closed_count=state.closed_count + int(closed),
+            )
+
+    def freeze(self) -> WalletState:
+        """The state as a value."""
+        pending = None
+        if self.place is not None and self.flows is not None:
+            flows = tuple(freeze_flow(key, self.flows[key]) for key in sorted(self.flows))
+            pending = PendingTransaction(*self.place, self.timestamp, self.is_own, self.is_liquidation, flows)
+        return replace(
+            self.state,
+            assets=tuple((key, self.assets[key].freeze()) for key in sorted(self.assets)),
+            emodes=tuple(sorted((deployment, mode) for deployment, mode in self.emodes.items() if mode)),
+            days=tuple(self.days[day] for day in sorted(self.days)),
+            pending=pending,
+        )
+
+    def _asset(self, key: AssetKey) -> Asset:
+        found = self.assets.get(key)
+        if found is None:
+            found = self.assets[key] = Asset(AssetState())
+        return found
+
+    def _flow(self, event: LendingEvent) -> Flow:
+        flows = self.flows = {} if self.flows is None else self.flows
+        key = AssetKey(event.deployment, event.asset)
+        found = flows.get(key)
+        if found is None:
+            found = flows[key] = Flow()
+        return found

@@ -1,0 +1,250 @@
+"""The market as of a block, and what a wallet's position is worth in it, as Aave V3 itself reckons.
+
+Values are in the oracle's base currency: USD with 8 decimals. The health factor follows `GenericLogic.sol` of
+@aave/core-v3 1.19.3 digit for digit. A price source of an e-mode of its own is not known here; Aave never set one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bonafides.errors import InvariantViolation, NotFound
+from bonafides.events import MarketPoint
+from bonafides.types import ZERO_ADDRESS, Address, BlockRef, MarketPointKind
+
+from bonafides_scoring import interest
+from bonafides_scoring.wallet_state import AssetKey, AssetState, WalletState
+
+NO_DEBT_HEALTH_FACTOR = 2**256 - 1
+"""Aave's answer for an account without debt."""
+PEG_TOLERANCE_BPS = 500
+"""An asset within 5 % of a dollar is taken as pegged to it: it does not fall with the market."""
+BASE_UNIT = 10**8
+"""One dollar in the base currency."""
+
+
+class MarketMissing(NotFound):
+    """A price, an index or a configuration of an asset is not known at the block: no position can be valued."""
+
+
+class MarketKey(NamedTuple):
+    """What a later point of the market replaces."""
+
+    deployment: str
+    kind: MarketPointKind
+    asset: Address
+    category: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """One reserve at the block of the view."""
+
+    price: int
+    """USD, 8 decimals."""
+    decimals: int
+    liquidation_threshold_bps: int
+    income_index: int
+    """Ray; multiplies a scaled supply balance."""
+    debt_index: int
+    """Ray; multiplies a scaled debt balance."""
+    emode_category: int
+
+    @property
+    def is_pegged(self) -> bool:
+        """Whether the price is near a dollar."""
+        return abs(self.price - BASE_UNIT) * 10_000 <= PEG_TOLERANCE_BPS * BASE_UNIT
+
+    def base_value(self, amount: int) -> int:
+        """Value of an amount in the asset's smallest unit, rounded down."""
+        unit: int = 10**self.decimals
+        return amount * self.price // unit
+
+
+@dataclass(frozen=True, slots=True)
+class MarketView:
+    """The latest point of every kind at a block, and the reserves they make."""
+
+    block: BlockRef
+    points: Mapping[MarketKey, MarketPoint]
+    reserves: Mapping[AssetKey, Reserve]
+    """Only those whose price, index and configuration are all known."""
+    emode_thresholds_bps: Mapping[tuple[str, int], int]
+    """Liquidation threshold per (deployment, category)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One reserve of an account; only what Aave counts: collateral in use, and debt."""
+
+    key: AssetKey
+    collateral_base: int
+    debt_base: int
+    threshold_bps: int
+    """Liquidation threshold that holds for this account, e-mode included."""
+    is_pegged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One wallet in one deployment: what is liquidated as a whole."""
+
+    deployment: str
+    holdings: tuple[Holding, ...]
+    collateral_base: int
+    debt_base: int
+    threshold_bps: int
+    """Average, weighted by collateral, rounded down."""
+    health_factor_wad: int
+
+    @property
+    def capacity_base(self) -> int:
+        """Debt at which the health factor is 1."""
+        return interest.percent_mul(self.collateral_base, self.threshold_bps)
+
+
+def market_key(point: MarketPoint) -> MarketKey:
+    """What this point replaces. An asset belongs to one e-mode category at a time."""
+    category = point.category if point.kind is MarketPointKind.EMODE_CONFIG else 0
+    asset = ZERO_ADDRESS if point.kind is MarketPointKind.EMODE_CONFIG else point.asset
+    return MarketKey(point.deployment, point.kind, asset, category)
+
+
+def market_view(points: Iterable[MarketPoint], block: BlockRef) -> MarketView:
+    """The market as of `block`, from points in any order; those of other chains or later blocks are left out.
+
+    Raises:
+        InvariantViolation: two points of one log that differ; duplicates must be settled before they come here.
+    """
+    latest: dict[MarketKey, MarketPoint] = {}
+    for point in points:
+        if point.position.block.chain_id != block.chain_id or point.position.block.number > block.number:
+            continue
+        key = market_key(point)
+        known = latest.get(key)
+        if known is None or known.order < point.order:
+            latest[key] = point
+        elif known.order == point.order and known != point:
+            raise InvariantViolation(f"two market points at {point.order} differ: settle copies by precedence first")
+    return view_of_latest(latest, block)
+
+
+def view_of_latest(latest: Mapping[MarketKey, MarketPoint], block: BlockRef) -> MarketView:
+    """The market of these points, which are the latest of their keys at `block`."""
+    prices = [key for key in latest if key.kind is MarketPointKind.PRICE]
+    found = {AssetKey(key.deployment, key.asset): _reserve(latest, key, block) for key in prices}
+    return MarketView(
+        block=block,
+        points=latest,
+        reserves={key: reserve for key, reserve in found.items() if reserve is not None},
+        emode_thresholds_bps={
+            (key.deployment, key.category): point.values[1]
+            for key, point in latest.items()
+            if key.kind is MarketPointKind.EMODE_CONFIG
+        },
+    )
+
+
+def _reserve(latest: Mapping[MarketKey, MarketPoint], key: MarketKey, block: BlockRef) -> Reserve | None:
+    price = latest[key]
+    index = latest.get(key._replace(kind=MarketPointKind.RESERVE_INDEX))
+    config = latest.get(key._replace(kind=MarketPointKind.RESERVE_CONFIG))
+    emode = latest.get(key._replace(kind=MarketPointKind.EMODE_ASSET))
+    if index is None or config is None or price.values[0] <= 0:
+        return None
+    elapsed_s = block.timestamp - index.position.block.timestamp
+    if elapsed_s < 0:
+        raise InvariantViolation(f"block {block.number} is older than a market point of an earlier block")
+    liquidity_rate, borrow_rate, liquidity_index, borrow_index = index.values
+    return Reserve(
+        price=price.values[0],
+        decimals=config.values[3],
+        liquidation_threshold_bps=config.values[1],
+        income_index=interest.normalised_income(liquidity_index, liquidity_rate, elapsed_s),
+        debt_index=interest.normalised_debt(borrow_index, borrow_rate, elapsed_s),
+        emode_category=emode.category if emode is not None else 0,
+    )
+
+
+def balances(asset: AssetState, reserve: Reserve) -> tuple[int, int]:
+    """(supply, debt) in the asset's smallest unit: what `balanceOf` of the two tokens answers at the view's block."""
+    return (
+        interest.ray_mul(asset.scaled_supply, reserve.income_index),
+        interest.ray_mul(asset.scaled_debt, reserve.debt_index),
+    )
+
+
+def accounts(state: WalletState, view: MarketView) -> tuple[Account, ...]:
+    """The wallet's accounts, sorted by deployment; those that hold nothing are left out.
+
+    Raises:
+        MarketMissing: an asset that is collateral or debt cannot be valued at the view's block.
+    """
+    per_deployment: dict[str, list[Holding]] = {}
+    emodes = dict(state.emodes)
+    for key, asset in state.assets:
+        holding = _holding(key, asset, view, emodes.get(key.deployment, 0))
+        if holding is not None:
+            per_deployment.setdefault(key.deployment, []).append(holding)
+    return tuple(_account(deployment, tuple(holdings)) for deployment, holdings in sorted(per_deployment.items()))
+
+
+def _holding(key: AssetKey, asset: AssetState, view: MarketView, emode: int) -> Holding | None:
+    counts_as_collateral = asset.is_collateral and asset.scaled_supply > 0
+    if not counts_as_collateral and asset.scaled_debt <= 0:
+        return None
+    reserve = view.reserves.get(key)
+    if reserve is None:
+        raise MarketMissing(f"an asset of {key.deployment} has no price, index or configuration at the as-of block")
+    supply, debt = balances(asset, reserve)
+    threshold = reserve.liquidation_threshold_bps
+    counts_as_collateral = counts_as_collateral and threshold > 0
+    if emode and emode == reserve.emode_category:
+        threshold = view.emode_thresholds_bps.get((key.deployment, emode), threshold)
+    return Holding(
+        key=key,
+        collateral_base=reserve.base_value(supply) if counts_as_collateral else 0,
+        debt_base=reserve.base_value(debt) if asset.scaled_debt > 0 else 0,
+        threshold_bps=threshold,
+        is_pegged=reserve.is_pegged,
+    )
+
+
+def _account(deployment: str, holdings: tuple[Holding, ...]) -> Account:
+    collateral = sum(holding.collateral_base for holding in holdings)
+    debt = sum(holding.debt_base for holding in holdings)
+    weighted = sum(holding.collateral_base * holding.threshold_bps for holding in holdings)
+    threshold = weighted // collateral if collateral else 0
+    return Account(
+        deployment=deployment,
+        holdings=holdings,
+        collateral_base=collateral,
+        debt_base=debt,
+        threshold_bps=threshold,
+        health_factor_wad=(
+            interest.wad_div(interest.percent_mul(collateral, threshold), debt) if debt else NO_DEBT_HEALTH_FACTOR
+        ),
+    )
+
+
+def points_used(states: Iterable[WalletState], views: Iterable[MarketView]) -> tuple[MarketPoint, ...]:
+    """The market points that a score of these wallets can depend on, for its receipt: sorted, each once."""
+    found: dict[tuple[int, tuple[int, int, int, int]], MarketPoint] = {}
+    by_chain = {view.block.chain_id: view for view in views}
+    kinds = (
+        MarketPointKind.PRICE,
+        MarketPointKind.RESERVE_INDEX,
+        MarketPointKind.RESERVE_CONFIG,
+        MarketPointKind.EMODE_ASSET,
+    )
+    for state in states:
+        view = by_chain.get(state.chain_id)
+        if view is None:
+            continue
+        keys = [MarketKey(key.deployment, kind, key.asset, 0) for key, _ in state.assets for kind in kinds]
+        keys += [MarketKey(name, MarketPointKind.EMODE_CONFIG, ZERO_ADDRESS, mode) for name, mode in state.emodes]
+        for key in keys:
+            point = view.points.get(key)
+            if point is not None:
+                found[(state.chain_id, point.order)] = point
+    return tuple(found[place] for place in sorted(found))

@@ -1,0 +1,153 @@
+"""What a wallet's history on one chain comes to: exact amounts, no prices, bounded in size.
+
+Prices meet amounts only at an as-of block (`market`). Amounts that a transaction moves forth and back again (a flash
+loan, borrow and repay in one breath) are no credit history: they are netted per transaction and asset first.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bonafides.types import Address, ChainId
+
+FOLD_VERSION = 1
+"""Stands in every receipt. A change of what the fold remembers, or how, gets a new number."""
+DAYS_KEPT = 180
+"""Days before the newest event that keep a tally of their own; older ones live on in the totals."""
+LIQUIDATIONS_KEPT = 32
+"""Newest liquidation times kept one by one; older ones live on in the count."""
+SECONDS_PER_DAY = 86_400
+
+Order = tuple[int, int, int, int]
+"""Canonical order inside one chain: (block, tx_index, log_index, sub_index)."""
+
+
+class AssetKey(NamedTuple):
+    """One reserve of one deployment."""
+
+    deployment: str
+    asset: Address
+
+
+@dataclass(frozen=True, slots=True)
+class AssetState:
+    """One wallet in one reserve. Amounts are whole-life totals in the asset's smallest unit, netted per transaction."""
+
+    scaled_supply: int = 0
+    """Exact scaled balance of the supply token. Negative only when part of the history is missing."""
+    scaled_debt: int = 0
+    """Exact scaled balance of the variable debt token. Negative only when part of the history is missing."""
+    is_collateral: bool = False
+    supplied: int = 0
+    withdrawn: int = 0
+    """Withdrawn, or moved to another wallet."""
+    borrowed: int = 0
+    repaid: int = 0
+    """Repaid by the owner or for him; what liquidators repaid is not in it."""
+    liquidated: int = 0
+    """Debt that liquidators repaid."""
+    seized: int = 0
+    """Collateral that liquidators took."""
+    bad_debt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFlow:
+    """What moved in one reserve on one day."""
+
+    key: AssetKey
+    supplied: int = 0
+    withdrawn: int = 0
+    borrowed: int = 0
+    repaid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DayTally:
+    """One UTC day with at least one transaction that counts."""
+
+    day: int
+    """Days since 1970-01-01, UTC."""
+    actions: int
+    """Transactions of the wallet itself."""
+    repayments: int
+    """Transactions that repaid at least `SUBSTANTIAL_PERCENT` of an asset's debt."""
+    top_ups: int
+    """Transactions that added at least `SUBSTANTIAL_PERCENT` to a supply balance during debt, borrowing nothing."""
+    flows: tuple[AssetFlow, ...]
+    """Sorted by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingFlow:
+    """What the newest transaction has moved in one reserve so far."""
+
+    key: AssetKey
+    supplied: int = 0
+    withdrawn: int = 0
+    transferred_out: int = 0
+    borrowed: int = 0
+    repaid: int = 0
+    supply_delta: int = 0
+    debt_delta: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTransaction:
+    """The newest transaction: it counts once an event of a later one is seen, or when the state is read (`settle`)."""
+
+    block: int
+    tx_index: int
+    timestamp: int
+    is_own: bool
+    is_liquidation: bool
+    flows: tuple[PendingFlow, ...]
+    """Sorted by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class WalletState:
+    """The fold of one wallet's events on one chain. Times are Unix seconds; None where it never happened."""
+
+    wallet: Address
+    chain_id: ChainId
+    last_order: Order | None = None
+    last_timestamp: int | None = None
+    assets: tuple[tuple[AssetKey, AssetState], ...] = ()
+    """Sorted by key."""
+    emodes: tuple[tuple[str, int], ...] = ()
+    """E-mode category per deployment, sorted; 0 is left out."""
+    first_action: int | None = None
+    last_action: int | None = None
+    """Of the wallet itself; what others did for it does not count."""
+    first_borrow: int | None = None
+    last_borrow: int | None = None
+    last_repayment: int | None = None
+    borrow_count: int = 0
+    """Transactions that borrowed, net."""
+    repayment_count: int = 0
+    """Transactions that repaid substantially."""
+    closed_count: int = 0
+    """Times all debt was repaid by the owner after being open for at least a week."""
+    debt_since: int | None = None
+    """Since when there is debt without a break."""
+    indebted_seconds: int = 0
+    """How long there was debt before `debt_since`."""
+    liquidation_count: int = 0
+    liquidation_days: int = 0
+    """Distinct UTC days with a liquidation."""
+    liquidated_at: tuple[int, ...] = ()
+    """The newest `LIQUIDATIONS_KEPT`, ascending."""
+    bad_debt_count: int = 0
+    days: tuple[DayTally, ...] = field(default=())
+    """Ascending; only days within `DAYS_KEPT` of the newest one."""
+    pending: PendingTransaction | None = None
+
+    @property
+    def has_open_debt(self) -> bool:
+        """Whether a debt token has a balance, however small."""
+        return any(state.scaled_debt > 0 for _, state in self.assets)
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether a balance is below nothing: then part of the history is missing, and nothing may be said."""
+        return any(state.scaled_supply < 0 or state.scaled_debt < 0 for _, state in self.assets)
