@@ -270,6 +270,8 @@ class AttestationStatus(StrEnum):
     REVOKED = "revoked"
     SUPERSEDED = "superseded"
     TOMBSTONE = "tombstone"
+    REFUSED = "refused"
+    """The issuer's policy says no: there is no document, and the id stands for that answer alone."""
 
 
 class VerificationStatus(StrEnum):
