@@ -1,0 +1,54 @@
+"""What ingest knows of a chain: logs in their place, ranges of blocks that were read, and the port of a source."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bonafides.events import BlockRange, Position
+from bonafides.types import Address, BlockRef, Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One log as the chain holds it."""
+
+    position: Position
+    address: Address
+    topics: tuple[Digest, ...]
+    """At most four; each 32 bytes."""
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """All logs of the addresses asked for in a range of blocks, checked and in canonical order."""
+
+    range: BlockRange
+    logs: tuple[Log, ...]
+    last: BlockRef
+    """The last block of the range, with or without logs."""
+
+
+class ChainSource(Protocol):
+    """A chain that can be read again at will. The adapter distrusts the node behind it (DESIGN 7)."""
+
+    def check_chain(self) -> None:
+        """Raise InvalidSettings when the node is on another chain than the settings say, Unavailable when it is not
+        there."""
+
+    def finalized(self) -> int:
+        """Number of the newest finalized block."""
+
+    def fetch(self, wanted: BlockRange, addresses: frozenset[Address], parent: BlockRef | None) -> Window:
+        """The logs of these addresses in a range that lies at or below finalized.
+
+        It may answer for the first part of the range only, when the provider refuses the whole. `parent` is the block
+        before the range as it was read earlier.
+
+        Raises:
+            Unavailable: the node does not answer, refuses even one block, or was caught lying.
+            InvariantViolation: the parent is no longer on the chain: a finalized block was replaced.
+        """
+
+    def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
+        """The newest log of this event by this address in blocks `first` ≤ block < `before`; None when there is
+        none."""

@@ -1,0 +1,99 @@
+"""Aave V3's ledger: how the logs of aTokens and variable debt tokens change scaled balances, to the unit.
+
+What the contract does (`_mintScaled`, `_burnScaled`, `_transfer`), what it logs, and what follows:
+
+```
+contract changes the balance by      and logs                                            so the change is
++ rayDiv(amount, index)              Mint  value = amount + increase                     + rayDiv(value − increase, index)
+− rayDiv(amount, index)              Burn  value = amount − increase  (amount ≥ increase)  − rayDiv(value + increase, index)
+− rayDiv(amount, index)              Mint  value = increase − amount  (amount < increase)  − rayDiv(increase − value, index)
+nothing (a transfer books interest)  Mint  value = increase                              0, and is no entry
+∓ rayDiv(amount, index)              BalanceTransfer  value = rayDiv(amount, index)      ∓ value
+```
+
+`increase` is the interest since the wallet's last entry. A Mint with value < increase is a small repayment or
+withdrawal that its own interest outgrew.
+"""
+
+from bonafides.errors import InvalidMessage
+from bonafides.events import LendingEvent
+from bonafides.types import Address, EventType, Role
+
+from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3_reading import Reader, Reading
+from bonafides_ingest.protocols.aave_v3_state import ContractKind
+from bonafides_ingest.protocols.ray import ray_div, ray_mul
+
+
+def scaled_delta_of_mint(value: int, balance_increase: int, index_ray: int) -> int:
+    """Change of the scaled balance that a Mint log tells of; negative for a burn that its interest outgrew."""
+    moved = value - balance_increase
+    return ray_div(moved, index_ray) if moved >= 0 else -ray_div(-moved, index_ray)
+
+
+def scaled_delta_of_burn(value: int, balance_increase: int, index_ray: int) -> int:
+    """Change of the scaled balance that a Burn log tells of; never positive."""
+    return -ray_div(value + balance_increase, index_ray)
+
+
+def _read_mint(reading: Reading) -> list[LendingEvent]:
+    _, owner, value, increase, index = abi.MINT.decode(reading.log)
+    return _entry(reading, owner, abs(value - increase), scaled_delta_of_mint(value, increase, _index(index)), index)
+
+
+def _read_burn(reading: Reading) -> list[LendingEvent]:
+    owner, _, value, increase, index = abi.BURN.decode(reading.log)
+    return _entry(reading, owner, value + increase, scaled_delta_of_burn(value, increase, _index(index)), index)
+
+
+def _read_balance_transfer(reading: Reading) -> list[LendingEvent]:
+    sender, receiver, scaled, index = abi.BALANCE_TRANSFER.decode(reading.log)
+    amount = ray_mul(scaled, _index(index))
+    events = _entry(reading, sender, amount, -scaled, index)
+    events += _entry(reading, receiver, amount, scaled, index, leg=1)  # one log, two owners: the legs tell them apart
+    if sender != receiver and reading.is_wallet(sender) and reading.is_wallet(receiver):
+        for role, wallet, other in ((Role.SENDER, sender, receiver), (Role.RECEIVER, receiver, sender)):
+            events += reading.event(
+                EventType.TRANSFERRED, role, wallet, asset=reading.asset, amount=amount, counterparty=other
+            )
+    return sorted(events, key=lambda event: event.sub_index)
+
+
+def _entry(
+    reading: Reading, owner: Address, amount: int, scaled_delta: int, index_ray: int, leg: int = 0
+) -> list[LendingEvent]:
+    if not scaled_delta:
+        return []
+    kind = reading.state.watched[reading.log.address].kind
+    entry_type = EventType.SUPPLY_BALANCE if kind is ContractKind.A_TOKEN else EventType.DEBT_BALANCE
+    return reading.event(
+        entry_type,
+        Role.OWNER,
+        owner,
+        asset=reading.asset,
+        amount=amount,
+        scaled_delta=scaled_delta,
+        index_ray=index_ray,
+        leg=leg,
+    )
+
+
+def _index(index_ray: int) -> int:
+    if index_ray == 0:
+        raise InvalidMessage("ledger log refused: its index is 0, which no reserve has")
+    return index_ray
+
+
+def _refuse_stable_debt(_: Reading) -> list[LendingEvent]:
+    raise InvalidMessage("stable-rate debt is not read: the wallet's debt is incomplete from here on")
+
+
+_TOKENS = (ContractKind.A_TOKEN, ContractKind.VARIABLE_DEBT_TOKEN)
+_STABLE = (ContractKind.STABLE_DEBT_TOKEN,)
+LEDGER_READERS = (
+    Reader(_TOKENS, abi.MINT, _read_mint, wallet_topics=(2,)),
+    Reader(_TOKENS, abi.BURN, _read_burn, wallet_topics=(1,)),
+    Reader(_TOKENS, abi.BALANCE_TRANSFER, _read_balance_transfer, wallet_topics=(1, 2)),
+    Reader(_STABLE, abi.STABLE_MINT, _refuse_stable_debt, wallet_topics=(2,)),
+    Reader(_STABLE, abi.STABLE_BURN, _refuse_stable_debt, wallet_topics=(1,)),
+)

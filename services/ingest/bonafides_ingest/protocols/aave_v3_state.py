@@ -1,0 +1,106 @@
+"""What of an Aave V3 deployment must be known to read its logs. All of it comes from logs, so a replay finds it again.
+
+```
+ReserveInitialized + the aToken's Initialized (same transaction)  ─► Reserve: its tokens, decimals, treasury
+AssetSourceUpdated                                                ─► which feed prices an asset from here on
+AnswerUpdated                                                     ─► a feed's latest answer, for the next AssetSourceUpdated
+```
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+
+from bonafides.types import ZERO_ADDRESS, Address
+
+from bonafides_ingest.deployments import Deployment
+
+
+class ContractKind(StrEnum):
+    """What a watched contract is: it decides which events it can emit."""
+
+    POOL = "pool"
+    CONFIGURATOR = "configurator"
+    ORACLE = "oracle"
+    PROVIDER = "provider"
+    A_TOKEN = "a_token"  # noqa: S105  # no password
+    VARIABLE_DEBT_TOKEN = "variable_debt_token"  # noqa: S105
+    STABLE_DEBT_TOKEN = "stable_debt_token"  # noqa: S105
+    FEED = "feed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """One listed asset."""
+
+    asset: Address
+    a_token: Address
+    stable_debt_token: Address
+    variable_debt_token: Address
+    decimals: int
+    treasury: Address
+    """Collects interest and fees in aTokens; no credit wallet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A contract whose logs we read."""
+
+    kind: ContractKind
+    asset: Address
+    """Of a token, its underlying; else the zero address."""
+
+
+@dataclass(frozen=True)
+class AaveV3State:
+    """A deployment as its logs up to some point describe it. Changing it gives a new one."""
+
+    deployment: Deployment
+    reserves: Mapping[Address, Reserve] = MappingProxyType({})
+    """By asset."""
+    sources: Mapping[Address, Address] = MappingProxyType({})
+    """Feed of each asset."""
+    answers: Mapping[Address, int] = MappingProxyType({})
+    """Latest answer of each feed that was seen, priced in by an oracle yet or not: USD · 1e8."""
+    watched: Mapping[Address, Watched] = field(init=False)
+    not_wallets: frozenset[Address] = field(init=False)
+    """The protocol's own contracts and treasuries, and the zero address: they borrow nothing, so they get no history."""
+    assets_by_feed: Mapping[Address, tuple[Address, ...]] = field(init=False)
+    """Ascending, so that the legs of one answer are the same in every replay."""
+
+    def __post_init__(self) -> None:
+        deployment = self.deployment
+        watched = {
+            deployment.pool: Watched(ContractKind.POOL, ZERO_ADDRESS),
+            deployment.configurator: Watched(ContractKind.CONFIGURATOR, ZERO_ADDRESS),
+            deployment.oracle: Watched(ContractKind.ORACLE, ZERO_ADDRESS),
+            deployment.provider: Watched(ContractKind.PROVIDER, ZERO_ADDRESS),
+        }
+        by_feed: dict[Address, tuple[Address, ...]] = {}
+        for asset, feed in sorted(self.sources.items()):
+            watched[feed] = Watched(ContractKind.FEED, ZERO_ADDRESS)
+            by_feed[feed] = (*by_feed.get(feed, ()), asset)
+        for reserve in self.reserves.values():
+            watched[reserve.a_token] = Watched(ContractKind.A_TOKEN, reserve.asset)
+            watched[reserve.variable_debt_token] = Watched(ContractKind.VARIABLE_DEBT_TOKEN, reserve.asset)
+            watched[reserve.stable_debt_token] = Watched(ContractKind.STABLE_DEBT_TOKEN, reserve.asset)
+        watched.pop(ZERO_ADDRESS, None)  # an asset without a feed; a reserve without stable debt (V3.2 and later)
+        treasuries = {reserve.treasury for reserve in self.reserves.values()}
+        object.__setattr__(self, "watched", watched)
+        object.__setattr__(self, "assets_by_feed", by_feed)
+        object.__setattr__(self, "not_wallets", frozenset({ZERO_ADDRESS, *watched, *treasuries}))
+
+    def with_reserves(self, reserves: Iterable[Reserve]) -> "AaveV3State":
+        """With these listed, or listed again."""
+        return replace(self, reserves={**self.reserves, **{reserve.asset: reserve for reserve in reserves}})
+
+    def with_source(self, asset: Address, feed: Address) -> "AaveV3State":
+        """With this feed for this asset."""
+        return replace(self, sources={**self.sources, asset: feed})
+
+    def with_answer(self, feed: Address, answer: int) -> "AaveV3State":
+        """With this latest answer of a feed. What is watched does not change, so nothing is derived again."""
+        changed = object.__new__(AaveV3State)
+        changed.__dict__.update(self.__dict__ | {"answers": {**self.answers, feed: answer}})
+        return changed

@@ -1,0 +1,207 @@
+"""A chain behind a JSON-RPC node that is not trusted (DESIGN 7).
+
+Of each window it is checked that the node is on the right chain and not behind; that the logs lie in the range and are
+of the addresses asked for; that each log's block hash is the header's; and that each header's bloom holds its logs. In
+short windows (the live tail) every header is fetched: they must hang together, and where a bloom says that a block may
+hold logs which did not come, its receipts are read. In long ones an empty answer is taken for now: a sampled audit of
+receipts comes with issue 5.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
+from bonafides.events import BlockRange, Position
+from bonafides.types import Address, BlockRef, ChainId, Digest, address_text
+
+from bonafides_ingest.chain import Log, Window
+from bonafides_ingest.sources.bloom import BLOOM_BYTES, bloom_may_hold
+from bonafides_ingest.sources.errors import NodeLied, RangeRefused
+from bonafides_ingest.sources.json_rpc import Call, JsonRpc, JsonValue, items, member, octets, quantity
+from bonafides_ingest.windows import WindowSize
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    ref: BlockRef
+    parent_hash: bytes
+    bloom: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _FoundLog:
+    """A log as the node gave it, before its block is known."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    tx_index: int
+    log_index: int
+    address: Address
+    topics: tuple[Digest, ...]
+    payload: bytes
+
+
+class RpcSource:
+    """`chain.ChainSource` over JSON-RPC."""
+
+    def __init__(self, rpc: JsonRpc, chain_id: ChainId, *, window_blocks: int, bloom_check_blocks: int) -> None:
+        self._rpc, self._chain_id = rpc, chain_id
+        self._bloom_check_blocks = bloom_check_blocks
+        self.window = WindowSize(window_blocks, window_blocks)
+        """What is asked for at once now."""
+
+    def check_chain(self) -> None:
+        seen = quantity(self._rpc.one("eth_chainId"))
+        if seen != self._chain_id:
+            raise InvalidSettings(
+                f"the node is on chain {seen}, the settings say {self._chain_id} (BONAFIDES_INGEST_CHAIN_ID): "
+                "point to a node of the right chain"
+            )
+
+    def finalized(self) -> int:
+        answer = self._rpc.one("eth_getBlockByNumber", "finalized", False)
+        if answer is None:
+            raise Unavailable("the node knows no finalized block: it is still syncing, or its chain has no finality")
+        return quantity(member(answer, "number"))
+
+    def fetch(self, wanted: BlockRange, addresses: frozenset[Address], parent: BlockRef | None) -> Window:
+        asked = BlockRange(wanted.first, min(wanted.last, wanted.first + self.window.blocks - 1))
+        while True:
+            try:
+                found = self._logs(asked, addresses)
+                break
+            except RangeRefused:
+                self.window = WindowSize(asked.last - asked.first + 1, self.window.most).after_refusal()
+                if asked.first == asked.last:
+                    raise  # not even one block
+                asked = BlockRange(asked.first, asked.first + self.window.blocks - 1)
+        if asked.last < wanted.last:
+            self.window = self.window.after_answer()
+        is_short = asked.last - asked.first + 1 <= self._bloom_check_blocks
+        numbers = set(range(asked.first, asked.last + 1)) if is_short else {log.block_number for log in found}
+        headers = self._headers(numbers | {asked.last} | ({parent.number} if parent else set()))
+        if parent and headers[parent.number].ref != parent:
+            raise InvariantViolation(
+                f"block {parent.number} was read as finalized and is another block now: the node is on another fork or "
+                "still syncing, or finality failed; check the node before anything is read again"
+            )
+        if is_short:
+            _check_links(headers, asked)
+            self._check_silence(headers, asked, found, addresses)
+        return Window(asked, _place(found, headers), headers[asked.last].ref)
+
+    def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
+        last, step = before - 1, self.window.blocks
+        while last >= first:
+            asked = BlockRange(max(first, last - step + 1), last)
+            try:
+                found = self._logs(asked, frozenset({address}), topic0)
+            except RangeRefused:
+                if step == 1:
+                    raise
+                step = max(step // 2, 1)
+                continue
+            if found:
+                return _place(found[-1:], self._headers({found[-1].block_number}))[0]
+            last, step = asked.first - 1, step * 2  # one quiet feed is cheap to ask for: look back in growing steps
+        return None
+
+    def _logs(self, asked: BlockRange, addresses: frozenset[Address], topic0: Digest | None = None) -> list[_FoundLog]:
+        criteria: dict[str, JsonValue] = {
+            "fromBlock": hex(asked.first),
+            "toBlock": hex(asked.last),
+            "address": [address_text(address) for address in sorted(addresses)],
+        }
+        if topic0 is not None:
+            criteria["topics"] = ["0x" + topic0.hex()]
+        # In one batch with the head: a node behind a balancer that lags would answer [] for blocks it does not have.
+        head, answer = self._rpc.batch([("eth_blockNumber", []), ("eth_getLogs", [criteria])])
+        if quantity(head) < asked.last:
+            raise NodeLied(f"the node's head is below block {asked.last}, which it called finalized")
+        found = [_read_log(entry) for entry in items(answer)]
+        for log in found:
+            if not asked.first <= log.block_number <= asked.last or log.address not in addresses:
+                raise NodeLied("the node sent a log that was not asked for: another block or another address")
+        found.sort(key=lambda log: (log.block_number, log.log_index))
+        places = {(log.block_number, log.log_index) for log in found}
+        if len(places) != len(found):
+            raise NodeLied("the node sent one log twice")
+        return found
+
+    def _headers(self, numbers: Iterable[int]) -> dict[int, _Header]:
+        ordered = sorted(numbers)
+        calls: list[Call] = [("eth_getBlockByNumber", [hex(number), False]) for number in ordered]
+        headers = {}
+        for number, answer in zip(ordered, self._rpc.batch(calls), strict=True):
+            header = self._read_header(answer)
+            if header.ref.number != number:
+                raise NodeLied(f"the node sent another block than {number}")
+            headers[number] = header
+        return headers
+
+    def _read_header(self, answer: JsonValue) -> _Header:
+        if answer is None:
+            raise NodeLied("the node does not have a block below its finalized one")
+        ref = BlockRef(
+            self._chain_id,
+            quantity(member(answer, "number")),
+            Digest(octets(member(answer, "hash"), 32)),
+            quantity(member(answer, "timestamp")),
+        )
+        return _Header(ref, octets(member(answer, "parentHash"), 32), octets(member(answer, "logsBloom"), BLOOM_BYTES))
+
+    def _check_silence(
+        self, headers: dict[int, _Header], asked: BlockRange, found: Sequence[_FoundLog], addresses: frozenset[Address]
+    ) -> None:
+        """Where a bloom may hold logs of ours and none came, ask for the receipts."""
+        heard = {log.block_number for log in found}
+        unsure = [
+            number
+            for number in range(asked.first, asked.last + 1)
+            if number not in heard and any(bloom_may_hold(headers[number].bloom, address) for address in addresses)
+        ]
+        calls: list[Call] = [("eth_getBlockReceipts", [hex(number)]) for number in unsure]
+        for number, receipts in zip(unsure, self._rpc.batch(calls), strict=True):
+            logs = [entry for receipt in items(receipts) for entry in items(member(receipt, "logs"))]
+            if any(octets(member(entry, "address"), 20) in addresses for entry in logs):
+                raise NodeLied(f"the node left out logs of block {number} that stand in its receipts")
+
+
+def _check_links(headers: dict[int, _Header], asked: BlockRange) -> None:
+    for number in range(asked.first, asked.last + 1):
+        below = headers.get(number - 1)
+        if below and headers[number].parent_hash != below.ref.hash:
+            raise NodeLied(f"the node's blocks {number - 1} and {number} do not hang together")
+
+
+def _place(found: Sequence[_FoundLog], headers: dict[int, _Header]) -> tuple[Log, ...]:
+    """The logs in their blocks, each checked against its header."""
+    logs = []
+    for log in found:
+        header = headers[log.block_number]
+        if log.block_hash != header.ref.hash:
+            raise NodeLied(f"a log of block {log.block_number} names another block hash than its header")
+        if not all(bloom_may_hold(header.bloom, value) for value in (log.address, *log.topics)):
+            raise NodeLied(f"the bloom of block {log.block_number} excludes a log that came")
+        position = Position(header.ref, Digest(log.tx_hash), log.tx_index, log.log_index)
+        logs.append(Log(position, log.address, log.topics, log.payload))
+    return tuple(logs)
+
+
+def _read_log(entry: JsonValue) -> _FoundLog:
+    if isinstance(entry, dict) and entry.get("removed") is True:
+        raise NodeLied("the node sent a log that it calls removed, below finalized")
+    topics = tuple(Digest(octets(topic, 32)) for topic in items(member(entry, "topics")))
+    if len(topics) > 4:
+        raise NodeLied("the node sent a log with more than four topics")
+    return _FoundLog(
+        block_number=quantity(member(entry, "blockNumber")),
+        block_hash=octets(member(entry, "blockHash"), 32),
+        tx_hash=octets(member(entry, "transactionHash"), 32),
+        tx_index=quantity(member(entry, "transactionIndex")),
+        log_index=quantity(member(entry, "logIndex")),
+        address=Address(octets(member(entry, "address"), 20)),
+        topics=topics,
+        payload=octets(member(entry, "data")),
+    )

@@ -1,0 +1,81 @@
+"""Block ranges: what was read, what is missing, what to read next, and how much at once. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bonafides.events import BlockRange
+
+
+def merge_ranges(ranges: Iterable[BlockRange]) -> tuple[BlockRange, ...]:
+    """The same blocks in the fewest ranges, ascending: what overlaps or touches becomes one."""
+    merged: list[BlockRange] = []
+    for current in sorted(ranges, key=lambda r: r.first):
+        if merged and current.first <= merged[-1].last + 1:
+            merged[-1] = BlockRange(merged[-1].first, max(merged[-1].last, current.last))
+        else:
+            merged.append(current)
+    return tuple(merged)
+
+
+def gaps_in(done: Iterable[BlockRange], wanted: BlockRange) -> tuple[BlockRange, ...]:
+    """The blocks of `wanted` that `done` lacks, ascending."""
+    gaps: list[BlockRange] = []
+    following = wanted.first
+    for current in merge_ranges(done):
+        if current.last < following:
+            continue
+        if current.first > wanted.last:
+            break
+        if current.first > following:
+            gaps.append(BlockRange(following, current.first - 1))
+        following = current.last + 1
+    if following <= wanted.last:
+        gaps.append(BlockRange(following, wanted.last))
+    return tuple(gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A range to read next, for these deployments."""
+
+    range: BlockRange
+    deployments: tuple[str, ...]
+    """Ids, ascending."""
+
+
+def plan_work(
+    first_blocks: Mapping[str, int], done: Mapping[str, Sequence[BlockRange]], finalized: int, window_blocks: int
+) -> Work | None:
+    """What to read next, up to and including the finalized block; None when nothing is missing.
+
+    The lowest missing block comes first, for every deployment that lacks it: what a new line of the registry missed is
+    read before the chain goes on, since the contracts found there must be known when later blocks are read.
+    """
+    missing = {
+        name: gaps[0]
+        for name, first in first_blocks.items()
+        if first <= finalized and (gaps := gaps_in(done.get(name, ()), BlockRange(first, finalized)))
+    }
+    if not missing:
+        return None
+    first = min(gap.first for gap in missing.values())
+    takers = {name: gap for name, gap in missing.items() if gap.first == first}
+    last = min(first + window_blocks - 1, *(gap.last for gap in takers.values()))
+    later_starts = [gap.first for gap in missing.values() if first < gap.first <= last]
+    if later_starts:  # end where another deployment begins, so that both go on together from there
+        last = min(later_starts) - 1
+    return Work(BlockRange(first, last), tuple(sorted(takers)))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSize:
+    """Blocks asked for at once: halved when the provider refuses, doubled back after answers."""
+
+    blocks: int
+    most: int
+
+    def after_refusal(self) -> "WindowSize":
+        return WindowSize(max(self.blocks // 2, 1), self.most)
+
+    def after_answer(self) -> "WindowSize":
+        return WindowSize(min(self.blocks * 2, self.most), self.most)
