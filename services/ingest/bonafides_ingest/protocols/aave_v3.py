@@ -153,9 +153,10 @@ def _remember_answer(state: AaveV3State, log: Log) -> AaveV3State:
     if log.topics[0] != abi.ANSWER_UPDATED.topic0:
         return state
     try:
-        return state.with_answer(log.address, abi.ANSWER_UPDATED.decode(log)[0])
+        answer = abi.ANSWER_UPDATED.decode(log)[0]
     except InvalidMessage:
         return state  # a contract that is not ours
+    return state.with_answer(log.address, answer) if answer > 0 else state
 
 
 def _refusal(

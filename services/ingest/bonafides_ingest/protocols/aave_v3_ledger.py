@@ -3,12 +3,12 @@
 What the contract does (`_mintScaled`, `_burnScaled`, `_transfer`), what it logs, and what follows:
 
 ```
-contract changes the balance by      and logs                                            so the change is
-+ rayDiv(amount, index)              Mint  value = amount + increase                     + rayDiv(value − increase, index)
-− rayDiv(amount, index)              Burn  value = amount − increase  (amount ≥ increase)  − rayDiv(value + increase, index)
-− rayDiv(amount, index)              Mint  value = increase − amount  (amount < increase)  − rayDiv(increase − value, index)
-nothing (a transfer books interest)  Mint  value = increase                              0, and is no entry
-∓ rayDiv(amount, index)              BalanceTransfer  value = rayDiv(amount, index)      ∓ value
+balance changes by        and the contract logs                                so the change is
++ rayDiv(amount, index)   Mint, value = amount + increase                      + rayDiv(value − increase, index)
+− rayDiv(amount, index)   Burn, value = amount − increase (if not negative)    − rayDiv(value + increase, index)
+− rayDiv(amount, index)   Mint, value = increase − amount (else)               − rayDiv(increase − value, index)
+nothing                   Mint, value = increase (a transfer books interest)   0, and is no entry
+∓ rayDiv(amount, index)   BalanceTransfer, value = rayDiv(amount, index)       ∓ value
 ```
 
 `increase` is the interest since the wallet's last entry. A Mint with value < increase is a small repayment or

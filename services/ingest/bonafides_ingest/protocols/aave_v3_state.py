@@ -2,8 +2,8 @@
 
 ```
 ReserveInitialized + the aToken's Initialized (same transaction)  ─► Reserve: its tokens, decimals, treasury
-AssetSourceUpdated                                                ─► which feed prices an asset from here on
-AnswerUpdated                                                     ─► a feed's latest answer, for the next AssetSourceUpdated
+AssetSourceUpdated  ─► which feed prices an asset from here on
+AnswerUpdated       ─► a feed's latest answer, for the next AssetSourceUpdated
 ```
 """
 
@@ -65,7 +65,7 @@ class AaveV3State:
     """Latest answer of each feed that was seen, priced in by an oracle yet or not: USD · 1e8."""
     watched: Mapping[Address, Watched] = field(init=False)
     not_wallets: frozenset[Address] = field(init=False)
-    """The protocol's own contracts and treasuries, and the zero address: they borrow nothing, so they get no history."""
+    """The protocol's own contracts and treasuries, and the zero address: no credit history of theirs is kept."""
     assets_by_feed: Mapping[Address, tuple[Address, ...]] = field(init=False)
     """Ascending, so that the legs of one answer are the same in every replay."""
 
