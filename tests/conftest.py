@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 import pytest_socket
 
+pytest_plugins = ["tests.support.stack_fixtures"]
+
 MARKERS = frozenset({"unit", "integration", "e2e", "chart"})
 
 

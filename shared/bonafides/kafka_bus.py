@@ -48,7 +48,6 @@ class KafkaConnection:
             "client_id": client_id,
             "security_protocol": self.security_protocol,
             "bootstrap_timeout_ms": 10_000,
-            "metrics_enabled": False,
         }
         if self.sasl_mechanism:
             options |= {
@@ -70,6 +69,7 @@ class KafkaBusProducer:
         try:
             self._producer = KafkaProducer(
                 **connection.options(client_id),
+                metrics_enabled=False,
                 acks="all",
                 enable_idempotence=True,
                 compression_type="zstd",
@@ -127,6 +127,7 @@ class KafkaBusConsumer:
         try:
             self._consumer = KafkaConsumer(
                 **connection.options(client_id),
+                metrics_enabled=False,
                 group_id=group,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
@@ -262,7 +263,7 @@ class KafkaBusAdmin:
 
     def end_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
         try:
-            consumer = KafkaConsumer(**self._options)
+            consumer = KafkaConsumer(**self._options, metrics_enabled=False)
         except (KafkaError, OSError) as exc:
             raise _unavailable(self._bootstrap, exc) from exc
         try:

@@ -84,6 +84,7 @@ def advance_offset(
     )
     if updated.rowcount == 1:
         return
-    if expected == 0 and connection.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1:
+    first = insert(table).values(**values).on_conflict_do_nothing().returning(table.c.next_offset)
+    if expected == 0 and connection.execute(first).first():
         return
     raise LostPartition(f"{at.topic}/{at.partition} was read on from {expected} by another member of {group}")

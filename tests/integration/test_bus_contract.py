@@ -1,0 +1,181 @@
+"""The contract of `bonafides.bus`, held by the fake in memory and by a real broker alike."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from bonafides.bus import TopicPartition
+from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
+from bonafides.kafka_bus import KafkaBusProducer, KafkaConnection
+from bonafides.topics import Topic
+
+from tests.support.bus_harness import Bus, KafkaBus, MemoryBus, Reader, fresh_group, fresh_topic
+
+pytestmark = pytest.mark.integration
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(params=["memory", "broker"])
+def bus(request: pytest.FixtureRequest) -> Iterator[Bus]:
+    made: Bus = MemoryBus() if request.param == "memory" else KafkaBus(request.getfixturevalue("local_kafka"))
+    yield made
+    made.close()
+
+
+def until(claim: Callable[[], bool], turn: Callable[[], object]) -> None:
+    """Turn until the claim holds; fails after `PATIENCE_S`."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not claim():
+        assert time.monotonic() < deadline, "the claim did not come true in time"
+        turn()
+
+
+def make_topic(bus: Bus, partitions: int = 4) -> Topic:
+    topic = fresh_topic(partitions)
+    bus.admin().ensure_topics([topic], 1)
+    return topic
+
+
+def produce(bus: Bus, topic: Topic, count: int, partition: int | None = None) -> list[bytes]:
+    producer = bus.producer()
+    values = [f"{topic.name}:{number}".encode() for number in range(count)]
+    for number, value in enumerate(values):
+        producer.send(topic.name, number % topic.partitions if partition is None else partition, value)
+    producer.flush()
+    return values
+
+
+def test_produce_and_consume__many_records__arrive_once_and_in_order_per_partition(bus: Bus) -> None:
+    topic = make_topic(bus)
+    sent = produce(bus, topic, 100)
+    reader = Reader(bus.consumer(fresh_group()), topic).join()
+
+    until(lambda: len(reader.records) >= 100, reader.poll)
+
+    assert sorted(reader.values()) == sorted(sent)
+    for partition in range(topic.partitions):
+        offsets = [record.offset for record in reader.records if record.at.partition == partition]
+        assert offsets == list(range(25))
+
+
+def test_end_offsets__after_a_flush__count_every_record(bus: Bus) -> None:
+    topic = make_topic(bus, 2)
+    produce(bus, topic, 7, partition=1)
+
+    ends = bus.admin().end_offsets([topic.name])
+
+    assert ends == {TopicPartition(topic.name, 0): 0, TopicPartition(topic.name, 1): 7}
+
+
+def test_group_resume__offsets_named_by_the_caller__start_there_whatever_the_group_committed(bus: Bus) -> None:
+    topic, group = make_topic(bus, 1), fresh_group()
+    sent = produce(bus, topic, 10)
+    at = TopicPartition(topic.name, 0)
+    first = Reader(bus.consumer(group), topic).join()
+    until(lambda: len(first.records) >= 10, first.poll)
+    first.consumer.commit({at: 10})
+    first.consumer.close()
+
+    second = Reader(bus.consumer(group), topic, starts={at: 4}).join()
+    until(lambda: len(second.records) >= 6, second.poll)
+
+    assert second.values() == sent[4:]
+
+
+def test_rebalance__second_member_joins_and_leaves__partitions_are_shared_and_taken_back(bus: Bus) -> None:
+    topic, group = make_topic(bus), fresh_group()
+    one = Reader(bus.consumer(group), topic).join()
+    until(lambda: len(one.consumer.assignment()) == 4, one.poll)
+
+    two = Reader(bus.consumer(group), topic).join()
+    until(
+        lambda: len(one.consumer.assignment()) == 2 and len(two.consumer.assignment()) == 2,
+        lambda: (one.poll(), two.poll()),
+    )
+    assert one.consumer.assignment() | two.consumer.assignment() == {TopicPartition(topic.name, p) for p in range(4)}
+    assert one.revoked
+
+    two.consumer.close()
+    until(lambda: len(one.consumer.assignment()) == 4, one.poll)
+
+
+def test_redelivery__seek_back__gives_the_same_records_again(bus: Bus) -> None:
+    topic = make_topic(bus, 1)
+    sent = produce(bus, topic, 5)
+    reader = Reader(bus.consumer(fresh_group()), topic).join()
+    until(lambda: len(reader.records) >= 5, reader.poll)
+
+    reader.consumer.seek(TopicPartition(topic.name, 0), 2)
+    until(lambda: len(reader.records) >= 8, reader.poll)
+
+    assert reader.values() == sent + sent[2:]
+
+
+def test_pause__one_partition__gives_the_others_only_until_resumed(bus: Bus) -> None:
+    topic = make_topic(bus, 2)
+    reader = Reader(bus.consumer(fresh_group()), topic).join()
+    until(lambda: len(reader.consumer.assignment()) == 2, reader.poll)
+    waiting = TopicPartition(topic.name, 0)
+
+    reader.consumer.pause([waiting])
+    produce(bus, topic, 10)
+    until(lambda: len(reader.records) >= 5, reader.poll)
+    for _ in range(5):
+        reader.poll()
+    assert {record.at.partition for record in reader.records} == {1}
+
+    reader.consumer.resume([waiting])
+    until(lambda: len(reader.records) >= 10, reader.poll)
+    assert len(reader.records) == 10
+
+
+def test_next_offset_beyond_the_log__poll__stops_instead_of_skipping(bus: Bus) -> None:
+    topic = make_topic(bus, 1)
+    produce(bus, topic, 3)
+    reader = Reader(bus.consumer(fresh_group()), topic, starts={TopicPartition(topic.name, 0): 50}).join()
+
+    with pytest.raises(InvariantViolation):
+        until(lambda: bool(reader.records), reader.poll)
+
+
+def test_identity__topic_deleted_and_made_again__is_another(bus: Bus) -> None:
+    topic, admin = make_topic(bus, 1), bus.admin()
+    before = admin.identity(topic.name)
+    assert before.cluster_id
+
+    bus.delete_topic(topic.name)
+
+    def make_again() -> None:
+        time.sleep(0.2)
+        admin.ensure_topics([topic], 1)
+
+    def is_back() -> bool:
+        try:
+            return admin.identity(topic.name) != before
+        except Unavailable:
+            return False
+
+    until(is_back, make_again)
+    assert admin.identity(topic.name).cluster_id == before.cluster_id
+
+
+def test_ensure_topics__again__changes_nothing_and_another_shape_is_refused(bus: Bus) -> None:
+    topic, admin = make_topic(bus, 2), bus.admin()
+    produce(bus, topic, 3, partition=0)
+
+    admin.ensure_topics([topic], 1)
+
+    assert admin.end_offsets([topic.name])[TopicPartition(topic.name, 0)] == 3
+    with pytest.raises(InvalidSettings, match="partitions"):
+        admin.ensure_topics([Topic(topic.name, 3, topic.retention_ms)], 1)
+
+
+def test_identity__no_such_topic__is_unavailable(bus: Bus) -> None:
+    with pytest.raises(Unavailable):
+        bus.admin().identity(fresh_topic().name)
+
+
+def test_producer__nobody_listens_there__is_unavailable_and_names_the_address() -> None:
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9 "):
+        KafkaBusProducer(KafkaConnection("127.0.0.1:9"), "test")
