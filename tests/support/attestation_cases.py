@@ -4,12 +4,13 @@ The layer says which verifiers a case is for: `json` (who read files), `abi` (al
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bonafides.types import ChainId, Digest, ScoreFlag, VerificationStatus
 from bonafides.verify.leaves import LEAF_TYPES
 from bonafides_attestation.document import present
 
+from tests.support.attestation_circumstances import Case
 from tests.support.attestation_edits import (
     OPENED,
     changed,
@@ -51,21 +52,6 @@ from tests.support.attestation_fixtures import (
 )
 
 S = VerificationStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One document, the circumstances, and the answer. Names refer to the file's `trusts` and `chains`."""
-
-    name: str
-    layer: str
-    expected: VerificationStatus
-    document: str
-    trust: str = "default"
-    chain: str | None = "default"
-    holder: str | None = "borrower"
-    at: int = NOW
-    policy: str = "sig-and-root"
 
 
 def cases() -> list[Case]:

@@ -1,8 +1,8 @@
-"""Trust files and chains that the golden cases name."""
+"""What a golden case consists of, and the trust files and chains that cases name."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from bonafides.types import ChainId, Digest, ModelClass, ScoreFlag
+from bonafides.types import ChainId, Digest, ModelClass, ScoreFlag, VerificationStatus
 from bonafides.verify import KeyRecord, TrustFile
 
 from tests.support.attestation_fixtures import (
@@ -17,6 +17,21 @@ from tests.support.attestation_fixtures import (
     published_score,
     sign_score,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One document, the circumstances, and the answer. Names refer to the file's `trusts` and `chains`."""
+
+    name: str
+    layer: str
+    expected: VerificationStatus
+    document: str
+    trust: str = "default"
+    chain: str | None = "default"
+    holder: str | None = "borrower"
+    at: int = NOW
+    policy: str = "sig-and-root"
 
 
 def trusts() -> dict[str, TrustFile]:

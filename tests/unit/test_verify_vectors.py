@@ -35,3 +35,9 @@ def test_vectors__as_a_whole__every_status_and_layer_is_there() -> None:
     assert sum(statuses.values()) - statuses[VerificationStatus.VALID] >= 30
     assert {case.layer for case in CASES} == {"json", "abi", "chain"}
     assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_vectors__made_again__are_the_committed_ones() -> None:
+    from tests.support.attestation_vectors import VECTORS, render_vectors
+
+    assert VECTORS.read_text() == render_vectors()

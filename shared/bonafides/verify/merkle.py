@@ -57,16 +57,14 @@ def root_from_multiproof(leaves: Sequence[Digest], proof: Sequence[Digest], flag
         )
     if flags.count(False) != len(proof):
         raise InvalidInput(f"a multiproof with {len(proof)} nodes needs as many false flags")
-    # One queue, as in Solidity: first the leaves, then the nodes made of them.
+    # One queue, as in Solidity: first the leaves, then the nodes made of them. It never runs dry: each true flag makes
+    # it one shorter, and the two counts above leave one true flag less than there are leaves.
     queue = list(leaves)
     nodes = iter(proof)
     taken = 0
     for both_known in flags:
-        needed = 2 if both_known else 1
-        if taken + needed > len(queue):
-            raise InvalidInput("a multiproof takes a node that is not there yet")
         left = queue[taken]
         right = queue[taken + 1] if both_known else next(nodes)
-        taken += needed
+        taken += 2 if both_known else 1
         queue.append(hash_pair(left, right))
     return queue[-1]

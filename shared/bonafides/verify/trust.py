@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from bonafides.errors import InvalidInput
-from bonafides.types import ATTESTABLE_FLAGS, ChainId, Digest, ModelClass, ScoreFlag, flag_names
+from bonafides.types import ATTESTABLE_FLAGS, ChainId, ModelClass, ScoreFlag, flag_names
 from bonafides.verify.documents import explain_validation_error
 from bonafides.verify.json_types import JsonAddress, JsonDigest, JsonInteger, JsonModel
 from bonafides.verify.strict_json import read_strict_json
@@ -46,15 +46,10 @@ class TrustFile(JsonModel):
     registry: JsonAddress
     attesters: Annotated[tuple[JsonAddress, ...], Field(strict=False)] = ()
     """Pinned keys: if any are named, the registry's key record *and* this list must know the signer."""
-    models: dict[JsonDigest, TrustedModel]
+    models: Annotated[
+        dict[JsonDigest, TrustedModel], Field(min_length=1, json_schema_extra={"additionalProperties": False})
+    ]
     """Accepted models by id; another model is refused."""
-
-    @field_validator("models")
-    @classmethod
-    def _some_model(cls, models: dict[Digest, TrustedModel]) -> dict[Digest, TrustedModel]:
-        if not models:
-            raise ValueError("a trust file without models accepts nothing")
-        return models
 
     @property
     def domain(self) -> Domain:
