@@ -1,0 +1,284 @@
+"""What happens at a boundary: fold up to its block, then score the wallets that call for it.
+
+```
+mark k of a chain ─► is boundary k in the market? ─ no ─► the partition waits
+        └─ yes ─► every boundary up to k that is there for scoring: fold to its block, note it as due
+                  fold to k ─► what is due, in the order of market.v1, as soon as the other chains' blocks are read too
+```
+Which wallets, which blocks and which facts follows from the two logs alone, so that a replay gives the same bytes.
+"""
+
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+from bonafides import outbox
+from bonafides.digests import event_set_digest
+from bonafides.events import BoundaryMark, DeploymentCoverage, LendingEvent
+from bonafides.hashing import sha256
+from bonafides.topics import SCORES_ISSUED, partition_of
+from bonafides.types import Address, AsOf, ChainId, Digest, Finality
+from sqlalchemy import Connection
+
+from bonafides_scoring import metrics
+from bonafides_scoring.due import Basis, is_due
+from bonafides_scoring.fold import WalletState, encode_state
+from bonafides_scoring.folding import BEFORE_ALL, fold_to_boundary, states_at
+from bonafides_scoring.market import MarketMissing, MarketView, market_view
+from bonafides_scoring.model import ModelBundle
+from bonafides_scoring.scorer import Scored, ScoreRequest, lowest_health_factor_bps, score_subjects
+from bonafides_scoring.store import events, market, results, states
+from bonafides_scoring.store.market import LoggedBoundary
+from bonafides_scoring.store.results import Circumstances, Due
+from bonafides_scoring.store.tables import outbox as outbox_table
+
+VIEWS_KEPT = 16
+"""Market views kept in memory: each partition asks for the same one at a boundary."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """One as-of: its boundaries, and what was known then."""
+
+    called: LoggedBoundary
+    boundaries: tuple[LoggedBoundary, ...]
+    as_of: AsOf
+    views: tuple[MarketView, ...]
+    coverage: tuple[DeploymentCoverage, ...]
+    event_offset: int
+
+
+@dataclass
+class BoundaryScorer:
+    """Folds and scores partitions at boundaries, with one model."""
+
+    bundle: ModelBundle
+    chain_ids: tuple[ChainId, ...]
+    """Every chain of the deployments registry, ascending."""
+    _views: dict[tuple[ChainId, int, int], MarketView] = field(default_factory=dict)
+    _made: list[str] = field(default_factory=list)
+
+    def take_mark(self, connection: Connection, partition: int, offset: int, mark: BoundaryMark) -> bool:
+        """Handle a boundary's mark; False when the market has not brought that boundary yet."""
+        newest = market.boundary_of(connection, mark.chain_id, mark.number)
+        if newest is None:
+            return False
+        progress = states.progress_of(connection, partition)
+        before = progress.get(mark.chain_id, 0)
+        if mark.number <= before:
+            return True  # delivered twice
+        started = time.perf_counter()
+        for logged in market.scoring_between(connection, mark.chain_id, before, mark.number):
+            before = self._fold(connection, partition, logged, before, offset)
+            results.add_due(connection, partition, _due_of(logged))
+        self._fold(connection, partition, newest, before, offset)
+        states.save_progress(connection, partition, mark.chain_id, mark.number)
+        progress[mark.chain_id] = mark.number
+        for due in results.dues_of(connection, partition):
+            if not self._score_if_read(connection, partition, due, progress, offset):
+                break
+        metrics.boundary_seconds.observe(time.perf_counter() - started)
+        return True
+
+    def after_commit(self) -> None:
+        """What was made is durable: count it."""
+        for made in self._made:
+            metrics.results_total.labels(made).inc()
+        self._made.clear()
+
+    def _fold(
+        self, connection: Connection, partition: int, logged: LoggedBoundary, after_number: int, offset: int
+    ) -> int:
+        boundary = logged.boundary
+        folded = fold_to_boundary(connection, partition, boundary, after_number=after_number, below_offset=offset)
+        metrics.folds_total.inc(folded)
+        return boundary.number
+
+    def _score_if_read(
+        self, connection: Connection, partition: int, due: Due, progress: Mapping[ChainId, int], offset: int
+    ) -> bool:
+        """Score what is due; False when another chain's block of the as-of has not been read in this partition."""
+        called = market.boundary_of(connection, due.chain_id, due.boundary_number)
+        if called is None:
+            return False
+        boundaries = as_of_boundaries(connection, called, self.chain_ids)
+        if boundaries is None:
+            log.info("not scored: a chain has no finalized boundary yet", boundary=due.boundary_number)
+        elif any(progress.get(one.boundary.block.chain_id, 0) < one.boundary.number for one in boundaries):
+            return False
+        else:
+            self._score(connection, partition, self._moment(connection, called, boundaries, offset))
+        results.drop_due(connection, partition, due)
+        return True
+
+    def _moment(
+        self, connection: Connection, called: LoggedBoundary, boundaries: tuple[LoggedBoundary, ...], offset: int
+    ) -> _Moment:
+        return _Moment(
+            called=called,
+            boundaries=boundaries,
+            as_of=AsOf(tuple(one.boundary.block for one in boundaries)),
+            views=tuple(self._view(connection, one, called.log_offset) for one in boundaries),
+            coverage=tuple(row for one in boundaries for row in one.boundary.coverage),
+            event_offset=offset,
+        )
+
+    def _view(self, connection: Connection, logged: LoggedBoundary, below_offset: int) -> MarketView:
+        block = logged.boundary.block
+        key = (block.chain_id, logged.boundary.number, below_offset)
+        if key not in self._views:
+            self._views[key] = view_at(connection, logged, below_offset)
+            while len(self._views) > VIEWS_KEPT:
+                del self._views[next(iter(self._views))]
+        return self._views[key]
+
+    def _score(self, connection: Connection, partition: int, moment: _Moment) -> None:
+        """Score the wallets of a partition that call for it, as of this moment."""
+        wallets = states.wallets_of(connection, partition)
+        if not wallets:
+            return
+        known = _states_by_wallet(connection, wallets, moment)
+        letters = _dead_letters(connection, wallets, moment)
+        last = results.last_bases(connection, partition)
+        step_bps = self.bundle.manifest.rescore_step_bps
+        bases: dict[Address, Basis] = {}
+        for wallet in wallets:
+            if not known.get(wallet) and not letters.get(wallet):
+                continue  # nothing of it stands at or below these blocks
+            basis = _basis(known.get(wallet, ()), letters.get(wallet, 0), moment)
+            if is_due(wallet, last.get(wallet), basis, step_bps):
+                bases[wallet] = basis
+        histories = histories_at(connection, list(bases), moment.boundaries, moment.event_offset)
+        requests = [
+            ScoreRequest(
+                wallets=(wallet,),
+                states=known.get(wallet, ()),
+                views=moment.views,
+                as_of=moment.as_of,
+                coverage=moment.coverage,
+                event_set_digest=event_set_digest(histories.get(wallet, ())),
+                wallet_dead_letters=letters.get(wallet, 0),
+            )
+            for wallet in bases
+        ]
+        at = self._circumstances(partition, moment)
+        is_final = moment.called.boundary.finality is Finality.FINALIZED
+        for (wallet, basis), result in zip(bases.items(), score_subjects(requests, self.bundle), strict=True):
+            if not is_final:
+                results.set_provisional(connection, wallet, result, moment.coverage, at)
+                self._made.append(metrics.RESULT_PROVISIONAL)
+                continue
+            if results.add_result(connection, result, moment.coverage, at):
+                message = result.message()
+                outbox.put(connection, outbox_table, SCORES_ISSUED, partition_of(wallet, SCORES_ISSUED), message)
+                self._made.append(metrics.RESULT_SCORED if isinstance(result, Scored) else metrics.RESULT_UNSCORABLE)
+            results.set_latest(connection, wallet, result, basis, at)
+
+    def _circumstances(self, partition: int, moment: _Moment) -> Circumstances:
+        manifest, called = self.bundle.manifest, moment.called
+        return Circumstances(
+            partition=partition,
+            chain_id=called.boundary.block.chain_id,
+            boundary_number=called.boundary.number,
+            market_offset=called.log_offset,
+            event_offset=moment.event_offset,
+            model_class=self.bundle.model_class,
+            model_name=manifest.name,
+            outcome=manifest.outcome,
+            horizon_days=manifest.scale.horizon_days,
+        )
+
+
+def as_of_boundaries(
+    connection: Connection, called: LoggedBoundary, chain_ids: tuple[ChainId, ...]
+) -> tuple[LoggedBoundary, ...] | None:
+    """The boundary of every chain that an as-of names, by chain: the one that called, and of each other chain the
+    newest finalized one that stood before it in `market.v1`. None when a chain has none."""
+    found: list[LoggedBoundary] = []
+    for chain_id in chain_ids:
+        if chain_id == called.boundary.block.chain_id:
+            found.append(called)
+            continue
+        other = market.newest_finalized(connection, chain_id, below_offset=called.log_offset)
+        if other is None:
+            return None
+        found.append(other)
+    return tuple(found)
+
+
+def view_at(connection: Connection, logged: LoggedBoundary, below_offset: int) -> MarketView:
+    """The market of one chain at a boundary, as it was known below an offset of `market.v1`."""
+    block = logged.boundary.block
+    epochs = market.epochs_until(connection, block.chain_id, logged.boundary.number)
+    return market_view(market.latest_points(connection, block, below_offset=below_offset, epochs=epochs), block)
+
+
+def histories_at(
+    connection: Connection, wallets: list[Address], boundaries: tuple[LoggedBoundary, ...], event_offset: int
+) -> dict[Address, list[LendingEvent]]:
+    """All events of each wallet up to these boundaries, as they were known below an offset of its partition."""
+    found: dict[Address, list[LendingEvent]] = {}
+    for logged in boundaries:
+        block = logged.boundary.block
+        known = events.events_known(
+            connection,
+            dict.fromkeys(wallets, BEFORE_ALL),
+            block.chain_id,
+            to_block=block.number,
+            below_offset=event_offset,
+            epochs=market.epochs_until(connection, block.chain_id, logged.boundary.number),
+        )
+        for wallet, history in known.items():
+            found.setdefault(wallet, []).extend(history)
+    return found
+
+
+def _due_of(logged: LoggedBoundary) -> Due:
+    return Due(logged.log_offset, logged.boundary.block.chain_id, logged.boundary.number)
+
+
+def _states_by_wallet(
+    connection: Connection, wallets: list[Address], moment: _Moment
+) -> dict[Address, tuple[WalletState, ...]]:
+    """States with any history, per wallet, ascending by chain."""
+    found: dict[Address, tuple[WalletState, ...]] = {}
+    for logged in moment.boundaries:
+        block = logged.boundary.block
+        epochs = market.epochs_until(connection, block.chain_id, logged.boundary.number)
+        on_chain = states_at(
+            connection, wallets, block.chain_id, block.number, epochs=epochs, below_offset=moment.event_offset
+        )
+        for wallet, state in on_chain.items():
+            if state.last_order is not None:
+                found[wallet] = (*found.get(wallet, ()), state)
+    return found
+
+
+def _dead_letters(connection: Connection, wallets: list[Address], moment: _Moment) -> dict[Address, int]:
+    found: dict[Address, int] = {}
+    for logged in moment.boundaries:
+        block = logged.boundary.block
+        known = events.dead_letters_known(
+            connection, wallets, block.chain_id, to_block=block.number, below_offset=moment.event_offset
+        )
+        for wallet, count in known.items():
+            found[wallet] = found.get(wallet, 0) + count
+    return found
+
+
+def _basis(known: tuple[WalletState, ...], dead_letters: int, moment: _Moment) -> Basis:
+    has_gap = any(row.gaps for row in moment.coverage)
+    digest = sha256(
+        b"bonafides/scoring-basis/1",
+        struct.pack(">I?", dead_letters, has_gap),
+        *(sha256(encode_state(state)) for state in known),
+    )
+    try:
+        health_factor_bps = lowest_health_factor_bps(known, moment.views)
+    except MarketMissing:
+        health_factor_bps = None
+    return Basis(Digest(digest), health_factor_bps, moment.as_of.time)

@@ -1,0 +1,193 @@
+"""What the worker does with records: events and market facts are kept, a boundary's mark folds and scores.
+
+```
+wallet-events.v1 ─► events ─► rows          mark k ─► boundary k is in the market? ─ no ─► wait (pause the partition)
+market.v1 ────────► points, boundaries                     └─ yes ─► fold to its block ─► score who is due ─► outbox
+attestation-status.v1 ─► rows
+```
+All of it runs in the poll's one transaction, and delivering anything twice changes nothing.
+"""
+
+from dataclasses import dataclass, field
+
+import structlog
+from bonafides import messages, outbox
+from bonafides.bus import Record, TopicPartition
+from bonafides.consumer import Outcome
+from bonafides.errors import InvalidMessage, InvalidSettings, InvariantViolation
+from bonafides.events import Boundary, BoundaryMark, Hydrated, LendingEvent, MarketPoint, WalletDeadLetter
+from bonafides.topics import ATTESTATION_STATUS, MARKET, WALLET_EVENTS, Topic, dead_letter_topic, partition_of
+from bonafides.types import Address, ChainId
+from sqlalchemy import Connection
+
+from bonafides_scoring import metrics
+from bonafides_scoring.boundaries import BoundaryScorer
+from bonafides_scoring.store import attestations, events, market
+from bonafides_scoring.store.tables import outbox as outbox_table
+
+DECODER_VERSION = 1
+"""Of this reader of messages; stands in dead letters, so that a mended reader can find what to read again."""
+TOPICS = (WALLET_EVENTS, MARKET, ATTESTATION_STATUS)
+_BY_NAME = {topic.name: topic for topic in TOPICS}
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class ScoringHandler:
+    """`bonafides.consumer.Handler` of the scoring worker."""
+
+    scorer: BoundaryScorer
+    chain_ids: frozenset[ChainId]
+    dead_letter_limit: int
+    """So many unreadable records since start are no accident: the worker stops."""
+    _dead: set[tuple[TopicPartition, int]] = field(default_factory=set)
+    _counted: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def handle(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
+        """Handle records of one partition in order."""
+        match _BY_NAME[at.topic]:
+            case topic if topic is WALLET_EVENTS:
+                return self._handle_wallet_events(connection, at, records)
+            case topic if topic is MARKET:
+                self._handle_market(connection, at, records)
+            case _:
+                self._handle_statuses(connection, at, records)
+        return Outcome(records[-1].offset + 1)
+
+    def after_commit(self) -> None:
+        """The poll is durable: what it did may be counted."""
+        self.scorer.after_commit()
+        for name, label, amount in self._counted:
+            match name:
+                case "events":
+                    metrics.events_total.inc(amount)
+                case "points":
+                    metrics.market_points_total.inc(amount)
+                case _:
+                    metrics.dead_letters_total.labels(label).inc(amount)
+        self._counted.clear()
+
+    def _handle_wallet_events(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
+        pending: list[tuple[int, LendingEvent]] = []
+        for record in records:
+            message = self._decode(connection, record, WALLET_EVENTS)
+            match message:
+                case messages.EventBatch(batch):
+                    pending += [(record.offset, event) for event in self._own_events(connection, record, batch)]
+                case BoundaryMark():
+                    self._check_chain(message.chain_id)
+                    self._add_events(connection, at.partition, pending)
+                    pending = []
+                    if not self.scorer.take_mark(connection, at.partition, record.offset, message):
+                        metrics.waits_total.inc()
+                        return Outcome(record.offset, is_waiting=True)
+                case WalletDeadLetter():
+                    if self._is_own(connection, record, message.wallet):
+                        events.add_dead_letter(connection, at.partition, record.offset, message)
+                case Hydrated():
+                    if self._is_own(connection, record, message.wallet):
+                        events.add_hydration(connection, record.offset, message)
+                case None:
+                    pass
+                case _:
+                    self._refuse_type(connection, record, message)
+        self._add_events(connection, at.partition, pending)
+        return Outcome(records[-1].offset + 1)
+
+    def _handle_market(self, connection: Connection, at: TopicPartition, records: list[Record]) -> None:
+        pending: list[tuple[int, MarketPoint]] = []
+        for record in records:
+            message = self._decode(connection, record, MARKET)
+            match message:
+                case messages.MarketBatch(points):
+                    pending += [(record.offset, point) for point in points]
+                case Boundary():
+                    self._check_chain(message.block.chain_id)
+                    market.add_boundary(connection, record.offset, message)
+                case None:
+                    pass
+                case _:
+                    self._refuse_type(connection, record, message)
+        for chain_id in {point.position.block.chain_id for _, point in pending}:
+            self._check_chain(chain_id)
+        self._counted.append(("points", "", market.add_points(connection, pending)))
+
+    def _handle_statuses(self, connection: Connection, at: TopicPartition, records: list[Record]) -> None:
+        for record in records:
+            message = self._decode(connection, record, ATTESTATION_STATUS)
+            match message:
+                case messages.AttestationChanged():
+                    attestations.set_status(connection, record.offset, message)
+                case None:
+                    pass
+                case _:
+                    self._refuse_type(connection, record, message)
+
+    def _add_events(self, connection: Connection, partition: int, pending: list[tuple[int, LendingEvent]]) -> None:
+        for chain_id in {event.position.block.chain_id for _, event in pending}:
+            self._check_chain(chain_id)
+        self._counted.append(("events", "", events.add_events(connection, partition, pending)))
+
+    def _own_events(
+        self, connection: Connection, record: Record, batch: tuple[LendingEvent, ...]
+    ) -> list[LendingEvent]:
+        """The events of a record that belong to its partition; the others are dead-lettered one by one."""
+        own = [event for event in batch if partition_of(event.wallet, WALLET_EVENTS) == record.at.partition]
+        for event in batch:
+            if event not in own:
+                self._bury(connection, record, _WRONG_PARTITION, messages.encode(messages.EventBatch((event,))))
+        return own
+
+    def _is_own(self, connection: Connection, record: Record, wallet: Address) -> bool:
+        if partition_of(wallet, WALLET_EVENTS) == record.at.partition:
+            return True
+        self._bury(connection, record, _WRONG_PARTITION)
+        return False
+
+    def _check_chain(self, chain_id: ChainId) -> None:
+        if chain_id not in self.chain_ids:
+            raise InvalidSettings(
+                f"the log holds chain {chain_id}, but BONAFIDES_SCORING_CHAIN_IDS lists "
+                f"{', '.join(str(known) for known in sorted(self.chain_ids))}: an as-of names every chain; add it"
+            )
+
+    def _decode(self, connection: Connection, record: Record, topic: Topic) -> messages.Message | None:
+        """The message; None for one that will never be right, which then lies in the dead letters."""
+        try:
+            return messages.decode(record.value)
+        except InvalidMessage as exc:
+            self._bury(connection, record, str(exc))
+            return None
+
+    def _refuse_type(self, connection: Connection, record: Record, message: messages.Message) -> None:
+        self._bury(connection, record, f"a {type(message).__name__} does not belong in this topic")
+
+    def _bury(self, connection: Connection, record: Record, reason: str, original: bytes | None = None) -> None:
+        letters = dead_letter_topic(_BY_NAME[record.at.topic])
+        letter = messages.DeadLetter(
+            original=record.value if original is None else original,
+            reason=reason,
+            topic=record.at.topic,
+            partition=record.at.partition,
+            offset=record.offset,
+            decoder_version=DECODER_VERSION,
+        )
+        outbox.put(connection, outbox_table, letters, record.at.partition % letters.partitions, letter)
+        self._dead.add((record.at, record.offset))
+        self._counted.append(("dead letters", record.at.topic, 1))
+        log.warning(
+            "message refused",
+            topic=record.at.topic,
+            partition=record.at.partition,
+            offset=record.offset,
+            reason=reason,
+        )
+        if len(self._dead) > self.dead_letter_limit:
+            raise InvariantViolation(
+                f"{len(self._dead)} records could not be read since start, more than the "
+                f"{self.dead_letter_limit} allowed: wrong topic, or a producer of a newer version; upgrade this worker"
+            )
+
+
+_WRONG_PARTITION = "a wallet of another partition: its order against its other events is lost"

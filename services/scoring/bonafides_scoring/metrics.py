@@ -1,0 +1,39 @@
+"""Metrics of the scoring worker and API. Labels are closed words: topics, results, route templates; never a wallet."""
+
+from typing import Final
+
+from bonafides.topics import ATTESTATION_STATUS, MARKET, WALLET_EVENTS
+from prometheus_client import Counter, Gauge, Histogram
+
+RESULT_SCORED: Final = "scored"
+RESULT_UNSCORABLE: Final = "unscorable"
+RESULT_PROVISIONAL: Final = "provisional"
+
+events_total = Counter("bonafides_scoring_events", "Copies of wallet events that were new to the database.")
+market_points_total = Counter("bonafides_scoring_market_points", "Copies of market facts that were new.")
+dead_letters_total = Counter("bonafides_scoring_dead_letters", "Records that could not be read.", ["topic"])
+boundaries_total = Counter("bonafides_scoring_boundary_marks", "Boundary marks handled, over all partitions.")
+waits_total = Counter(
+    "bonafides_scoring_market_waits", "Times a partition waited for a boundary that market.v1 had not brought yet."
+)
+folds_total = Counter("bonafides_scoring_folds", "Wallet states folded.")
+results_total = Counter("bonafides_scoring_results", "Answers made at scoring boundaries.", ["result"])
+outbox_sent_total = Counter("bonafides_scoring_outbox_sent", "Messages of the outbox handed to the broker.")
+boundary_seconds = Histogram(
+    "bonafides_scoring_boundary_seconds",
+    "Time to fold, score and store one partition at one scoring boundary.",
+    buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60),
+)
+
+http_request_seconds = Histogram(
+    "http_server_request_duration_seconds",
+    "Duration of API requests by route template.",
+    ["route", "method", "status_class"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)
+http_in_flight = Gauge("http_requests_in_flight", "API requests being answered now.")
+
+for _topic in (WALLET_EVENTS, MARKET, ATTESTATION_STATUS):
+    dead_letters_total.labels(_topic.name)
+for _result in (RESULT_SCORED, RESULT_UNSCORABLE, RESULT_PROVISIONAL):
+    results_total.labels(_result)

@@ -1,0 +1,1 @@
+"""Migrations of the schema `scoring`: forward only, one per change."""

@@ -1,0 +1,257 @@
+"""Events of wallets as rows, and back. A copy is added once and never changed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bonafides.digests import encode_event
+from bonafides.errors import InvariantViolation
+from bonafides.events import ForkEpoch, Hydrated, LendingEvent, Position, WalletDeadLetter, is_void
+from bonafides.hashing import sha256
+from bonafides.messages import encode
+from bonafides.types import Address, BlockRef, ChainId, Digest, EventType, Protocol, Role
+from sqlalchemy import ARRAY, BigInteger, Connection, LargeBinary, RowMapping, cast, column, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from bonafides_scoring.store.states import distrust
+from bonafides_scoring.store.tables import event as event_table
+from bonafides_scoring.store.tables import hydration, wallet_dead_letter
+
+type CopyKey = tuple[Digest, int, int]
+"""(event id, fork epoch, decoder version): one copy of one event."""
+
+
+def add_events(connection: Connection, partition: int, read: Sequence[tuple[int, LendingEvent]]) -> int:
+    """Add copies with the offsets they were read at; returns how many were new.
+
+    Raises InvariantViolation when a copy of the same precedence says something else.
+    """
+    copies: dict[CopyKey, dict[str, Any]] = {}
+    for offset, found in read:
+        row = _row_of(found, partition, offset)
+        kept = copies.setdefault(_key_of(row), row)
+        _check_same(kept["content"], row["content"], found.id)
+    if not copies:
+        return 0
+    new = _insert_new(connection, copies)
+    _mark_unfolded(connection, partition, [copies[key] for key in new])
+    return len(new)
+
+
+def events_known(
+    connection: Connection,
+    above: Mapping[Address, int],
+    chain_id: ChainId,
+    *,
+    to_block: int,
+    below_offset: int,
+    epochs: tuple[ForkEpoch, ...],
+) -> dict[Address, list[LendingEvent]]:
+    """Events of blocks above each wallet's own and up to `to_block`, as they were known below an offset.
+
+    In canonical order per wallet. Of several copies the highest (fork epoch, decoder version) counts; what the epochs
+    made void is left out.
+    """
+    table = event_table
+    asked = func.unnest(
+        cast(list(above), ARRAY(LargeBinary)), cast(list(above.values()), ARRAY(BigInteger))
+    ).table_valued(column("wallet", LargeBinary), column("block", BigInteger), name="asked")
+    rows = connection.execute(
+        select(table)
+        .distinct(table.c.id)
+        .join(asked, asked.c.wallet == table.c.wallet)
+        .where(
+            table.c.chain_id == chain_id,
+            table.c.block_number > asked.c.block,
+            table.c.block_number <= to_block,
+            table.c.log_offset < below_offset,
+        )
+        .order_by(table.c.id, table.c.fork_epoch.desc(), table.c.decoder_version.desc())
+    ).mappings()
+    found: dict[Address, list[LendingEvent]] = {}
+    for row in rows:
+        if not is_void(row["block_number"], row["fork_epoch"], epochs):
+            found.setdefault(Address(bytes(row["wallet"])), []).append(event_of(row))
+    for events in found.values():
+        events.sort(key=lambda one: one.order)
+    return found
+
+
+def add_dead_letter(connection: Connection, partition: int, offset: int, letter: WalletDeadLetter) -> None:
+    """Remember that a log of this wallet could not be read."""
+    block = letter.position.block
+    connection.execute(
+        insert(wallet_dead_letter)
+        .values(
+            wallet=letter.wallet,
+            chain_id=block.chain_id,
+            block_hash=block.hash,
+            log_index=letter.position.log_index,
+            block_number=block.number,
+            deployment=letter.deployment,
+            reason=letter.reason,
+            log_offset=offset,
+        )
+        .on_conflict_do_nothing()
+    )
+    distrust(connection, partition, block.chain_id, {letter.wallet: block.number})
+
+
+def dead_letters_known(
+    connection: Connection, wallets: Iterable[Address], chain_id: ChainId, *, to_block: int, below_offset: int
+) -> dict[Address, int]:
+    """Dead letters per wallet that nothing has mended: no event stands at the log that could not be read."""
+    letters, table = wallet_dead_letter, event_table
+    mended = (
+        select(table.c.id)
+        .where(
+            table.c.wallet == letters.c.wallet,
+            table.c.chain_id == letters.c.chain_id,
+            table.c.block_hash == letters.c.block_hash,
+            table.c.log_index == letters.c.log_index,
+            table.c.log_offset < below_offset,
+        )
+        .exists()
+    )
+    rows = connection.execute(
+        select(letters.c.wallet, func.count().label("letters"))
+        .where(
+            letters.c.wallet.in_(list(wallets)),
+            letters.c.chain_id == chain_id,
+            letters.c.block_number <= to_block,
+            letters.c.log_offset < below_offset,
+            ~mended,
+        )
+        .group_by(letters.c.wallet)
+    )
+    return {Address(row.wallet): row.letters for row in rows}
+
+
+def add_hydration(connection: Connection, offset: int, hydrated: Hydrated) -> None:
+    """Remember that a wallet's history was read on demand."""
+    block = hydrated.block
+    connection.execute(
+        insert(hydration)
+        .values(
+            wallet=hydrated.wallet,
+            chain_id=block.chain_id,
+            block_number=block.number,
+            block_hash=block.hash,
+            block_timestamp=block.timestamp,
+            record=encode(hydrated),
+            log_offset=offset,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def position_columns(position: Position) -> dict[str, Any]:
+    """Columns of a place in a chain."""
+    block = position.block
+    return {
+        "chain_id": block.chain_id,
+        "block_number": block.number,
+        "block_hash": block.hash,
+        "block_timestamp": block.timestamp,
+        "tx_hash": position.tx_hash,
+        "tx_index": position.tx_index,
+        "log_index": position.log_index,
+    }
+
+
+def position_of(row: RowMapping) -> Position:
+    """The place in a chain that a row names."""
+    block = BlockRef(
+        ChainId(row["chain_id"]), row["block_number"], Digest(bytes(row["block_hash"])), row["block_timestamp"]
+    )
+    return Position(block, Digest(bytes(row["tx_hash"])), row["tx_index"], row["log_index"])
+
+
+def event_of(row: RowMapping) -> LendingEvent:
+    """The event that a row holds."""
+    return LendingEvent(
+        position=position_of(row),
+        sub_index=row["sub_index"],
+        fork_epoch=row["fork_epoch"],
+        decoder_version=row["decoder_version"],
+        protocol=Protocol(row["protocol"]),
+        deployment=row["deployment"],
+        type=EventType(row["type"]),
+        role=Role(row["role"]),
+        wallet=Address(bytes(row["wallet"])),
+        counterparty=_address(row["counterparty"]),
+        asset=Address(bytes(row["asset"])),
+        amount=int(row["amount"]),
+        second_asset=_address(row["second_asset"]),
+        second_amount=int(row["second_amount"]),
+        scaled_delta=int(row["scaled_delta"]),
+        index_ray=int(row["index_ray"]),
+    )
+
+
+def _address(raw: bytes | None) -> Address | None:
+    return None if raw is None else Address(bytes(raw))
+
+
+def _row_of(found: LendingEvent, partition: int, offset: int) -> dict[str, Any]:
+    return position_columns(found.position) | {
+        "id": found.id,
+        "fork_epoch": found.fork_epoch,
+        "decoder_version": found.decoder_version,
+        "wallet": found.wallet,
+        "partition": partition,
+        "sub_index": found.sub_index,
+        "protocol": found.protocol.value,
+        "deployment": found.deployment,
+        "type": found.type.value,
+        "role": found.role.value,
+        "counterparty": found.counterparty,
+        "asset": found.asset,
+        "amount": found.amount,
+        "second_asset": found.second_asset,
+        "second_amount": found.second_amount,
+        "scaled_delta": found.scaled_delta,
+        "index_ray": found.index_ray,
+        "content": sha256(encode_event(found)),
+        "log_offset": offset,
+    }
+
+
+def _key_of(row: dict[str, Any]) -> CopyKey:
+    return (row["id"], row["fork_epoch"], row["decoder_version"])
+
+
+def _insert_new(connection: Connection, copies: dict[CopyKey, dict[str, Any]]) -> list[CopyKey]:
+    table = event_table
+    key = tuple_(table.c.id, table.c.fork_epoch, table.c.decoder_version)
+    known = {
+        (Digest(bytes(row.id)), row.fork_epoch, row.decoder_version): bytes(row.content)
+        for row in connection.execute(
+            select(table.c.id, table.c.fork_epoch, table.c.decoder_version, table.c.content).where(
+                key.in_(list(copies))
+            )
+        )
+    }
+    for at, content in known.items():
+        _check_same(content, copies[at]["content"], at[0])
+    new = [at for at in copies if at not in known]
+    if new:
+        # On a conflict here another worker holds our partition: the offset's compare-and-set will undo us.
+        connection.execute(insert(table).on_conflict_do_nothing(), [copies[at] for at in new])
+    return new
+
+
+def _check_same(kept: bytes, seen: bytes, event_id: Digest) -> None:
+    if kept != seen:
+        raise InvariantViolation(
+            f"two copies of event {event_id.hex()} with the same fork epoch and decoder version say different things: "
+            "one of two indexers is wrong; find out which before anything is scored from them"
+        )
+
+
+def _mark_unfolded(connection: Connection, partition: int, rows: list[dict[str, Any]]) -> None:
+    first: dict[ChainId, dict[Address, int]] = {}
+    for row in rows:
+        wallets = first.setdefault(row["chain_id"], {})
+        wallets[row["wallet"]] = min(row["block_number"], wallets.get(row["wallet"], row["block_number"]))
+    for chain_id, wallets in first.items():
+        distrust(connection, partition, chain_id, wallets)

@@ -1,0 +1,223 @@
+"""Market facts, boundaries and fork epochs as rows, and back. One worker writes them: the owner of `market.v1`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bonafides.digests import encode_market_point
+from bonafides.errors import InvariantViolation
+from bonafides.events import Boundary, ForkEpoch, MarketPoint
+from bonafides.hashing import sha256
+from bonafides.messages import decode, encode
+from bonafides.types import Address, BlockRef, ChainId, Digest, Finality, MarketPointKind
+from sqlalchemy import Connection, RowMapping, and_, case, literal, not_, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from bonafides_scoring.store.events import position_columns, position_of
+from bonafides_scoring.store.tables import boundary as boundary_table
+from bonafides_scoring.store.tables import fork_epoch, market_point
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedBoundary:
+    """A boundary and where it stands in `market.v1`, which orders the boundaries of all chains."""
+
+    boundary: Boundary
+    log_offset: int
+
+
+def add_points(connection: Connection, read: Sequence[tuple[int, MarketPoint]]) -> int:
+    """Add copies with the offsets they were read at; returns how many were new.
+
+    Raises InvariantViolation when a copy of the same precedence says something else.
+    """
+    table = market_point
+    copies: dict[tuple[Digest, int, int], dict[str, Any]] = {}
+    for offset, point in read:
+        row = _row_of(point, offset)
+        kept = copies.setdefault((row["id"], row["fork_epoch"], row["decoder_version"]), row)
+        _check_same(kept["content"], row["content"], point.id)
+    if not copies:
+        return 0
+    key = tuple_(table.c.id, table.c.fork_epoch, table.c.decoder_version)
+    known = select(table.c.id, table.c.fork_epoch, table.c.decoder_version, table.c.content).where(
+        key.in_(list(copies))
+    )
+    seen = set()
+    for found in connection.execute(known):
+        at = (Digest(bytes(found.id)), found.fork_epoch, found.decoder_version)
+        _check_same(bytes(found.content), copies[at]["content"], at[0])
+        seen.add(at)
+    new = [row for at, row in copies.items() if at not in seen]
+    if new:
+        connection.execute(insert(table).on_conflict_do_nothing(), new)
+    return len(new)
+
+
+def add_boundary(connection: Connection, offset: int, boundary: Boundary) -> bool:
+    """Add a boundary and the fork epochs it lists; returns whether it was new.
+
+    Raises InvariantViolation when the number is taken by another boundary, or an epoch by another fork block.
+    """
+    record = encode(boundary)
+    chain_id = boundary.block.chain_id
+    values = {
+        "chain_id": chain_id,
+        "number": boundary.number,
+        "block_number": boundary.block.number,
+        "finality": boundary.finality.value,
+        "is_scoring": boundary.is_scoring,
+        "record": record,
+        "log_offset": offset,
+    }
+    added = connection.execute(
+        insert(boundary_table).values(**values).on_conflict_do_nothing(index_elements=["chain_id", "number"])
+    )
+    if added.rowcount == 0:
+        kept = connection.scalar(
+            select(boundary_table.c.record).where(
+                boundary_table.c.chain_id == chain_id, boundary_table.c.number == boundary.number
+            )
+        )
+        if kept is None or bytes(kept) != record:
+            raise InvariantViolation(
+                f"boundary {boundary.number} of chain {chain_id} was given twice with different content: two writers "
+                "hold its lease, or the ingest database was set back; nothing may be scored before that is cleared up"
+            )
+        return False
+    for epoch in boundary.fork_epochs:
+        connection.execute(
+            insert(fork_epoch)
+            .values(chain_id=chain_id, epoch=epoch.epoch, fork_block=epoch.fork_block, boundary_number=boundary.number)
+            .on_conflict_do_nothing()
+        )
+    listed = {epoch.epoch: epoch.fork_block for epoch in boundary.fork_epochs}
+    for kept_epoch in epochs_until(connection, chain_id, boundary.number):
+        if listed.get(kept_epoch.epoch, kept_epoch.fork_block) != kept_epoch.fork_block:
+            raise InvariantViolation(f"fork epoch {kept_epoch.epoch} of chain {chain_id} has two fork blocks")
+    return True
+
+
+def boundary_of(connection: Connection, chain_id: ChainId, number: int) -> LoggedBoundary | None:
+    """Boundary `number` of a chain; None while the market has not brought it."""
+    table = boundary_table
+    row = connection.execute(select(table).where(table.c.chain_id == chain_id, table.c.number == number)).mappings()
+    return _logged(row.first())
+
+
+def scoring_between(connection: Connection, chain_id: ChainId, after: int, until: int) -> list[LoggedBoundary]:
+    """Scoring boundaries of a chain with numbers in (after, until], ascending."""
+    table = boundary_table
+    rows = connection.execute(
+        select(table)
+        .where(table.c.chain_id == chain_id, table.c.number > after, table.c.number <= until, table.c.is_scoring)
+        .order_by(table.c.number)
+    ).mappings()
+    return [_logged_of(row) for row in rows]
+
+
+def newest_finalized(connection: Connection, chain_id: ChainId, *, below_offset: int) -> LoggedBoundary | None:
+    """The newest finalized boundary of a chain as it was known below an offset of `market.v1`."""
+    table = boundary_table
+    rows = connection.execute(
+        select(table)
+        .where(
+            table.c.chain_id == chain_id,
+            table.c.finality == Finality.FINALIZED.value,
+            table.c.log_offset < below_offset,
+        )
+        .order_by(table.c.block_number.desc(), table.c.number.desc())
+        .limit(1)
+    ).mappings()
+    return _logged(rows.first())
+
+
+def epochs_until(connection: Connection, chain_id: ChainId, number: int) -> tuple[ForkEpoch, ...]:
+    """Every epoch that boundaries up to this number listed. A void event stays void after its fork is final."""
+    table = fork_epoch
+    rows = connection.execute(
+        select(table.c.epoch, table.c.fork_block)
+        .where(table.c.chain_id == chain_id, table.c.boundary_number <= number)
+        .order_by(table.c.epoch)
+    )
+    return tuple(ForkEpoch(row.epoch, row.fork_block) for row in rows)
+
+
+def latest_points(
+    connection: Connection, block: BlockRef, *, below_offset: int, epochs: tuple[ForkEpoch, ...]
+) -> list[MarketPoint]:
+    """The last point of every kind at a block, as it was known below an offset of `market.v1`."""
+    table = market_point
+    copies = (
+        select(table)
+        .distinct(table.c.id)
+        .where(
+            table.c.chain_id == block.chain_id,
+            table.c.block_number <= block.number,
+            table.c.log_offset < below_offset,
+            *(
+                not_(and_(table.c.fork_epoch < epoch.epoch, table.c.block_number >= epoch.fork_block))
+                for epoch in epochs
+            ),
+        )
+        .order_by(table.c.id, table.c.fork_epoch.desc(), table.c.decoder_version.desc())
+        .subquery()
+    )
+    # An asset belongs to one e-mode category at a time: there the category is what changes, not what is asked for.
+    category = case((copies.c.kind == MarketPointKind.EMODE_CONFIG.value, copies.c.category), else_=literal(0))
+    order = (copies.c.block_number, copies.c.tx_index, copies.c.log_index, copies.c.sub_index)
+    keys = (copies.c.deployment, copies.c.kind, copies.c.asset, category)
+    rows = connection.execute(
+        select(copies).distinct(*keys).order_by(*keys, *(column.desc() for column in order))
+    ).mappings()
+    return [point_of(row) for row in rows]
+
+
+def point_of(row: RowMapping) -> MarketPoint:
+    """The market fact that a row holds."""
+    return MarketPoint(
+        position=position_of(row),
+        sub_index=row["sub_index"],
+        fork_epoch=row["fork_epoch"],
+        decoder_version=row["decoder_version"],
+        deployment=row["deployment"],
+        kind=MarketPointKind(row["kind"]),
+        asset=Address(bytes(row["asset"])),
+        category=row["category"],
+        values=tuple(int(value) for value in row["values"]),
+    )
+
+
+def _row_of(point: MarketPoint, offset: int) -> dict[str, Any]:
+    return position_columns(point.position) | {
+        "id": point.id,
+        "fork_epoch": point.fork_epoch,
+        "decoder_version": point.decoder_version,
+        "sub_index": point.sub_index,
+        "deployment": point.deployment,
+        "kind": point.kind.value,
+        "asset": point.asset,
+        "category": point.category,
+        "values": list(point.values),
+        "content": sha256(encode_market_point(point)),
+        "log_offset": offset,
+    }
+
+
+def _logged(row: RowMapping | None) -> LoggedBoundary | None:
+    return None if row is None else _logged_of(row)
+
+
+def _logged_of(row: RowMapping) -> LoggedBoundary:
+    boundary = decode(bytes(row["record"]))
+    if not isinstance(boundary, Boundary):
+        raise InvariantViolation(f"row {row['number']} of scoring.boundary holds a {type(boundary).__name__}")
+    return LoggedBoundary(boundary, row["log_offset"])
+
+
+def _check_same(kept: bytes, seen: bytes, point_id: Digest) -> None:
+    if kept != seen:
+        raise InvariantViolation(
+            f"two copies of market point {point_id.hex()} with the same fork epoch and decoder version say different "
+            "things: one of two indexers is wrong; find out which before anything is scored from them"
+        )

@@ -1,0 +1,223 @@
+"""Answers about wallets as rows: scores and unscorables are only ever added; which is the latest is replaced."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from bonafides import __version__
+from bonafides.digests import encode_block
+from bonafides.events import DeploymentCoverage
+from bonafides.types import Address, AsOf, ChainId, Digest, ModelClass
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from bonafides_scoring.due import Basis
+from bonafides_scoring.features.schema import FEATURES
+from bonafides_scoring.receipt import encode_receipt
+from bonafides_scoring.scorer import Scored, ScoreResult, Unscorable
+from bonafides_scoring.store.tables import latest_result, provisional_result, scoring_due
+from bonafides_scoring.store.tables import score as score_table
+from bonafides_scoring.store.tables import unscorable as unscorable_table
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Where and when a result was made: what it takes to find again what was known."""
+
+    partition: int
+    chain_id: ChainId
+    boundary_number: int
+    market_offset: int
+    event_offset: int
+    model_class: ModelClass
+    model_name: str
+    outcome: str
+    horizon_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A scoring boundary that a partition still has to score, in the order of `market.v1`."""
+
+    market_offset: int
+    chain_id: ChainId
+    boundary_number: int
+
+
+def last_bases(connection: Connection, partition: int) -> dict[Address, Basis]:
+    """What the latest finalized result of each wallet of a partition rested on."""
+    table = latest_result
+    rows = connection.execute(select(table).where(table.c.partition == partition))
+    return {
+        Address(bytes(row.wallet)): Basis(Digest(bytes(row.basis)), row.health_factor_bps, row.as_of_time)
+        for row in rows
+    }
+
+
+def add_result(
+    connection: Connection, result: ScoreResult, coverage: Sequence[DeploymentCoverage], at: Circumstances
+) -> bool:
+    """Add a finalized result; returns whether it was new."""
+    match result:
+        case Scored():
+            statement = insert(score_table).values(
+                score_id=result.score_id,
+                **_common(result, result.receipt.event_set_digest, result.receipt.as_of, coverage, at),
+                score=result.score,
+                band=result.band.value,
+                pd_bps=result.pd_bps,
+                flags=int(result.flags),
+                reasons=[reason.value for reason in result.reasons],
+                receipt=encode_receipt(result.receipt),
+                explanation=explanation_json(result, at),
+                code_version=__version__,
+            )
+        case Unscorable():
+            statement = insert(unscorable_table).values(
+                result_id=result.result_id,
+                **_common(result, result.event_set_digest, result.as_of, coverage, at),
+                reason=result.reason.value,
+            )
+        case _:
+            assert_never(result)
+    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+
+
+def set_latest(connection: Connection, wallet: Address, result: ScoreResult, basis: Basis, at: Circumstances) -> None:
+    """This finalized result is the wallet's latest; a provisional one that it overtakes goes."""
+    values = {
+        "wallet": wallet,
+        "partition": at.partition,
+        "score_id": result.score_id if isinstance(result, Scored) else None,
+        "result_id": result.result_id if isinstance(result, Unscorable) else None,
+        "as_of_time": basis.as_of_time,
+        "market_offset": at.market_offset,
+        "basis": basis.digest,
+        "health_factor_bps": basis.health_factor_bps,
+    }
+    statement = insert(latest_result).values(**values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["wallet"], set_=values))
+    connection.execute(
+        delete(provisional_result).where(
+            provisional_result.c.wallet == wallet, provisional_result.c.as_of_time <= basis.as_of_time
+        )
+    )
+
+
+def set_provisional(
+    connection: Connection,
+    wallet: Address,
+    result: ScoreResult,
+    coverage: Sequence[DeploymentCoverage],
+    at: Circumstances,
+) -> None:
+    """Replace a wallet's provisional answer: above finalized, without receipt, never issued."""
+    match result:
+        case Scored():
+            values: dict[str, Any] = {
+                **_common(result, result.receipt.event_set_digest, result.receipt.as_of, coverage, at),
+                "score": result.score,
+                "band": result.band.value,
+                "pd_bps": result.pd_bps,
+                "flags": int(result.flags),
+                "reasons": [reason.value for reason in result.reasons],
+                "reason": None,
+            }
+        case Unscorable():
+            values = {
+                **_common(result, result.event_set_digest, result.as_of, coverage, at),
+                **dict.fromkeys(("score", "band", "pd_bps", "flags", "reasons")),
+                "reason": result.reason.value,
+            }
+        case _:
+            assert_never(result)
+    statement = insert(provisional_result).values(wallet=wallet, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["wallet"], set_=values))
+
+
+def explanation_json(result: Scored, at: Circumstances) -> str:
+    """The explanation as it is kept: canonical JSON, with the receipt's fields that its bytes hold as digests."""
+    receipt = result.receipt
+    content = {
+        "model_name": at.model_name,
+        "outcome": at.outcome,
+        "horizon_days": at.horizon_days,
+        "base_points": result.explanation.base_points,
+        "families": [
+            {"family": line.family.value, "points": line.points, "contribution": line.contribution.hex()}
+            for line in result.explanation.families
+        ],
+        "clip": result.explanation.clip,
+        "features": {spec.name: int(value) for spec, value in zip(FEATURES, result.features.values, strict=True)},
+        "margin": receipt.margin.hex(),
+        "market_digest": receipt.market_digest.hex(),
+        "feature_digest": receipt.feature_digest.hex(),
+        "feature_schema_hash": receipt.feature_schema_hash.hex(),
+        "fold_version": receipt.fold_version,
+    }
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def coverage_json(coverage: Sequence[DeploymentCoverage]) -> str:
+    """What was read, as canonical JSON sorted by chain and deployment."""
+    rows = [
+        {
+            "deployment": row.deployment,
+            "chain_id": row.chain_id,
+            "registry_version": row.registry_version,
+            "scanned_from": row.scanned_from,
+            "complete_to": row.complete_to,
+            "gaps": [[gap.first, gap.last] for gap in row.gaps],
+            "dead_letters": row.dead_letters,
+        }
+        for row in sorted(coverage, key=lambda one: (one.chain_id, one.deployment))
+    ]
+    return json.dumps(rows, sort_keys=True, separators=(",", ":"))
+
+
+def add_due(connection: Connection, partition: int, due: Due) -> None:
+    """Remember that a partition has this scoring boundary to score."""
+    connection.execute(
+        insert(scoring_due)
+        .values(
+            partition=partition,
+            market_offset=due.market_offset,
+            chain_id=due.chain_id,
+            boundary_number=due.boundary_number,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def dues_of(connection: Connection, partition: int) -> list[Due]:
+    """What a partition has to score, oldest first."""
+    table = scoring_due
+    rows = connection.execute(select(table).where(table.c.partition == partition).order_by(table.c.market_offset))
+    return [Due(row.market_offset, ChainId(row.chain_id), row.boundary_number) for row in rows]
+
+
+def drop_due(connection: Connection, partition: int, due: Due) -> None:
+    """It was scored, or cannot be."""
+    table = scoring_due
+    connection.execute(delete(table).where(table.c.partition == partition, table.c.market_offset == due.market_offset))
+
+
+def _common(
+    result: ScoreResult, events: Digest, as_of: AsOf, coverage: Sequence[DeploymentCoverage], at: Circumstances
+) -> dict[str, Any]:
+    wallets = result.receipt.wallets if isinstance(result, Scored) else result.wallets
+    return {
+        "wallets": list(wallets),
+        "partition": at.partition,
+        "as_of": [encode_block(block) for block in as_of.blocks],
+        "as_of_time": as_of.time,
+        "chain_id": at.chain_id,
+        "boundary_number": at.boundary_number,
+        "event_offset": at.event_offset,
+        "market_offset": at.market_offset,
+        "model_id": result.model_id,
+        "model_class": at.model_class.value,
+        "coverage": coverage_json(coverage),
+        "event_set_digest": events,
+    }

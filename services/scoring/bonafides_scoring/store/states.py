@@ -1,0 +1,174 @@
+"""Folded states as snapshots, and which of them are not to be trusted any more."""
+
+from collections.abc import Iterable, Mapping
+
+from bonafides.events import ForkEpoch
+from bonafides.types import Address, ChainId
+from sqlalchemy import ARRAY, BigInteger, Connection, LargeBinary, cast, column, delete, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from bonafides_scoring.store.tables import event as event_table
+from bonafides_scoring.store.tables import fork_epoch, partition_progress, unfolded, wallet_snapshot
+
+SNAPSHOTS_KEPT = 4
+"""Newest snapshots of a wallet and chain that stay: a late event that is older than all of them folds from nothing."""
+
+
+def distrust(connection: Connection, partition: int, chain_id: ChainId, first: dict[Address, int]) -> None:
+    """Remember that snapshots of these wallets hold too little from these blocks on."""
+    if not first:
+        return
+    statement = insert(unfolded)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["wallet", "chain_id"],
+            set_={"first_block": func.least(unfolded.c.first_block, statement.excluded.first_block)},
+        ),
+        [
+            {"wallet": wallet, "chain_id": chain_id, "partition": partition, "first_block": block}
+            for wallet, block in sorted(first.items())
+        ],
+    )
+
+
+def distrust_void(connection: Connection, partition: int, chain_id: ChainId, opened: Iterable[ForkEpoch]) -> None:
+    """Distrust snapshots of wallets of a partition with events that a newly opened epoch made void."""
+    table = event_table
+    for epoch in opened:
+        touched = (
+            select(table.c.wallet, func.min(table.c.block_number).label("first_block"))
+            .where(
+                table.c.chain_id == chain_id,
+                table.c.block_number >= epoch.fork_block,
+                table.c.fork_epoch < epoch.epoch,
+                table.c.partition == partition,
+            )
+            .group_by(table.c.wallet)
+        )
+        rows = connection.execute(touched).all()
+        distrust(connection, partition, chain_id, {Address(row.wallet): row.first_block for row in rows})
+
+
+def unfolded_until(connection: Connection, partition: int, chain_id: ChainId, block: int) -> dict[Address, int]:
+    """Wallets of a partition with something not folded yet at or below a block, and the first such block."""
+    table = unfolded
+    rows = connection.execute(
+        select(table.c.wallet, table.c.first_block).where(
+            table.c.partition == partition, table.c.chain_id == chain_id, table.c.first_block <= block
+        )
+    )
+    return {Address(bytes(row.wallet)): row.first_block for row in rows}
+
+
+def drop_untrusted(connection: Connection, chain_id: ChainId, first: Mapping[Address, int], folded_to: int) -> None:
+    """Drop the snapshots from each wallet's first unfolded block on, and remember what stands above `folded_to`."""
+    if not first:
+        return
+    asked = func.unnest(
+        cast(list(first), ARRAY(LargeBinary)), cast(list(first.values()), ARRAY(BigInteger))
+    ).table_valued(column("wallet", LargeBinary), column("block", BigInteger), name="asked")
+    table = wallet_snapshot
+    connection.execute(
+        delete(table).where(
+            table.c.wallet == asked.c.wallet, table.c.chain_id == chain_id, table.c.block_number >= asked.c.block
+        )
+    )
+    later = (
+        select(event_table.c.wallet, event_table.c.partition, func.min(event_table.c.block_number).label("first_block"))
+        .where(
+            event_table.c.wallet.in_(list(first)),
+            event_table.c.chain_id == chain_id,
+            event_table.c.block_number > folded_to,
+        )
+        .group_by(event_table.c.wallet, event_table.c.partition)
+    )
+    rows = connection.execute(later).all()
+    connection.execute(delete(unfolded).where(unfolded.c.wallet.in_(list(first)), unfolded.c.chain_id == chain_id))
+    for row in rows:
+        distrust(connection, row.partition, chain_id, {Address(bytes(row.wallet)): row.first_block})
+
+
+def snapshots_at(
+    connection: Connection, wallets: Iterable[Address], chain_id: ChainId, block: int
+) -> dict[Address, tuple[int, bytes]]:
+    """The newest snapshot of each wallet at or below a block: (its block, canonical bytes)."""
+    table = wallet_snapshot
+    rows = connection.execute(
+        select(table.c.wallet, table.c.block_number, table.c.state)
+        .distinct(table.c.wallet)
+        .where(table.c.wallet.in_(list(wallets)), table.c.chain_id == chain_id, table.c.block_number <= block)
+        .order_by(table.c.wallet, table.c.block_number.desc())
+    )
+    return {Address(bytes(row.wallet)): (row.block_number, bytes(row.state)) for row in rows}
+
+
+def save_snapshots(
+    connection: Connection, partition: int, chain_id: ChainId, block: int, states: Mapping[Address, bytes]
+) -> None:
+    """Add or replace the snapshots at a block, and let go of old ones."""
+    if not states:
+        return
+    statement = insert(wallet_snapshot)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["wallet", "chain_id", "block_number"], set_={"state": statement.excluded.state}
+        ),
+        [
+            {"wallet": wallet, "chain_id": chain_id, "block_number": block, "partition": partition, "state": state}
+            for wallet, state in sorted(states.items())
+        ],
+    )
+    table = wallet_snapshot
+    ranked = (
+        select(
+            table.c.wallet,
+            table.c.block_number,
+            func.row_number().over(partition_by=table.c.wallet, order_by=table.c.block_number.desc()).label("place"),
+        )
+        .where(table.c.wallet.in_(list(states)), table.c.chain_id == chain_id)
+        .subquery()
+    )
+    old = select(ranked.c.wallet, ranked.c.block_number).where(ranked.c.place > SNAPSHOTS_KEPT)
+    connection.execute(
+        delete(table).where(table.c.chain_id == chain_id, tuple_(table.c.wallet, table.c.block_number).in_(old))
+    )
+
+
+def wallets_of(connection: Connection, partition: int) -> list[Address]:
+    """Every wallet of a partition that was ever folded, ascending."""
+    table = wallet_snapshot
+    rows = connection.scalars(select(table.c.wallet).distinct().where(table.c.partition == partition))
+    return sorted(Address(bytes(wallet)) for wallet in rows)
+
+
+def progress_of(connection: Connection, partition: int) -> dict[ChainId, int]:
+    """The newest boundary whose mark was read in a partition, per chain."""
+    table = partition_progress
+    rows = connection.execute(select(table.c.chain_id, table.c.boundary_number).where(table.c.partition == partition))
+    return {ChainId(row.chain_id): row.boundary_number for row in rows}
+
+
+def save_progress(connection: Connection, partition: int, chain_id: ChainId, number: int) -> None:
+    """The mark of this boundary was read and everything up to it is folded."""
+    statement = insert(partition_progress).values(partition=partition, chain_id=chain_id, boundary_number=number)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["partition", "chain_id"],
+            set_={
+                "boundary_number": func.greatest(
+                    partition_progress.c.boundary_number, statement.excluded.boundary_number
+                )
+            },
+        )
+    )
+
+
+def epochs_between(connection: Connection, chain_id: ChainId, after: int, until: int) -> list[ForkEpoch]:
+    """Epochs first listed by boundaries in (after, until]."""
+    table = fork_epoch
+    rows = connection.execute(
+        select(table.c.epoch, table.c.fork_block).where(
+            table.c.chain_id == chain_id, table.c.boundary_number > after, table.c.boundary_number <= until
+        )
+    )
+    return [ForkEpoch(row.epoch, row.fork_block) for row in rows]
