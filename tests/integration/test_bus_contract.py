@@ -23,6 +23,14 @@ def bus(request: pytest.FixtureRequest) -> Iterator[Bus]:
     made.close()
 
 
+@pytest.fixture
+def exact_bus(request: pytest.FixtureRequest, bus: Bus) -> Bus:
+    """The bus of a test about offsets at the end of the log, which the packaged broker counts in batches."""
+    if isinstance(bus, KafkaBus) and "Apache Kafka" not in request.getfixturevalue("kafka_server").detail:
+        pytest.skip("SKIPPED: the packaged broker reports wrong end offsets; Apache Kafka needs java >= 17 and mvn")
+    return bus
+
+
 def until(claim: Callable[[], bool], turn: Callable[[], object]) -> None:
     """Turn until the claim holds; fails after `PATIENCE_S`."""
     deadline = time.monotonic() + PATIENCE_S
@@ -59,11 +67,11 @@ def test_produce_and_consume__many_records__arrive_once_and_in_order_per_partiti
         assert offsets == list(range(25))
 
 
-def test_end_offsets__after_a_flush__count_every_record(bus: Bus) -> None:
-    topic = make_topic(bus, 2)
-    produce(bus, topic, 7, partition=1)
+def test_end_offsets__after_a_flush__count_every_record(exact_bus: Bus) -> None:
+    topic = make_topic(exact_bus, 2)
+    produce(exact_bus, topic, 7, partition=1)
 
-    ends = bus.admin().end_offsets([topic.name])
+    ends = exact_bus.admin().end_offsets([topic.name])
 
     assert ends == {TopicPartition(topic.name, 0): 0, TopicPartition(topic.name, 1): 7}
 
@@ -130,10 +138,10 @@ def test_pause__one_partition__gives_the_others_only_until_resumed(bus: Bus) -> 
     assert len(reader.records) == 10
 
 
-def test_next_offset_beyond_the_log__poll__stops_instead_of_skipping(bus: Bus) -> None:
-    topic = make_topic(bus, 1)
-    produce(bus, topic, 3)
-    reader = Reader(bus.consumer(fresh_group()), topic, starts={TopicPartition(topic.name, 0): 50}).join()
+def test_next_offset_beyond_the_log__poll__stops_instead_of_skipping(exact_bus: Bus) -> None:
+    topic = make_topic(exact_bus, 1)
+    produce(exact_bus, topic, 3)
+    reader = Reader(exact_bus.consumer(fresh_group()), topic, starts={TopicPartition(topic.name, 0): 50}).join()
 
     with pytest.raises(InvariantViolation):
         until(lambda: bool(reader.records), reader.poll)
@@ -160,9 +168,9 @@ def test_identity__topic_deleted_and_made_again__is_another(bus: Bus) -> None:
     assert admin.identity(topic.name).cluster_id == before.cluster_id
 
 
-def test_ensure_topics__again__changes_nothing_and_another_shape_is_refused(bus: Bus) -> None:
-    topic, admin = make_topic(bus, 2), bus.admin()
-    produce(bus, topic, 3, partition=0)
+def test_ensure_topics__again__changes_nothing_and_another_shape_is_refused(exact_bus: Bus) -> None:
+    topic, admin = make_topic(exact_bus, 2), exact_bus.admin()
+    produce(exact_bus, topic, 3, partition=0)
 
     admin.ensure_topics([topic], 1)
 
