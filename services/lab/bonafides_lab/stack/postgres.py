@@ -146,7 +146,7 @@ class LocalPostgres(LocalServer):
             raise Unavailable(f"initdb ended with exit code {exit_code}; its last lines:\n{process.tail()}")
 
     def _make_reachable(self, user: RunAs) -> None:
-        """What the server's user may not reach (below /root, say) moves to a temporary folder."""
+        """What the server's user may not reach (below the home of root, say) moves to a temporary folder."""
         if not _may_read(self._bin / "postgres", user):
             self._bin = _copy_programs(self._programs.folder, self._borrow_folder(user))
         if not _may_read(self.folder, user):
