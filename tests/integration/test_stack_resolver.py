@@ -1,5 +1,9 @@
 """The resolver: what it starts, what it takes from the environment, and how it fails."""
 
+import itertools
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -7,6 +11,7 @@ import pytest
 from bonafides.errors import InvalidInput, MissingTool, Unavailable
 from bonafides_lab.processes import free_port
 from bonafides_lab.stack import machine, resolver, server
+from bonafides_lab.stack.anvil_rpc import AnvilRpc
 from bonafides_lab.stack.commands import app
 from bonafides_lab.stack.kafka_jars import find_java, find_maven, kafka_jars_are_cached
 from bonafides_lab.stack.machine import Part
@@ -164,6 +169,23 @@ def test_local_stack__nothing_to_run_a_part_with__says_how_to_get_it(
         local_stack(tmp_path, kafka=False, chain=False, environ=NO_DOCKER),
     ):
         pass
+
+
+def test_up__interrupted__printed_its_address_and_leaves_no_process_behind(stack_folder: Path) -> None:
+    folder = stack_folder / "up"
+    command = [sys.executable, "-c", "from bonafides_lab.stack.commands import app; app()", "up"]
+    command += ["--no-kafka", "--no-postgres", "--folder", str(folder)]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        printed = list(itertools.takewhile(lambda line: "Ctrl-C stops" not in line, up.stdout))
+        url = next(line for line in printed if line.startswith("export ")).split("'")[1]
+        chain_id = AnvilRpc(url).chain_id()
+        up.send_signal(signal.SIGINT)
+        up.communicate(timeout=30)
+
+    assert (chain_id, up.returncode) == (31337, 0)
+    assert is_true_within(5, lambda: processes_in(folder) == [])
 
 
 def test_doctor__on_this_machine__names_every_part() -> None:
