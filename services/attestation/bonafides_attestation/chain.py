@@ -1,4 +1,4 @@
-"""The chain, as issuer and publisher see it: blocks, receipts, accounts and calls. Thin: answers are checked for form."""
+"""The chain as issuer and publisher see it: blocks, receipts, accounts and calls. Answers are checked for form only."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -85,7 +85,7 @@ batches = Table(
     Column("final_at", DateTime(timezone=True), nullable=True),
     Column("problem", Text, nullable=True, comment="why it is stuck"),
     CheckConstraint("size between 1 and 65536", name="batches_size"),
-    CheckConstraint("(state = 'built') or (root is not null)", name="batches_root_from_queued"),
+    CheckConstraint("(state in ('built', 'stuck')) or (root is not null)", name="batches_root_from_queued"),
 )
 Index(
     "batches_first_index",

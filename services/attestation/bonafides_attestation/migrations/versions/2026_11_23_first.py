@@ -44,7 +44,7 @@ CREATE TABLE attestation.batches (
     problem TEXT,
     PRIMARY KEY (id),
     CONSTRAINT batches_size CHECK (size between 1 and 65536),
-    CONSTRAINT batches_root_from_queued CHECK ((state = 'built') or (root is not null))
+    CONSTRAINT batches_root_from_queued CHECK ((state in ('built', 'stuck')) or (root is not null))
 );
 CREATE UNIQUE INDEX batches_first_index ON attestation.batches (chain_id, registry, first_index)
     WHERE state <> 'stuck';

@@ -1,0 +1,207 @@
+"""The issuer. THE FLOW: from finalized scores to signed documents in a batch that the publisher can publish.
+
+```
+scores-issued.v1 ─► results ─► close a batch ─► sign all ─► hand over ─► (publisher)
+                    latest     one transaction:  policy,     one transaction: signatures,
+                    of each    members, indexes, recover,    leaf hashes, root, QUEUED
+                    subject    seeds, BUILT      compare
+```
+Dying between any two steps loses nothing: what was closed is signed at the next start, from the same seeds and with
+the same bytes (RFC 6979), and a batch is handed over once, because only a BUILT one can be.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from bonafides import crashpoints
+from bonafides.consumer import OffsetConsumer
+from bonafides.database import transaction
+from bonafides.errors import InvalidInput, InvariantViolation, Unavailable
+from bonafides.messages import ScoreIssued
+from bonafides.outbox import Outbox
+from bonafides.types import Digest
+from bonafides.verify.chain import KeyRecord
+from bonafides.verify.typed_data import Domain
+from sqlalchemy import Engine
+
+from bonafides_attestation import issuer_store as store
+from bonafides_attestation import metrics
+from bonafides_attestation.commitment import SEED_BYTES
+from bonafides_attestation.document import attestation_leaf
+from bonafides_attestation.drafts import (
+    BatchSpan,
+    Draft,
+    draft_document,
+    first_index_of_next_batch,
+    ordered_members,
+    tombstone_leaf,
+)
+from bonafides_attestation.leases import Lease
+from bonafides_attestation.merkle import StandardMerkleTree
+from bonafides_attestation.policy import refusal_of_score
+from bonafides_attestation.records import StoredDocument
+from bonafides_attestation.registry import Registry
+from bonafides_attestation.signer import Attester, NotAttestable
+from bonafides_attestation.states import Refusal
+
+log = structlog.get_logger(__name__)
+
+
+def random_seed() -> bytes:
+    """The only randomness of a document."""
+    return secrets.token_bytes(SEED_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRules:
+    """When a batch is closed."""
+
+    max_size: int
+    max_age_s: float
+    max_in_flight: int
+    for_all: bool
+    """Attest wallets that never asked."""
+
+    def is_due(self, waiting: store.Waiting) -> bool:
+        """Full, or old enough."""
+        return waiting.count >= self.max_size or (waiting.count > 0 and waiting.oldest_s >= self.max_age_s)
+
+
+@dataclass
+class Issuer:
+    """One turn after another: consume, take back, close, sign, tell. One process a key, by lease."""
+
+    consumer: OffsetConsumer
+    engine: Engine
+    lease: Lease
+    registry: Registry
+    attester: Attester
+    batch_rules: BatchRules
+    outbox: Outbox
+    draw_seed: Callable[[], bytes] = random_seed
+
+    def turn(self) -> bool:
+        """Do what there is to do; returns whether there was anything. Raises Unavailable, and then nothing is half."""
+        was_busy = self.consumer.turn()
+        if self._is_active():
+            self._take_back_stuck()
+            was_busy |= self._close_batch_if_due()
+            was_busy |= self._sign_built_batches()
+        sent = self.outbox.relay()
+        metrics.outbox_sent_total.inc(sent)
+        return was_busy or sent > 0
+
+    def _is_active(self) -> bool:
+        is_active = self.lease.take()
+        metrics.is_active.set(is_active)
+        return is_active
+
+    def _take_back_stuck(self) -> None:
+        with transaction(self.engine) as connection:
+            stranded = store.take_back_stuck(connection, self._domain)
+        if stranded:
+            metrics.reissued_total.inc(stranded)
+            log.warning("documents stranded by a foreign root, their scores are issued again", documents=stranded)
+
+    def _close_batch_if_due(self) -> bool:
+        with transaction(self.engine) as connection:
+            waiting = store.waiting(connection, for_all=self.batch_rules.for_all)
+            unfinished = store.unfinished_spans(connection, self._domain)
+        metrics.pending.set(waiting.count + sum(span.size for span in unfinished))
+        metrics.oldest_pending_seconds.set(waiting.oldest_s)
+        metrics.batches_in_flight.set(len(unfinished))
+        if len(unfinished) >= self.batch_rules.max_in_flight or not self.batch_rules.is_due(waiting):
+            return False
+        # The chain is asked after the database: only this process makes batches, so what was final then is final now,
+        # and the registry's count includes it.
+        key, chain_time = self._key_record(), self.registry.chain.head().timestamp
+        first_index = first_index_of_next_batch(
+            unfinished[-1] if unfinished else None, self.registry.next_index() if not unfinished else 0
+        )
+        return self._close_batch(first_index, chain_time, key)
+
+    def _close_batch(self, first_index: int, chain_time: int, key: KeyRecord) -> bool:
+        with transaction(self.engine) as connection:
+            self.lease.hold(connection)
+            scores = store.take_waiting(connection, self.batch_rules.max_size, for_all=self.batch_rules.for_all)
+            drafts: list[Draft] = []
+            refusals: list[tuple[ScoreIssued, Refusal]] = []
+            for score in ordered_members(scores):
+                drafted = self._draft(score, first_index + len(drafts), chain_time, key)
+                if isinstance(drafted, Draft):
+                    drafts.append(drafted)
+                else:
+                    refusals.append((score, drafted))
+            store.refuse_scores(connection, refusals)
+            if drafts:
+                store.store_batch(connection, self._domain, BatchSpan(first_index, len(drafts)), drafts)
+        for _, refusal in refusals:
+            metrics.refused_total.labels(refusal.value).inc()
+        log.info("batch closed", members=len(drafts), refused=len(refusals), first_index=first_index)
+        return bool(drafts or refusals)
+
+    def _draft(self, score: ScoreIssued, index: int, chain_time: int, key: KeyRecord) -> Draft | Refusal:
+        rules = self.attester.rules
+        if refusal := refusal_of_score(score, rules, chain_time, key):
+            return refusal
+        try:
+            return draft_document(score, self.draw_seed(), index, rules.validity_s)
+        except InvalidInput:
+            return Refusal.INCONSISTENT
+
+    def _sign_built_batches(self) -> bool:
+        was_busy = False
+        while True:
+            with transaction(self.engine) as connection:
+                batch_id = store.next_built_batch(connection, self._domain)
+                members = [] if batch_id is None else store.batch_documents(connection, batch_id)
+            if batch_id is None:
+                return was_busy
+            self._sign_batch(batch_id, members)
+            was_busy = True
+
+    def _sign_batch(self, batch_id: int, members: list[tuple[StoredDocument, bytes]]) -> None:
+        if [document.position for document, _ in members] != list(range(len(members))):
+            raise InvariantViolation(f"batch {batch_id} has a gap in its members or lacks a seed: it cannot be signed")
+        self._key_record()
+        crashpoints.reach("issuer.before_sign")
+        with metrics.sign_batch_seconds.time():
+            signed = [self._sign(document, seed) for document, seed in members]
+        crashpoints.reach("issuer.after_sign")
+        root = StandardMerkleTree([member.leaf_hash for member in signed]).root
+        with transaction(self.engine) as connection:
+            self.lease.hold(connection)
+            if not store.hand_over(connection, batch_id, root, self.attester.signer.address, signed):
+                raise Unavailable(f"batch {batch_id} was declared stuck while it was signed")
+        crashpoints.reach("issuer.after_hand_over")
+        tombstones = sum(member.signature is None for member in signed)
+        metrics.signed_total.inc(len(signed) - tombstones)
+        metrics.tombstones_total.inc(tombstones)
+        log.info("batch signed and handed over", batch=batch_id, members=len(signed), tombstones=tombstones)
+
+    def _sign(self, document: StoredDocument, seed: bytes) -> store.SignedMember:
+        message = document.message
+        try:
+            leaves = document.commitment_with(seed).leaves
+            signature = self.attester.attest(message, leaves, document.model_class)
+        except NotAttestable as exc:
+            # The index was given to this member and stays with it: a gap would shift every leaf that follows.
+            tombstone = tombstone_leaf(message.revocation_index)
+            return store.SignedMember(document, tombstone, None, exc.refusal)
+        leaf: Digest = attestation_leaf(message)
+        return store.SignedMember(document, leaf, signature, None)
+
+    def _key_record(self) -> KeyRecord:
+        """The registry's record of our key. Nothing is signed with a key that no verifier would accept."""
+        key = self.registry.key_record(self.attester.signer.address)
+        if key is None:
+            raise Unavailable("the registry does not know the attester key: the admin must add it (addAttester)")
+        if key.revoked_at:
+            raise Unavailable("the attester key is revoked: give the issuer another keystore")
+        return key
+
+    @property
+    def _domain(self) -> Domain:
+        return self.registry.domain

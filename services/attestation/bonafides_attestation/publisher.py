@@ -1,0 +1,288 @@
+"""The publisher: brings the roots of signed batches on-chain, and revocations, one transaction at a time. By lease.
+
+```
+look: database + chain ─► next_action (pure, `publication`) ─► one step ─► database, outbox
+```
+A raw transaction is stored before it is sent, so that after a crash the same bytes are sent again; a replacement has
+the same nonce; done is what is final. The tree is built again from the stored leaf hashes: it is a function of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+import structlog
+from bonafides import crashpoints
+from bonafides.clock import Clock
+from bonafides.database import transaction
+from bonafides.errors import InvariantViolation, Unavailable
+from bonafides.outbox import Outbox
+from sqlalchemy import Connection, Engine
+
+from bonafides_attestation import metrics
+from bonafides_attestation import publisher_store as store
+from bonafides_attestation.chain import Reverted, SendOutcome
+from bonafides_attestation.fees import Fees, bumped_fees, suggested_fees
+from bonafides_attestation.leases import Lease
+from bonafides_attestation.merkle import StandardMerkleTree
+from bonafides_attestation.publication import (
+    Adopt,
+    Attempt,
+    Finish,
+    Mine,
+    Patience,
+    Receipt,
+    Replace,
+    Requeue,
+    Send,
+    Sight,
+    Start,
+    Unmine,
+    Wait,
+    next_action,
+)
+from bonafides_attestation.publisher_store import Job, JobKind
+from bonafides_attestation.registry import Registry, error_name, publish_call, revoke_call
+from bonafides_attestation.states import BatchState
+from bonafides_attestation.transactions import TransactionSigner
+
+GAS_MARGIN_PERCENT = 25  # the estimate is for today's storage: a first write to a slot costs more than a second
+LOG_REACH_BLOCKS = 50_000  # how far back a root without an attempt of ours is looked for
+
+log = structlog.get_logger(__name__)
+
+
+class Stranded(Exception):
+    """The registry gave the indexes of this batch to another root. Stays inside the publisher."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeeRules:
+    """What the publisher may spend."""
+
+    ceiling_wei: int
+    low_balance_wei: int
+
+
+@dataclass
+class Publisher:
+    """One turn after another; each moves the one transaction in flight by one step."""
+
+    engine: Engine
+    lease: Lease
+    registry: Registry
+    signer: TransactionSigner
+    patience: Patience
+    fee_rules: FeeRules
+    finality_depth: int | None
+    outbox: Outbox
+    clock: Clock
+
+    def turn(self) -> bool:
+        """Take one step; returns whether something moved. Raises Unavailable, and then nothing is half."""
+        is_active = self.lease.take()
+        metrics.is_active.set(is_active)
+        moved = is_active and self._step()
+        sent = self.outbox.relay()
+        metrics.outbox_sent_total.inc(sent)
+        return moved or sent > 0
+
+    def _step(self) -> bool:
+        with transaction(self.engine) as connection:
+            job = store.current_job(connection, self.registry.domain)
+            if job is None and store.start_revocation_run(connection, self.registry.domain) is not None:
+                job = store.current_job(connection, self.registry.domain)
+        self._watch_balance()
+        if job is None:
+            metrics.max_fee_wei.set(0)
+            return False
+        action = next_action(job.progress, self._look(job), self.patience, self.clock.now())
+        match action:
+            case Wait():
+                return False
+            case Start():
+                self._start(job)
+            case Send(attempt):
+                self._send(attempt, "rebroadcast")
+            case Replace(attempt):
+                return self._replace(job, attempt)
+            case Mine(receipt):
+                self._mine(job, receipt)
+            case Adopt():
+                self._adopt(job)
+            case Requeue(why):
+                self._commit(lambda c: store.move(c, job, BatchState.QUEUED))
+                self._note("requeued", job, why=why)
+            case Unmine():
+                self._commit(lambda c: store.mark_unmined(c, job))
+                self._note("unmined", job, why="its block is not canonical any more")
+            case Finish():
+                crashpoints.reach("publisher.before_final")
+                self._commit(lambda c: store.move(c, job, BatchState.FINAL))
+                crashpoints.reach("publisher.after_final")
+                self._note("final", job)
+            case _:
+                assert_never(action)
+        return True
+
+    def _look(self, job: Job) -> Sight:
+        chain, progress = self.registry.chain, job.progress
+        receipts = {a.tx_hash: r for a in progress.attempts if (r := chain.receipt(a.tx_hash)) is not None}
+        return Sight(
+            head=chain.head().number,
+            finalized=chain.finalized_number(self.finality_depth),
+            account_nonce=chain.transaction_count(self.signer.address),
+            receipts=receipts,
+            canonical_hash=None if progress.block_number is None else chain.block_hash(progress.block_number),
+            is_done=self._is_done(job),
+        )
+
+    def _is_done(self, job: Job) -> bool:
+        if job.progress.state is BatchState.MINED:
+            return True
+        if job.kind is JobKind.PUBLISH:
+            return self.registry.root_record(job.root) is not None
+        # A revocation without a receipt of ours is sent again: revoking twice changes nothing.
+        return False
+
+    def _start(self, job: Job) -> None:
+        with transaction(self.engine) as connection:
+            least_nonce = store.least_nonce(connection, self.signer.address)
+            leaves = store.leaf_hashes_of(connection, job.id) if job.kind is JobKind.PUBLISH else []
+        if job.kind is JobKind.PUBLISH and StandardMerkleTree(leaves).root != job.root:
+            raise InvariantViolation(f"the leaf hashes of batch {job.id} do not make the root that the issuer built")
+        try:
+            call_data = self._checked_call(job)
+        except Stranded as exc:
+            self._strand(job, str(exc))
+            return
+        nonce = self.registry.chain.transaction_count(self.signer.address)
+        if nonce < least_nonce:
+            raise Unavailable(f"the node is behind: it counts {nonce} transactions, {least_nonce} are final")
+        metrics.nonce_gap.set(nonce - least_nonce)
+        if (fees := self._suggested_fees()) is None:
+            raise Unavailable("the network's fees are above BONAFIDES_ATTESTATION_FEE_CEILING_GWEI: waiting")
+        self._send(self._store(job, call_data, nonce, fees), "sent")
+
+    def _checked_call(self, job: Job) -> bytes:
+        """Call data that the registry would accept now, by its own simulation. Raises Stranded or Unavailable."""
+        if job.kind is JobKind.REVOKE:
+            call_data = revoke_call(job.indexes)
+            self._simulate(call_data)
+            return call_data
+        state = self.registry.state()
+        if state.is_paused:
+            raise Unavailable("the registry is paused: the batch waits until the admin ends the pause")
+        if state.publisher != self.signer.address:
+            raise Unavailable("the registry has another publisher than this key: setPublisher, or another keystore")
+        if state.next_index < job.span.first_index:
+            raise Unavailable(f"the node is behind: next index {state.next_index}, batch at {job.span.first_index}")
+        if state.next_index > job.span.first_index:
+            raise Stranded(
+                f"the registry's next index is {state.next_index}, the batch starts at {job.span.first_index}"
+            )
+        call_data = publish_call(job.root, job.span.size, state.epoch + 1)
+        first_index = int.from_bytes(self._simulate(call_data))
+        if first_index != job.span.first_index:
+            raise Unavailable("the registry changed between reading and simulating: look again")
+        return call_data
+
+    def _simulate(self, call_data: bytes) -> bytes:
+        try:
+            return self.registry.simulate(self.signer.address, call_data)
+        except Reverted as exc:
+            raise Unavailable(f"the registry would refuse the transaction: {error_name(exc)}") from exc
+
+    def _replace(self, job: Job, attempt: Attempt) -> bool:
+        fees = bumped_fees(attempt.fees, self._suggested_fees(), self.fee_rules.ceiling_wei)
+        if fees is None:
+            log.warning("fee ceiling reached, sending the same transaction again", nonce=attempt.nonce)
+            self._send(attempt, "rebroadcast")
+            return False
+        try:
+            replacement = self._store(job, self.signer.call_data_of(attempt.raw_tx), attempt.nonce, fees)
+        except Reverted:
+            # It cannot succeed any more. Its nonce must be used up all the same before another try.
+            self._send(attempt, "rebroadcast")
+            return False
+        self._send(replacement, "replaced")
+        return True
+
+    def _store(self, job: Job, call_data: bytes, nonce: int, fees: Fees) -> Attempt:
+        gas = self.registry.estimate_gas(self.signer.address, call_data)
+        gas += gas * GAS_MARGIN_PERCENT // 100
+        if self.registry.chain.balance_wei(self.signer.address) < gas * fees.max_fee_wei:
+            raise Unavailable("the publisher's balance is below what the transaction may cost: send it ETH")
+        head = self.registry.chain.head().number
+        made = self.signer.sign(call_data, nonce, gas, fees)
+        crashpoints.reach("publisher.before_store")
+        self._commit(
+            lambda c: store.store_attempt(c, job, self.signer.address, nonce, made.raw_tx, made.tx_hash, fees, head)
+        )
+        crashpoints.reach("publisher.before_send")
+        metrics.max_fee_wei.set(fees.max_fee_wei)
+        return Attempt(0, nonce, made.raw_tx, made.tx_hash, fees, head, None)
+
+    def _send(self, attempt: Attempt, status: str) -> None:
+        outcome, reason = self.registry.chain.send_raw(attempt.raw_tx)
+        crashpoints.reach("publisher.after_send")
+        if outcome is SendOutcome.REFUSED:
+            metrics.tx_total.labels("refused_by_node").inc()
+            raise Unavailable(f"the node refuses the transaction: {reason}")
+        # Too low a nonce or fee is no failure yet: the next look finds a receipt, another owner of the nonce, or time
+        # to offer more.
+        self._commit(lambda c: store.mark_sent(c, attempt.tx_hash, int(self.clock.now())))
+        metrics.tx_total.labels(status).inc()
+        log.info("transaction handed to the node", outcome=outcome, what=status, nonce=attempt.nonce)
+
+    def _mine(self, job: Job, receipt: Receipt) -> None:
+        epoch = published_at = None
+        if job.kind is JobKind.PUBLISH:
+            record = self.registry.root_record(job.root)
+            if record is None:
+                raise Unavailable("the node has a receipt and no root: it is between two blocks, look again")
+            if (record.first_index, record.count) != (job.span.first_index, job.span.size):
+                # A reorg put a foreign root of the same epoch before ours, after the simulation.
+                self._strand(job, f"published at index {record.first_index}, its leaves hold {job.span.first_index}")
+                return
+            epoch, published_at = record.epoch, record.published_at
+        crashpoints.reach("publisher.after_receipt")
+        self._commit(lambda c: store.mark_mined(c, job, receipt, epoch, published_at))
+        self._note("mined", job, block=receipt.block_number)
+
+    def _adopt(self, job: Job) -> None:
+        first_attempt = min((a.stored_at_block for a in job.progress.attempts), default=None)
+        head = self.registry.chain.head().number
+        found = self.registry.find_publication(
+            job.root, max(0, head - LOG_REACH_BLOCKS) if first_attempt is None else first_attempt
+        )
+        if found is None:
+            raise Unavailable("the registry knows the root, but the node's log does not show where it was published")
+        if (found.first_index, found.count) != (job.span.first_index, job.span.size):
+            self._strand(job, f"published at index {found.first_index}, its leaves hold {job.span.first_index}")
+            return
+        self._mine(job, Receipt(found.tx_hash, found.block_number, found.block_hash, succeeded=True))
+
+    def _strand(self, job: Job, why: str) -> None:
+        stuck = self._commit(lambda c: store.mark_stuck(c, self.registry.domain, job.id, why))
+        self._note("stuck", job, why=why, batches=stuck)
+
+    def _suggested_fees(self) -> Fees | None:
+        chain = self.registry.chain
+        return suggested_fees(chain.head().base_fee_wei, chain.suggested_tip_wei(), self.fee_rules.ceiling_wei)
+
+    def _watch_balance(self) -> None:
+        balance_wei = self.registry.chain.balance_wei(self.signer.address)
+        metrics.signer_balance_wei.set(balance_wei)
+        if balance_wei < self.fee_rules.low_balance_wei:
+            log.warning("the publisher's balance is low", balance_wei=balance_wei)
+
+    def _commit[T](self, write: Callable[[Connection], T]) -> T:
+        """One transaction under the lease."""
+        with transaction(self.engine) as connection:
+            self.lease.hold(connection)
+            return write(connection)
+
+    def _note(self, status: str, job: Job, **fields: object) -> None:
+        metrics.tx_total.labels(status).inc()
+        log.info("transaction moved", status=status, kind=job.kind, job=job.id, **fields)

@@ -1,0 +1,116 @@
+"""Results as they come from `scores-issued.v1`: the issuer keeps the latest of each subject."""
+
+from collections.abc import Callable
+
+import structlog
+from bonafides.bus import Record, TopicPartition
+from bonafides.consumer import Outcome
+from bonafides.errors import InvalidMessage
+from bonafides.messages import (
+    DeadLetter,
+    ScoreIssued,
+    ScoreWithdrawn,
+    UnscorableIssued,
+    WithdrawalKind,
+    decode,
+    encode,
+)
+from bonafides.outbox import put
+from bonafides.topics import SCORES_ISSUED, dead_letter_topic
+from bonafides.types import ChainId
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from bonafides_attestation.records import pack_wallets, subject_key_of
+from bonafides_attestation.states import DocumentState, ResultState, RevocationReason
+from bonafides_attestation.tables import batches, documents, outbox, results, revocations
+
+DECODER_VERSION = 1
+log = structlog.get_logger(__name__)
+
+
+class ResultHandler:
+    """`consumer.Handler`. Delivering a message twice changes nothing: results are kept by subject and score id."""
+
+    def __init__(self, on_dead_letter: Callable[[], None]) -> None:
+        self._on_dead_letter = on_dead_letter
+
+    def handle(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
+        for record in records:
+            try:
+                self._handle_one(connection, record)
+            except InvalidMessage as exc:
+                self._bury(connection, record, str(exc))
+        return Outcome(following=records[-1].offset + 1)
+
+    def after_commit(self) -> None:
+        """Nothing is kept in memory."""
+
+    def _handle_one(self, connection: Connection, record: Record) -> None:
+        message = decode(record.value)
+        match message:
+            case ScoreIssued() | UnscorableIssued():
+                keep_result(connection, message)
+            case ScoreWithdrawn():
+                withdraw_score(connection, message)
+            case _:
+                raise InvalidMessage(f"{type(message).__name__} does not belong on {SCORES_ISSUED.name}")
+
+    def _bury(self, connection: Connection, record: Record, reason: str) -> None:
+        topic = dead_letter_topic(SCORES_ISSUED)
+        letter = DeadLetter(record.value, reason, record.at.topic, record.at.partition, record.offset, DECODER_VERSION)
+        put(connection, outbox, topic, record.at.partition % topic.partitions, letter)
+        self._on_dead_letter()
+        log.warning("message buried", topic=record.at.topic, partition=record.at.partition, offset=record.offset)
+
+
+def keep_result(connection: Connection, message: ScoreIssued | UnscorableIssued) -> None:
+    """Keep a result if it is newer than the one kept: later as-of time, or the same time and another id."""
+    is_score = isinstance(message, ScoreIssued)
+    values = {
+        "subject_key": subject_key_of(message.wallets),
+        "score_id": message.score_id if isinstance(message, ScoreIssued) else message.result_id,
+        "payload": encode(message),
+        "wallets": pack_wallets(message.wallets),
+        "as_of_time": message.as_of.time,
+        "state": (ResultState.WAITING if is_score else ResultState.UNSCORABLE).value,
+        "reason": None,
+    }
+    statement = insert(results).values(**values)
+    is_newer = (results.c.as_of_time < statement.excluded.as_of_time) | (
+        (results.c.as_of_time == statement.excluded.as_of_time) & (results.c.score_id != statement.excluded.score_id)
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["subject_key"],
+            set_={name: statement.excluded[name] for name in values if name != "subject_key"}
+            | {"waiting_since": func.now()},
+            where=is_newer,
+        )
+    )
+
+
+def withdraw_score(connection: Connection, message: ScoreWithdrawn) -> None:
+    """Never attest this score from now on; revoke the documents that it has."""
+    connection.execute(
+        results.update().where(results.c.score_id == message.score_id).values(state=ResultState.WITHDRAWN.value)
+    )
+    live = select(batches.c.chain_id, batches.c.registry, documents.c.revocation_index).where(
+        documents.c.batch_id == batches.c.id,
+        documents.c.score_id == message.score_id,
+        documents.c.state.in_([DocumentState.BUILT.value, DocumentState.SIGNED.value]),
+    )
+    for row in connection.execute(live).all():
+        reason = RevocationReason.DISPUTE if message.kind is WithdrawalKind.DISPUTE else RevocationReason.RECALL
+        ask_revocation(connection, ChainId(row.chain_id), row.registry, row.revocation_index, reason)
+
+
+def ask_revocation(
+    connection: Connection, chain_id: ChainId, registry: bytes, revocation_index: int, reason: RevocationReason
+) -> None:
+    """Leave an index to the publisher; asking twice changes nothing."""
+    connection.execute(
+        insert(revocations)
+        .values(chain_id=chain_id, registry=registry, revocation_index=revocation_index, reason=reason.value)
+        .on_conflict_do_nothing()
+    )
