@@ -1,0 +1,61 @@
+"""`bonafides lab`: try, train and test without the outside world."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+
+from bonafides_lab.market.commands import play_command, simulate_command
+from bonafides_lab.stack.commands import app as stack_app
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+app.add_typer(stack_app, name="stack")
+app.command("play")(play_command)
+app.command("simulate")(simulate_command)
+
+
+@app.command(epilog="Example: bonafides lab demo --once")
+def demo(
+    once: bool = typer.Option(False, "--once", help="End by itself after the story instead of staying up."),
+    folder: Path | None = typer.Option(None, help="Data and logs; a temporary folder unless given."),
+) -> None:
+    """Play a lending market on real Aave V3, score everybody, attest on-chain, and verify as a lender would.
+
+    Everything is real and local: Kafka, PostgreSQL, an EVM chain, six processes of ours. Nothing leaves this machine.
+    """
+    from bonafides_lab.demo.story import run_demo
+
+    run_demo(once=once, folder=folder)
+
+
+@app.command(epilog="Example: bonafides lab train --borrowers 1500")
+def train(
+    folder: Path = typer.Option(Path(".stack/training"), help="Where the market's logs and events are kept."),
+    borrowers: int = typer.Option(1_500, min=1_000, help="People in the synthetic market."),
+    days: int = typer.Option(540, min=365, help="Days it lasts."),
+    seed: int = typer.Option(20_260_101, min=0, help="Names the market; the demo's is another."),
+    out: Path | None = typer.Option(None, help="Folder of the bundle; the shipped one unless given."),
+) -> None:
+    """Train the synthetic model again: simulate a market, decode its logs, train, evaluate out of time.
+
+    Each step keeps what it made in the folder and is skipped when it is there.
+    """
+    from bonafides_lab.training import train_synthetic_model
+
+    train_synthetic_model(folder, borrowers=borrowers, days=days, seed=seed, out=out)
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    epilog="Example: bonafides lab forge test --root services/attestation/contracts",
+)
+def forge(context: typer.Context) -> None:
+    """Run Foundry's forge with the pinned compiler; everything after `forge` is its own."""
+    from bonafides_lab.stack.node_tools import ensure_node_tools, forge_program, tool_environment
+
+    node = ensure_node_tools()
+    done = subprocess.run(  # noqa: S603 - a program of the pinned node tools
+        [str(forge_program()), *context.args], env=tool_environment(node), check=False
+    )
+    sys.exit(done.returncode)
