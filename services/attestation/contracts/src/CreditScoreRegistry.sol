@@ -86,21 +86,27 @@ contract CreditScoreRegistry is ICreditScoreRegistry, AccessControlDefaultAdminR
 
     /// @inheritdoc ICreditScoreRegistry
     function revoke(uint64[] calldata indexes) external {
-        State memory state = _state;
-        if (msg.sender != state.publisher) revert NotPublisher(msg.sender);
-        for (uint256 i = 0; i < indexes.length;) {
+        if (msg.sender != _state.publisher) revert NotPublisher(msg.sender);
+        uint64 next = _state.nextIndex;
+        uint256 i = 0;
+        while (i < indexes.length) {
             // Neighbours in one word are collected before the word is written once.
-            uint256 word = indexes[i] >> 8;
+            uint64 index = indexes[i];
+            uint64 word = index >> 8;
             uint256 before = _revoked[word];
             uint256 bits = before;
-            for (; i < indexes.length && indexes[i] >> 8 == word; ++i) {
-                uint64 index = indexes[i];
-                if (index >= state.nextIndex) revert IndexNotPublished(index, state.nextIndex);
+            while (true) {
+                if (index >= next) revert IndexNotPublished(index, next);
                 uint256 bit = 1 << (index & 0xff);
                 if (bits & bit == 0) {
                     bits |= bit;
                     emit IndexRevoked(index);
                 }
+                unchecked {
+                    if (++i == indexes.length) break;
+                }
+                index = indexes[i];
+                if (index >> 8 != word) break;
             }
             if (bits != before) _revoked[word] = bits;
         }
