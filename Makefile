@@ -46,7 +46,7 @@ unit: $(STAMP) ## Unit tests: no socket, no sleep, no clock.
 
 .PHONY: contracts
 contracts: bootstrap ## Solidity tests: unit, fuzz, invariants.
-	$(BIN)/bonafides lab forge test --root services/attestation/contracts
+	$(BIN)/bonafides lab forge test
 
 .PHONY: chart
 chart: $(STAMP) ## Helm chart, compose file and container files.

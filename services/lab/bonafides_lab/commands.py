@@ -48,14 +48,18 @@ def train(
 
 @app.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
-    epilog="Example: bonafides lab forge test --root services/attestation/contracts",
+    epilog="Example: bonafides lab forge test -vv",
 )
 def forge(context: typer.Context) -> None:
-    """Run Foundry's forge with the pinned compiler; everything after `forge` is its own."""
+    """Run Foundry's forge on our contracts, with the pinned compiler; everything after `forge` is its own."""
+    from bonafides_lab.demo.lender_environment import checkout_root
     from bonafides_lab.stack.node_tools import ensure_node_tools, forge_program, tool_environment
 
     node = ensure_node_tools()
     done = subprocess.run(  # noqa: S603 - a program of the pinned node tools
-        [str(forge_program()), *context.args], env=tool_environment(node), check=False
+        [str(forge_program()), *context.args],
+        cwd=checkout_root() / "services" / "attestation" / "contracts",
+        env=tool_environment(node),
+        check=False,
     )
     sys.exit(done.returncode)
