@@ -156,8 +156,13 @@ def _record_values(record: _Record) -> dict[str, int]:
         "days_since_borrow": record.days_since(_newest([state.last_borrow for state in states]), "days_since_borrow"),
         "days_since_action": record.days_since(_newest([state.last_action for state in states]), "days_since_action"),
         "active_days_180d": record.count_days(lambda tally: tally.actions > 0),
-        "top_up_days_180d": record.count_days(lambda tally: tally.top_ups > 0),
+        "top_up_days_180d": record.count_days(_is_top_up),
     }
+
+
+def _is_top_up(tally: DayTally) -> bool:
+    """A day that borrows as well is a loop or a bigger bet, not care."""
+    return tally.top_ups > 0 and not any(flow.borrowed for flow in tally.flows)
 
 
 def _position_values(open_accounts: Sequence[Account], record: _Record) -> dict[str, int]:

@@ -1,0 +1,106 @@
+"""Fits the booster and its calibration: deterministic, monotone, small.
+
+No `scale_pos_weight`: it destroys the level of the probabilities. Calibration is Platt's, on a window after training's,
+because it is affine in log-odds: folded into the scorecard, it leaves points additive.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xgboost
+from bonafides.errors import InvalidInput
+
+from bonafides_scoring.features.schema import FEATURES
+from bonafides_scoring.training.panel import Panel
+
+Reals = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FitPlan:
+    """How to fit. Fixed before any test row is seen."""
+
+    trees: int = 240
+    """At most 300."""
+    depth: int = 3
+    """At most 4."""
+    learning_rate: float = 0.05
+    min_child_weight: float = 10.0
+    subsample: float = 0.8
+    columns_per_tree: float = 0.8
+    l2: float = 5.0
+    seed: int = 20260101
+
+
+@dataclass(frozen=True, slots=True)
+class Platt:
+    """Calibrated log-odds = slope · margin + intercept."""
+
+    slope: float
+    intercept: float
+
+
+def fit_booster(train: Panel, plan: FitPlan) -> xgboost.Booster:
+    """Train on one thread with a fixed seed: the same rows give the same bytes."""
+    frame = xgboost.DMatrix(train.features, label=train.labels.astype(np.float32), nthread=1)
+    constraints = "(" + ",".join(str(spec.direction.constraint) for spec in FEATURES) + ")"
+    return xgboost.train(
+        {
+            "objective": "binary:logistic",
+            "tree_method": "hist",
+            "max_depth": plan.depth,
+            "eta": plan.learning_rate,
+            "min_child_weight": plan.min_child_weight,
+            "subsample": plan.subsample,
+            "colsample_bytree": plan.columns_per_tree,
+            "lambda": plan.l2,
+            "monotone_constraints": constraints,
+            "seed": plan.seed,
+            "nthread": 1,
+            "verbosity": 0,
+        },
+        frame,
+        num_boost_round=plan.trees,
+    )
+
+
+def margins_of(booster: xgboost.Booster, panel: Panel) -> Reals:
+    """Margins of all rows as float64."""
+    frame = xgboost.DMatrix(panel.features, nthread=1)
+    found: Reals = booster.predict(frame, output_margin=True).astype(np.float64)
+    return found
+
+
+def fit_logistic(x: Reals, labels: npt.NDArray[np.int64], rounds: int = 50) -> Platt:
+    """Maximum-likelihood slope and intercept of P(label = 1) = 1 / (1 + exp(-(slope · x + intercept))), by Newton.
+
+    Raises:
+        InvalidInput: one class is empty, or the two are perfectly apart, so that no slope is the best.
+    """
+    if labels.min() == labels.max():
+        raise InvalidInput("cannot calibrate: the rows hold only one class")
+    design = np.column_stack([x, np.ones_like(x)])
+    beta = np.array([1.0, 0.0])
+    for _ in range(rounds):
+        p = 1 / (1 + np.exp(-np.clip(design @ beta, -35, 35)))
+        weight = np.maximum(p * (1 - p), 1e-12)
+        step = np.linalg.solve(design.T @ (design * weight[:, None]), design.T @ (labels - p))
+        beta = beta + step
+        if np.abs(step).max() < 1e-12:
+            break
+        if not np.isfinite(beta).all() or np.abs(beta).max() > 1e3:
+            raise InvalidInput("cannot calibrate: the two classes are perfectly apart")
+    return Platt(float(beta[0]), float(beta[1]))
+
+
+def fit_platt(margins: Reals, labels: npt.NDArray[np.int64]) -> Platt:
+    """Calibration of a model on rows it was not trained on.
+
+    Raises:
+        InvalidInput: see `fit_logistic`; or the slope is not above 0, so that the model ranks backwards.
+    """
+    platt = fit_logistic(margins, labels)
+    if platt.slope <= 0:
+        raise InvalidInput(f"cannot calibrate: the model ranks later rows backwards (slope {platt.slope:.3f})")
+    return platt
