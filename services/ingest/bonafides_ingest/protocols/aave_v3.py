@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent, MarketPoint
-from bonafides.types import Address, Digest
+from bonafides.types import ZERO_ADDRESS, Address, Digest
 
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import EventCodec
@@ -102,14 +102,16 @@ def decode_logs(state: AaveV3State, logs: Sequence[Log], fork_epoch: int) -> tup
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """Contracts that these logs name for the first time: their own logs must be fetched before any is decoded."""
+    """What these logs name and `state` does not know: it must be fetched before any of them is decoded."""
 
-    tokens: frozenset[Address]
-    feeds: frozenset[Address]
+    contracts: frozenset[Address]
+    """Tokens and feeds to watch."""
+    unanswered_feeds: frozenset[Address]
+    """Feeds that become an asset's price source while their latest answer is unknown."""
 
 
 def discover(state: AaveV3State, logs: Sequence[Log]) -> Discovery:
-    """The contracts to watch that `state` does not know yet. Logs that cannot be read are passed over here."""
+    """The contracts that these logs name. Logs that cannot be read are passed over here."""
     tokens: set[Address] = set()
     feeds: set[Address] = set()
     for log in logs:
@@ -121,8 +123,8 @@ def discover(state: AaveV3State, logs: Sequence[Log]) -> Discovery:
                 feeds.add(abi.ASSET_SOURCE_UPDATED.decode(log)[1])
         except InvalidMessage:
             continue  # refused, with its reason, when it is decoded
-    known = {*state.watched, Address(bytes(20))}
-    return Discovery(frozenset(tokens - known), frozenset(feeds - known))
+    known = {*state.watched, ZERO_ADDRESS}
+    return Discovery(frozenset((tokens | feeds) - known), frozenset(feeds - {ZERO_ADDRESS, *state.answers}))
 
 
 def _is[T](log: Log, address: Address, codec: EventCodec[T]) -> bool:

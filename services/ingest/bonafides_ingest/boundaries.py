@@ -1,0 +1,146 @@
+"""When a boundary is due, whom it tells, and what it says. Pure.
+
+A boundary k promises that everything of a chain up to a block is in the log (DESIGN 5). Three things make the promise
+hold whatever crashes when:
+
+```
+window:    produce events ─► flush ─► commit {cursor, ranges, partitions that got something}
+boundary:                               └─► commit {k, its bytes, its partitions} ─► produce ─► flush ─► mark sent
+```
+
+- Its row is written only after the cursor moved, and the cursor moves only after the flush: so in every partition the
+  events it claims stand before it.
+- Its bytes are made once and kept. A crash between its commit and `mark sent` sends the same bytes again, before
+  anything newer; consumers know a boundary by (chain, k) and drop the second one. A zombie that lost its lease cannot
+  write a row, and what it still sends is either such a copy or events of a void epoch.
+- k is the last one plus one, in the transaction that compares the lease: no hole, no two of one number.
+
+A crash between produce and commit of a *window* leaves events in the log that no cursor knows. The next start opens a
+fork epoch at cursor + 1, which voids them, and sends them again under it; the next boundary lists that epoch.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bonafides.events import BlockRange, Boundary, DeploymentCoverage, ForkEpoch
+from bonafides.topics import WALLET_EVENTS
+from bonafides.types import BlockRef, Finality
+
+from bonafides_ingest.deployments import Deployment
+from bonafides_ingest.windows import gaps_in
+
+ALL_PARTITIONS = tuple(range(WALLET_EVENTS.partitions))
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryPace:
+    """How often. Seconds of the wall clock: they decide when a boundary is made, never what a score is."""
+
+    boundary_interval_s: float
+    scoring_interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SentBoundaries:
+    """What of a chain's boundaries must be remembered to make the next."""
+
+    number: int = 0
+    """k of the last one; 0 before the first."""
+    block_number: int = -1
+    to_all_at: float | None = None
+    """When all partitions were told last, Unix seconds."""
+    scored_at: float | None = None
+    scored_block: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryPlan:
+    """A boundary that is due."""
+
+    is_scoring: bool
+    is_to_all: bool
+    partitions: tuple[int, ...]
+
+
+def plan_boundary(
+    sent: SentBoundaries,
+    pace: BoundaryPace,
+    *,
+    tip: int,
+    is_complete: bool,
+    pending_partitions: Iterable[int],
+    now: float,
+) -> BoundaryPlan | None:
+    """Whether a boundary at block `tip` is due now.
+
+    `is_complete` says that nothing below finalized is left to read. A backfill tells everybody once an interval and
+    scores nothing. The first complete boundary scores; later ones at the scoring interval, while new blocks come. In
+    between, partitions that got events are told at once.
+    """
+    pending = tuple(sorted(set(pending_partitions)))
+    is_scoring = is_complete and (
+        sent.scored_at is None or (tip > sent.scored_block and now - sent.scored_at >= pace.scoring_interval_s)
+    )
+    is_news = tip > sent.block_number or bool(pending)
+    is_due_to_all = sent.to_all_at is None or now - sent.to_all_at >= pace.boundary_interval_s
+    if is_scoring or (is_news and is_due_to_all):
+        return BoundaryPlan(is_scoring, True, ALL_PARTITIONS)
+    if is_complete and pending:
+        return BoundaryPlan(False, False, pending)
+    return None
+
+
+def after_boundary(sent: SentBoundaries, boundary: Boundary, plan: BoundaryPlan, now: float) -> SentBoundaries:
+    """What to remember once this one is written."""
+    return SentBoundaries(
+        number=boundary.number,
+        block_number=boundary.block.number,
+        to_all_at=now if plan.is_to_all else sent.to_all_at,
+        scored_at=now if plan.is_scoring else sent.scored_at,
+        scored_block=boundary.block.number if plan.is_scoring else sent.scored_block,
+    )
+
+
+def coverage_of(
+    deployments: Sequence[Deployment],
+    registry_version: int,
+    done: Mapping[str, Sequence[BlockRange]],
+    dead_letters: Mapping[str, int],
+    tip: int,
+) -> tuple[DeploymentCoverage, ...]:
+    """What was read of each deployment up to block `tip`, by id.
+
+    `complete_to` is the tip with its gaps listed; below its first block a deployment has nothing to miss.
+    `dead_letters` are those of unknown wallets.
+    """
+    return tuple(
+        DeploymentCoverage(
+            deployment=deployment.id,
+            chain_id=deployment.chain_id,
+            registry_version=registry_version,
+            scanned_from=deployment.from_block,
+            complete_to=tip,
+            gaps=gaps_in(done.get(deployment.id, ()), BlockRange(deployment.from_block, tip)),
+            dead_letters=dead_letters.get(deployment.id, 0),
+        )
+        for deployment in sorted(deployments, key=lambda d: d.id)
+    )
+
+
+def build_boundary(
+    sent: SentBoundaries,
+    plan: BoundaryPlan,
+    tip: BlockRef,
+    epochs: Iterable[ForkEpoch],
+    coverage: tuple[DeploymentCoverage, ...],
+) -> Boundary:
+    """The boundary itself. It lists every epoch opened above the block of the one before: a consumer that read all
+    boundaries so far knows all others."""
+    return Boundary(
+        number=sent.number + 1,
+        block=tip,
+        finality=Finality.FINALIZED,  # only finalized blocks are read for now
+        is_scoring=plan.is_scoring,
+        fork_epochs=tuple(sorted((e for e in epochs if e.fork_block > sent.block_number), key=lambda e: e.epoch)),
+        coverage=coverage,
+    )

@@ -1,0 +1,154 @@
+"""The lease of a chain: who may read it on, from which cursor, and under which fork epoch.
+
+Everything that must be true together is written in one transaction that first compares token, epoch and cursor
+(`hold_lease`). A replica that lost the lease changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from bonafides.database import transaction
+from bonafides.errors import InvariantViolation, Unavailable
+from bonafides.types import BlockRef, ChainId, Digest
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from bonafides_ingest import tables
+
+
+class LeaseLost(Unavailable):
+    """Another replica reads this chain now, or has moved the cursor: nothing was written; look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to read a chain on, held until it is not renewed in time."""
+
+    token: UUID
+    epoch: int
+    """Fork epoch that this holder writes under."""
+    tip: BlockRef | None
+    """The cursor: everything up to here, inclusive, is in the log. None before the first block."""
+    pending_partitions: frozenset[int]
+    """Partitions of wallet-events.v1 that got something since the last boundary."""
+
+
+class LeaseStore:
+    """Takes and gives back the lease of one chain."""
+
+    def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float) -> None:
+        self._engine, self._chain_id, self._lease_s = engine, chain_id, lease_s
+
+    def check(self) -> None:
+        """Raise Unavailable when the database or its tables are not there."""
+        with transaction(self._engine) as connection:
+            if connection.scalar(text("SELECT to_regclass('ingest.chain')")) is None:
+                raise Unavailable("the database has no schema ingest yet: run `bonafides operate migrate`")
+
+    def take(self, token: UUID, first_block: int) -> Lease | None:
+        """Take the lease, or renew it when it is ours; None while another replica holds it.
+
+        Taking it opens a fork epoch at the block after the cursor, in the same transaction: what a predecessor sent and
+        did not commit is void (DESIGN 4). `first_block` is where the chain's deployments begin.
+        """
+        chain, now = tables.chain, func.now()
+        with transaction(self._engine) as connection:
+            self._add_chain(connection)
+            row = (
+                connection.execute(
+                    select(chain, (chain.c.lease_until > now).label("is_held"))
+                    .where(chain.c.chain_id == self._chain_id)
+                    .with_for_update()
+                )
+                .mappings()
+                .one()
+            )
+            is_ours = row["lease_token"] == token
+            if row["is_held"] and not is_ours:
+                return None
+            tip = _tip(self._chain_id, row)
+            epoch = row["epoch"] if is_ours else row["epoch"] + 1
+            connection.execute(
+                update(chain)
+                .where(chain.c.chain_id == self._chain_id)
+                .values(lease_token=token, lease_until=until(self._lease_s), epoch=epoch)
+            )
+            if not is_ours:
+                fork_block = tip.number + 1 if tip else first_block
+                connection.execute(
+                    insert(tables.fork_epoch).values(chain_id=self._chain_id, epoch=epoch, fork_block=fork_block)
+                )
+            return Lease(token, epoch, tip, frozenset(row["pending_partitions"]))
+
+    def release(self, token: UUID) -> None:
+        """Give the lease back, so that the next holder need not wait for its end."""
+        chain = tables.chain
+        with transaction(self._engine) as connection:
+            connection.execute(
+                update(chain)
+                .where((chain.c.chain_id == self._chain_id) & (chain.c.lease_token == token))
+                .values(lease_token=None, lease_until=None)
+            )
+
+    def bind_log(self, identity: str) -> None:
+        """Remember which log the cursor speaks of. Raises InvariantViolation when it is another one now."""
+        chain = tables.chain
+        with transaction(self._engine) as connection:
+            self._add_chain(connection)
+            connection.execute(
+                update(chain)
+                .where((chain.c.chain_id == self._chain_id) & chain.c.log_identity.is_(None))
+                .values(log_identity=identity)
+            )
+            stored = connection.scalar(select(chain.c.log_identity).where(chain.c.chain_id == self._chain_id))
+        if stored != identity:
+            raise InvariantViolation(
+                f"the cursor says what was sent to log {stored}, but this is log {identity}: events would be missing "
+                "there; restore the right broker, or empty the schema ingest and read the chain again"
+            )
+
+    def tip(self) -> BlockRef | None:
+        """The cursor; None before the first block."""
+        query = select(tables.chain).where(tables.chain.c.chain_id == self._chain_id)
+        with transaction(self._engine) as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return _tip(self._chain_id, row) if row else None
+
+    def _add_chain(self, connection: Connection) -> None:
+        row = insert(tables.chain).values(chain_id=self._chain_id, pending_partitions=[])
+        connection.execute(row.on_conflict_do_nothing())
+
+
+def hold_lease(
+    connection: Connection, chain_id: ChainId, lease: Lease, lease_s: float, values: Mapping[str, object]
+) -> None:
+    """Compare-and-set of lease token, epoch and cursor in the running transaction; renews the lease.
+
+    Raises LeaseLost when any of them is another one now: the transaction must be rolled back.
+    """
+    chain = tables.chain
+    done = connection.execute(
+        update(chain)
+        .where(
+            (chain.c.chain_id == chain_id)
+            & (chain.c.lease_token == lease.token)
+            & (chain.c.epoch == lease.epoch)
+            & chain.c.tip_number.is_not_distinct_from(lease.tip.number if lease.tip else None)
+        )
+        .values(lease_until=until(lease_s), **values)
+    )
+    if done.rowcount != 1:
+        raise LeaseLost("another replica reads this chain now, or has moved its cursor")
+
+
+def until(lease_s: float) -> ColumnElement[datetime]:
+    """The end of a lease that starts now, by the database's clock."""
+    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, lease_s)
+
+
+def _tip(chain_id: ChainId, row: RowMapping) -> BlockRef | None:
+    if row["tip_number"] is None:
+        return None
+    return BlockRef(chain_id, row["tip_number"], Digest(row["tip_hash"]), row["tip_timestamp"])

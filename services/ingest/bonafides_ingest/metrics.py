@@ -1,0 +1,46 @@
+"""Metrics of the ingest service. No label holds an address; all start at zero."""
+
+from bonafides.types import EventType, MarketPointKind
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS = Counter("bonafides_ingest_events_total", "Events of wallets sent to the log.", ["type"])
+MARKET_POINTS = Counter("bonafides_ingest_market_points_total", "Facts of markets sent to the log.", ["kind"])
+DEAD_LETTERS = Counter("bonafides_ingest_dead_letters_total", "Logs that could not be decoded.", ["subject"])
+"""`subject`: wallet (its history has a hole), unknown_wallet, market."""
+BOUNDARIES = Counter("bonafides_ingest_boundaries_total", "Boundaries sent to the log.", ["scoring"])
+ERRORS = Counter("bonafides_ingest_errors_total", "Turns that failed and were tried again, by class.", ["class"])
+TIP_BLOCK = Gauge("bonafides_ingest_tip_block", "Block up to which everything was sent.")
+FINALIZED_BLOCK = Gauge("bonafides_ingest_finalized_block", "Newest finalized block of the node.")
+HEAD_LAG_BLOCKS = Gauge("bonafides_ingest_head_lag_blocks", "Finalized blocks that are not read yet.")
+HEAD_LAG_SECONDS = Gauge("bonafides_ingest_head_lag_seconds", "Age of the last block read, by this machine's clock.")
+NODE_ADVANCED = Gauge(
+    "bonafides_ingest_node_advanced_timestamp_seconds",
+    "When the node's finalized block last moved: tells a stuck node from a quiet chain.",
+)
+GAP_BLOCKS = Gauge("bonafides_ingest_gap_blocks", "Blocks below the tip that some deployment lacks; must be 0.")
+WINDOW_BLOCKS = Gauge("bonafides_ingest_window_blocks", "Blocks asked for at once now.")
+IS_LEADER = Gauge("bonafides_ingest_lease_held", "1 while this replica reads the chain, 0 while it stands by.")
+BLOCK_TO_KAFKA = Histogram(
+    "bonafides_ingest_block_to_kafka_seconds",
+    "From a block's timestamp to its flush, for windows that end at finalized.",
+    buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1800),
+)
+
+ERROR_CLASSES = ("Unavailable", "RateLimited", "RangeRefused", "NodeLied", "LeaseLost")
+
+for _type in EventType:
+    EVENTS.labels(_type.value)
+for _kind in MarketPointKind:
+    MARKET_POINTS.labels(_kind.value)
+for _subject in ("wallet", "unknown_wallet", "market"):
+    DEAD_LETTERS.labels(_subject)
+for _scoring in ("true", "false"):
+    BOUNDARIES.labels(_scoring)
+for _class in ERROR_CLASSES:
+    ERRORS.labels(_class)
+
+
+def count_error(error: Exception) -> None:
+    """Count a failed turn under its class; an unexpected one under its nearest."""
+    name = type(error).__name__
+    ERRORS.labels(name if name in ERROR_CLASSES else "Unavailable").inc()

@@ -1,0 +1,79 @@
+"""What was decoded as the records of the topics. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import batched
+
+from bonafides.events import BoundaryMark, LendingEvent, WalletDeadLetter
+from bonafides.messages import (
+    MAX_EVENTS_PER_RECORD,
+    MAX_POINTS_PER_RECORD,
+    EventBatch,
+    LogDeadLetter,
+    MarketBatch,
+    encode,
+)
+from bonafides.topics import MARKET, WALLET_EVENTS, dead_letter_topic, partition_of
+from bonafides.types import ChainId
+
+from bonafides_ingest.decoders import DECODER_VERSION
+from bonafides_ingest.protocols.decoded import Decoded, RefusedLog
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRecord:
+    """One record, and where it goes."""
+
+    topic: str
+    partition: int
+    value: bytes
+
+
+def records_of(parts: Sequence[Decoded]) -> Iterator[OutgoingRecord]:
+    """The records of some deployments' facts: packed events by partition, market points, dead letters.
+
+    Events stay in canonical order inside a partition; between partitions and deployments there is none to keep.
+    """
+    by_partition: dict[int, list[LendingEvent]] = {}
+    for part in parts:
+        for event in part.events:
+            by_partition.setdefault(partition_of(event.wallet, WALLET_EVENTS), []).append(event)
+    for partition, events in sorted(by_partition.items()):
+        for batch in batched(events, MAX_EVENTS_PER_RECORD):
+            yield OutgoingRecord(WALLET_EVENTS.name, partition, encode(EventBatch(batch)))
+    for part in parts:
+        for points in batched(part.points, MAX_POINTS_PER_RECORD):
+            yield OutgoingRecord(MARKET.name, 0, encode(MarketBatch(points)))
+        for refusal in part.refused:
+            yield from _dead_letter_records(refusal)
+
+
+def touched_partitions(records: Iterable[OutgoingRecord]) -> frozenset[int]:
+    """The partitions of wallet-events.v1 among these."""
+    return frozenset(record.partition for record in records if record.topic == WALLET_EVENTS.name)
+
+
+def mark_records(chain_id: ChainId, number: int, partitions: Iterable[int]) -> Iterator[OutgoingRecord]:
+    """A boundary's number for these partitions of wallet-events.v1."""
+    value = encode(BoundaryMark(chain_id, number))
+    for partition in partitions:
+        yield OutgoingRecord(WALLET_EVENTS.name, partition, value)
+
+
+def _dead_letter_records(refusal: RefusedLog) -> Iterator[OutgoingRecord]:
+    """The log as it came, and a word in the partition of each wallet whose history now has a hole."""
+    log = refusal.log
+    letter = LogDeadLetter(
+        position=log.position,
+        deployment=refusal.deployment,
+        address=log.address,
+        topics=log.topics,
+        payload=log.payload,
+        reason=refusal.reason,
+        decoder_version=DECODER_VERSION,
+    )
+    topic = dead_letter_topic(MARKET if refusal.is_market else WALLET_EVENTS)
+    yield OutgoingRecord(topic.name, log.position.block.number % topic.partitions, encode(letter))
+    for wallet in refusal.wallets:
+        told = WalletDeadLetter(log.position, refusal.deployment, wallet, refusal.reason)
+        yield OutgoingRecord(WALLET_EVENTS.name, partition_of(wallet, WALLET_EVENTS), encode(told))

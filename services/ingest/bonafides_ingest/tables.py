@@ -1,0 +1,110 @@
+"""Tables of the schema `ingest`: what of each chain was read and sent."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+
+SCHEMA = "ingest"
+metadata = MetaData(schema=SCHEMA)
+
+chain = Table(
+    "chain",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("lease_token", Uuid, comment="Who reads the chain now."),
+    Column("lease_until", DateTime(timezone=True), comment="By the database's clock."),
+    Column("epoch", BigInteger, nullable=False, server_default="0", comment="Fork epoch opened last."),
+    Column("tip_number", BigInteger, comment="The cursor: everything up to here was flushed."),
+    Column("tip_hash", LargeBinary),
+    Column("tip_timestamp", BigInteger),
+    Column("pending_partitions", ARRAY(Integer), nullable=False, comment="Got something since the last boundary."),
+    Column("log_identity", Text, comment="Cluster and topics that the cursor speaks of."),
+)
+
+fork_epoch = Table(
+    "fork_epoch",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("fork_block", BigInteger, nullable=False),
+    Column("opened_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="fork_epoch_of_chain"),
+)
+
+done_range = Table(
+    "done_range",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("deployment", Text, primary_key=True),
+    Column("first_block", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_block", BigInteger, nullable=False, comment="Inclusive."),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="done_range_of_chain"),
+)
+
+reserve = Table(
+    "reserve",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("deployment", Text, primary_key=True),
+    Column("asset", LargeBinary, primary_key=True),
+    Column("a_token", LargeBinary, nullable=False),
+    Column("stable_debt_token", LargeBinary, nullable=False),
+    Column("variable_debt_token", LargeBinary, nullable=False),
+    Column("decimals", Integer, nullable=False),
+    Column("treasury", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="reserve_of_chain"),
+)
+
+price_source = Table(
+    "price_source",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("deployment", Text, primary_key=True),
+    Column("asset", LargeBinary, primary_key=True),
+    Column("feed", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="price_source_of_chain"),
+)
+
+boundary = Table(
+    "boundary",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="1, 2, 3 … without holes."),
+    Column("message", LargeBinary, nullable=False, comment="The bytes that go to market.v1, now and when sent again."),
+    Column("partitions", ARRAY(Integer), nullable=False, comment="Partitions of wallet-events.v1 that are told."),
+    Column("block_number", BigInteger, nullable=False),
+    Column("is_scoring", Boolean, nullable=False),
+    Column("is_to_all", Boolean, nullable=False),
+    Column("is_sent", Boolean, nullable=False),
+    Column("made_at", Float(53), nullable=False, comment="Unix seconds, wall clock: paces the next ones."),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="boundary_of_chain"),
+)
+Index("boundary_to_send", boundary.c.chain_id, boundary.c.number, postgresql_where=~boundary.c.is_sent)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("deployment", Text, primary_key=True),
+    Column("block_hash", LargeBinary, primary_key=True),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("is_wallet_known", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decoder_version", Integer, nullable=False),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="dead_letter_of_chain"),
+)
