@@ -25,10 +25,8 @@ def _registry(text: str) -> str:
     return text.lower()
 
 
-def _allowed_models(text: object) -> object:
-    """`0x<64 digits>=synthetic,0x<64 digits>=real` to pairs; anything that is no text goes on to pydantic."""
-    if not isinstance(text, str):
-        return text
+def parse_models(text: str) -> dict[Digest, ModelClass]:
+    """`0x<64 digits>=synthetic,0x<64 digits>=real`. Raises ValueError."""
     pairs = [entry.strip().partition("=") for entry in text.split(",") if entry.strip()]
     models: dict[Digest, ModelClass] = {}
     for model_id, _, model_class in pairs:
@@ -42,6 +40,10 @@ def _allowed_models(text: object) -> object:
     if len(models) != len(pairs):
         raise ValueError("the same model id stands here twice")
     return models
+
+
+def _allowed_models(given: object) -> object:
+    return parse_models(given) if isinstance(given, str) else given
 
 
 class AttestationSettings(ServiceSettings):

@@ -266,7 +266,8 @@ GRANT SELECT, INSERT, UPDATE ON attestation.leases, attestation.outbox
     TO bonafides_attestation_issuer, bonafides_attestation_publisher;
 GRANT USAGE ON SEQUENCE attestation.outbox_id_seq TO bonafides_attestation_issuer, bonafides_attestation_publisher;
 
-GRANT SELECT ON attestation.documents, attestation.seeds, attestation.batches, attestation.leaf_hashes
+GRANT SELECT ON attestation.documents, attestation.seeds, attestation.batches, attestation.leaf_hashes,
+    attestation.revocations
     TO bonafides_attestation_api;
 GRANT SELECT, INSERT ON attestation.requests, attestation.nonces, attestation.opt_ins, attestation.erasures
     TO bonafides_attestation_api;

@@ -1,0 +1,166 @@
+"""`bonafides attestation`: the processes, and what an operator does once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bonafides.types import Address
+
+app = typer.Typer(add_completion=False)
+keys_app = typer.Typer(add_completion=False)
+app.add_typer(keys_app, name="keys", help="Keystore files of attester and publisher.", no_args_is_help=True)
+
+
+@app.command()
+def issuer() -> None:
+    """Sign finalized scores. Settings: BONAFIDES_ATTESTATION_…; one process a key.
+
+    Example: BONAFIDES_ATTESTATION_CHAIN_ID=1 … bonafides attestation issuer
+    """
+    _run("issuer")
+
+
+@app.command()
+def publisher() -> None:
+    """Publish the roots of signed batches on-chain. Settings: BONAFIDES_ATTESTATION_…; one active, by lease.
+
+    Example: BONAFIDES_ATTESTATION_CHAIN_ID=1 … bonafides attestation publisher
+    """
+    _run("publisher")
+
+
+@app.command()
+def api() -> None:
+    """Give documents to the wallets of their subjects. Settings: BONAFIDES_ATTESTATION_….
+
+    Example: BONAFIDES_ATTESTATION_CHAIN_ID=1 … bonafides attestation api
+    """
+    _run("api")
+
+
+@keys_app.command()
+def new(
+    out: Annotated[Path, typer.Option(help="Keystore file to make; an existing one is never overwritten.")],
+    password_file: Annotated[Path, typer.Option(help="File that holds the password.")],
+) -> None:
+    """Make a key in a new keystore v3 file, readable by its owner alone, and print its address.
+
+    Example: bonafides attestation keys new --out attester.json --password-file attester.password
+    """
+    from bonafides.settings import read_secret
+    from bonafides.types import address_text
+    from rich.console import Console
+
+    from bonafides_attestation.keys import new_keystore
+
+    address = new_keystore(out, read_secret(password_file, "--password-file"))
+    Console().print(f"{address_text(address)} in {out}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def deploy_registry(
+    rpc_url: Annotated[str, typer.Option(envvar="BONAFIDES_ATTESTATION_RPC_URL", help="Node to deploy through.")],
+    attester: Annotated[str, typer.Option(help="Address, or keystore file, of the key that signs documents.")],
+    publisher_account: Annotated[
+        str, typer.Option("--publisher", help="Address, or keystore file, of the account that publishes roots.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the deployment here too; it must not exist.")] = None,
+    deployer_keystore: Annotated[Path | None, typer.Option(help="Keystore of the account that pays.")] = None,
+    deployer_password_file: Annotated[Path | None, typer.Option(help="File with its password.")] = None,
+    node_account: Annotated[
+        str | None, typer.Option(help="Instead of a keystore: an account that the node holds, as anvil's.")
+    ] = None,
+    admin: Annotated[str | None, typer.Option(help="Admin address, a multisig; else the deployer.")] = None,
+    guardian: Annotated[str | None, typer.Option(help="Guardian address; else the deployer.")] = None,
+    admin_delay_s: Annotated[
+        int, typer.Option(min=0, help="Delay of new attester keys and of a new admin, in seconds.")
+    ] = 172_800,
+) -> None:
+    """Deploy a CreditScoreRegistry from the committed bytecode and print where it is.
+
+    Example: bonafides attestation deploy-registry --rpc-url http://localhost:8545 --attester attester.json
+    --publisher publisher.json --node-account 0x… --admin-delay-s 0 --out deployment.json
+    """
+    from bonafides.errors import InvalidInput
+    from bonafides.types import parse_address
+    from rich.console import Console
+
+    from bonafides_attestation.deployment import KeyDeployer, NodeDeployer, deploy_registry
+    from bonafides_attestation.keys import open_keystore
+    from bonafides_attestation.rpc import JsonRpc
+
+    if (deployer_keystore is None) == (node_account is None):
+        raise InvalidInput("name --deployer-keystore or --node-account: who pays for the deployment")
+    if out is not None and out.exists():
+        raise InvalidInput(f"{out} exists: a deployment file is never overwritten")
+    deployer = (
+        NodeDeployer(parse_address(node_account))
+        if node_account is not None
+        else KeyDeployer(open_keystore(deployer_keystore, deployer_password_file, "--deployer"))
+    )
+    deployment = deploy_registry(
+        JsonRpc(rpc_url, 30.0),
+        deployer,
+        attester=_address_or_keystore(attester),
+        publisher=_address_or_keystore(publisher_account),
+        admin=None if admin is None else parse_address(admin),
+        guardian=None if guardian is None else parse_address(guardian),
+        admin_delay_s=admin_delay_s,
+    )
+    if out is not None:
+        out.write_text(deployment.to_json())
+    Console().print(deployment.to_json(), highlight=False, soft_wrap=True, end="")
+
+
+@app.command()
+def trust_file(
+    deployment: Annotated[Path, typer.Option(help="File of `deploy-registry`.")],
+    issuer_name: Annotated[str, typer.Option("--issuer", help="Name of the issuer, for humans.")],
+    model: Annotated[list[str], typer.Option(help="0x<model id>=real or =synthetic; may be repeated.")],
+    out: Annotated[Path, typer.Option(help="Trust file to write.")],
+    accept_flag: Annotated[
+        list[str] | None, typer.Option(help="Flag that a score may carry: reference_position, thin_file, disputed.")
+    ] = None,
+) -> None:
+    """Write the trust file that a lender needs for a deployment: registry, pinned attester key, models.
+
+    Example: bonafides attestation trust-file --deployment deployment.json --issuer Example --model 0x…=real
+    --out trust.json
+    """
+    from bonafides.errors import InvalidInput
+    from bonafides.verify.strict_json import read_strict_json
+    from bonafides.verify.trust import FlagName
+    from pydantic import TypeAdapter, ValidationError
+
+    from bonafides_attestation import deployment as deployments
+    from bonafides_attestation.settings import parse_models
+
+    try:
+        found = deployments.Deployment.model_validate(read_strict_json(deployment.read_bytes()))
+        flags = TypeAdapter(tuple[FlagName, ...]).validate_python(tuple(accept_flag or ()))
+        models = parse_models(",".join(model))
+    except OSError as exc:
+        raise InvalidInput(f"{deployment} cannot be read: {exc.strerror}") from exc
+    except (ValidationError, ValueError) as exc:
+        raise InvalidInput(str(exc)) from exc
+    out.write_text(deployments.trust_file(found, issuer_name, models, flags).to_json())
+
+
+def _address_or_keystore(text: str) -> "Address":
+    from bonafides.types import parse_address
+
+    from bonafides_attestation.keys import read_keystore_address
+
+    return parse_address(text) if text.lower().startswith("0x") else read_keystore_address(Path(text))
+
+
+def _run(name: str) -> None:
+    from functools import partial
+
+    from bonafides.process import exit_with
+
+    from bonafides_attestation.__main__ import run
+
+    exit_with(partial(run, name))
