@@ -19,7 +19,7 @@ from bonafides.verify.typed_data import (
     presentation_digest,
     struct_hash,
 )
-from bonafides_attestation.document import attestation_leaf
+from bonafides_attestation.document import attestation_leaf, tombstone_leaf
 from eth_abi.abi import encode
 
 from tests.support.attestation_cases import cases
@@ -68,6 +68,7 @@ def golden_bytes() -> JsonObject:
         "attester": hexed(ATTESTER.address),
         "signature": hexed(file.signature.value),
         "batchLeaf": hexed(attestation_leaf(attestation)),
+        "tombstoneLeaf": hexed(tombstone_leaf(attestation.revocation_index)),
         "root": hexed(file.inclusion.root),
         "proof": [hexed(node) for node in file.inclusion.proof],
         "presentation": {

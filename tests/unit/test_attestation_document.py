@@ -7,8 +7,16 @@ from bonafides.errors import InvalidInput
 from bonafides.types import VerificationStatus
 from bonafides.verify import AskedFor, DealsWith, read_presentation, verify
 from bonafides.verify.leaves import LEAF_TYPES
+from bonafides.verify.merkle import root_from_proof
 from bonafides.verify.typed_data import PresentationMessage
-from bonafides_attestation.document import present, presented_by, read_holder_file
+from bonafides_attestation.document import (
+    attestation_leaf,
+    make_batch,
+    present,
+    presented_by,
+    read_holder_file,
+    tombstone_leaf,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +30,7 @@ from tests.support.attestation_fixtures import (
     FakeChain,
     published_score,
     sign_presentation,
+    sign_score,
 )
 
 pytestmark = pytest.mark.unit
@@ -106,3 +115,40 @@ def test_read_holder_file__a_leaf_is_missing__is_refused() -> None:
 def test_read_presentation__a_holder_file__says_what_to_do() -> None:
     with pytest.raises(InvalidInput, match="make a presentation"):
         read_presentation(golden_file().to_json())
+
+
+def test_make_batch__with_a_tombstone__each_member_has_its_path() -> None:
+    signed = [sign_score(index).typed_data.message.to_attestation() for index in (40, 41, 43)]
+
+    batch = make_batch(40, [signed[0], signed[1], None, signed[2]])
+
+    for attestation in signed:
+        path = batch.proof(attestation.revocation_index)
+        assert root_from_proof(attestation_leaf(attestation), path) == batch.tree.root
+    assert batch.leaves[2] == tombstone_leaf(42)
+    assert root_from_proof(tombstone_leaf(42), batch.proof(42)) == batch.tree.root
+
+
+def test_make_batch__again__same_root() -> None:
+    signed = [sign_score(index).typed_data.message.to_attestation() for index in (40, 41)]
+
+    assert make_batch(40, signed).tree.root == make_batch(40, list(signed)).tree.root
+
+
+def test_make_batch__an_index_out_of_place_or_too_many__is_refused() -> None:
+    attestation = sign_score(40).typed_data.message.to_attestation()
+
+    with pytest.raises(InvalidInput, match="stands at index 41"):
+        make_batch(40, [attestation, attestation])
+    with pytest.raises(InvalidInput, match="65536 leaves"):
+        make_batch(40, [])
+    with pytest.raises(InvalidInput, match="65536 leaves"):
+        make_batch(0, [None] * 65_537)
+
+
+def test_batch_proof__index_of_another_batch__is_refused() -> None:
+    batch = make_batch(40, [None, None])
+
+    for index in (39, 42):
+        with pytest.raises(InvalidInput, match="not in the batch"):
+            batch.proof(index)
