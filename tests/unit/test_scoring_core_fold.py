@@ -1,0 +1,206 @@
+"""The fold: exact balances, netted transactions, the same state in any pieces."""
+
+import pytest
+from bonafides.errors import InvalidMessage, InvariantViolation
+from bonafides.types import Address, EventType, Role
+from bonafides_scoring.fold import decode_state, empty_state, encode_state, fold, settle
+from bonafides_scoring.wallet_state import DAYS_KEPT, AssetKey, AssetState, WalletState
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.scoring_core_story import CHAIN, DAY, DEPLOYMENT, OTHER, USDC, WALLET, WETH, Story
+
+pytestmark = pytest.mark.unit
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """Any life: supplies, loans, repayments, flash loans, liquidations, pauses."""
+    story = Story().supply(WETH, 1_000, first=True)
+    debt, supplied = 0, 1_000
+    for _ in range(draw(st.integers(0, 12))):
+        story.wait(draw(st.sampled_from([0.0, 0.5, 3.0, 40.0, 200.0])))
+        match draw(st.sampled_from(["supply", "withdraw", "borrow", "repay", "flash", "liquidate"])):
+            case "supply":
+                supplied += 10
+                story.supply(WETH, 10, payer=draw(st.sampled_from([None, OTHER])))
+            case "withdraw" if supplied > 20:
+                supplied -= 10
+                story.withdraw(WETH, 10)
+            case "borrow":
+                debt += 100
+                story.borrow(USDC, 100)
+            case "repay" if debt:
+                paid = draw(st.sampled_from([1, debt]))
+                debt -= paid
+                story.repay(USDC, paid)
+            case "liquidate" if debt and supplied > 20:
+                debt, supplied = debt - 1, supplied - 5
+                story.liquidation(USDC, 1, WETH, 5)
+            case _:
+                story.flash(USDC, 500)
+    return story
+
+
+def folded(story: Story) -> WalletState:
+    return fold(empty_state(story.wallet, CHAIN), story.events)
+
+
+def asset(state: WalletState, token: Address) -> AssetState:
+    return dict(state.assets)[AssetKey(DEPLOYMENT, token)]
+
+
+@given(story=stories(), cuts=st.lists(st.integers(0, 60), max_size=6))
+def test_fold__in_any_pieces__gives_the_state_of_one_go(story: Story, cuts: list[int]) -> None:
+    state, start = empty_state(WALLET, CHAIN), 0
+    for cut in [*sorted(cuts), len(story.events)]:
+        state = decode_state(encode_state(fold(state, story.events[start:cut])))
+        start = max(start, min(cut, len(story.events)))
+
+    assert state == folded(story)
+    assert encode_state(state) == encode_state(folded(story))
+
+
+@given(story=stories())
+def test_fold__any_life__balances_are_the_sums_of_the_ledger(story: Story) -> None:
+    for token, kind in ((WETH, EventType.SUPPLY_BALANCE), (USDC, EventType.DEBT_BALANCE)):
+        deltas = [event.scaled_delta for event in story.events if event.type is kind and event.asset == token]
+        held = dict(folded(story).assets).get(AssetKey(DEPLOYMENT, token), AssetState())
+
+        assert sum(deltas) == (held.scaled_supply if token == WETH else held.scaled_debt)
+
+
+@given(story=stories())
+def test_fold__any_life__keeps_a_bounded_number_of_days(story: Story) -> None:
+    days = [tally.day for tally in settle(folded(story)).days]
+
+    assert days == sorted(set(days))
+    assert not days or days[-1] - days[0] < DAYS_KEPT
+
+
+@given(story=stories())
+def test_settle__twice__changes_nothing_more(story: Story) -> None:
+    once = settle(folded(story))
+
+    assert settle(once) == once
+
+
+def test_fold__flash_loan__is_no_credit_history() -> None:
+    state = settle(folded(Story().flash(USDC, 1_000_000)))
+
+    assert (state.borrow_count, state.repayment_count, state.first_borrow, state.first_action) == (0, 0, None, None)
+    assert (state.days, asset(state, USDC).borrowed) == ((), 0)
+
+
+def test_fold__borrow_partly_repaid_in_one_transaction__counts_the_rest() -> None:
+    story = Story().open()
+    story.add(EventType.DEBT_BALANCE, USDC, 100, delta=100).add(EventType.BORROWED, USDC, 100)
+    story.add(EventType.DEBT_BALANCE, USDC, 60, delta=-60).add(EventType.REPAID, USDC, 60)
+
+    state = settle(folded(story))
+
+    assert (asset(state, USDC).borrowed, asset(state, USDC).repaid, state.borrow_count) == (40, 0, 1)
+
+
+def test_fold__event_not_after_the_last__is_refused() -> None:
+    story = Story().supply(WETH, 10).borrow(USDC, 5)
+    state = folded(story)
+
+    with pytest.raises(InvariantViolation, match="out of canonical order"):
+        fold(state, story.events[-1:])
+
+
+def test_fold__event_of_another_wallet__is_refused() -> None:
+    with pytest.raises(InvariantViolation, match="another wallet"):
+        fold(empty_state(OTHER, CHAIN), Story().supply(WETH, 10).events)
+
+
+def test_fold__paying_for_somebody_else__says_nothing_of_the_payer() -> None:
+    story = Story().open().add(EventType.REPAID, USDC, 50, role=Role.PAYER, counterparty=OTHER)
+
+    state = settle(folded(story))
+
+    assert (state.assets, state.repayment_count, state.last_action) == ((), 0, None)
+    assert state.last_order == story.events[-1].order
+
+
+def test_fold__repaid_by_another__counts_as_repaid_but_not_as_own_action() -> None:
+    story = Story().supply(WETH, 10, first=True).borrow(USDC, 100)
+    borrowed_at = story.now
+
+    state = settle(folded(story.wait(10).repay(USDC, 50, payer=OTHER)))
+
+    assert (asset(state, USDC).repaid, state.repayment_count, state.last_action) == (50, 1, borrowed_at)
+
+
+def test_fold__repayment_of_dust__is_no_repayment_of_the_record() -> None:
+    story = Story().supply(WETH, 10, first=True).borrow(USDC, 1_000).wait(1)
+
+    dust, two_per_cent = settle(folded(story.repay(USDC, 19))), settle(folded(story.repay(USDC, 20)))
+
+    assert (dust.repayment_count, two_per_cent.repayment_count) == (0, 1)
+
+
+@pytest.mark.parametrize(("days", "closed"), [(6, 0), (8, 1)])
+def test_fold__all_debt_repaid__is_a_closed_loan_after_a_week(days: int, closed: int) -> None:
+    story = Story().supply(WETH, 10, first=True).borrow(USDC, 1_000).wait(days).repay(USDC, 1_000)
+
+    state = settle(folded(story))
+
+    assert (state.closed_count, state.debt_since) == (closed, None)
+    assert state.indebted_seconds == days * DAY + 12
+
+
+def test_fold__liquidation__is_counted_and_is_no_withdrawal() -> None:
+    story = Story().supply(WETH, 100, first=True).borrow(USDC, 1_000).wait(5)
+    story.liquidation(USDC, 400, WETH, 30).liquidation(USDC, 100, WETH, 8).wait(2).liquidation(USDC, 500, WETH, 40)
+
+    state = settle(folded(story))
+
+    assert (state.liquidation_count, state.liquidation_days, len(state.liquidated_at)) == (3, 2, 3)
+    assert (asset(state, USDC).liquidated, asset(state, WETH).seized, asset(state, WETH).withdrawn) == (1_000, 78, 0)
+    assert (asset(state, WETH).scaled_supply, asset(state, USDC).scaled_debt) == (22, 0)
+    assert (state.closed_count, state.repayment_count) == (0, 0)
+
+
+def test_fold__tokens_moved_to_another_wallet__is_a_withdrawal() -> None:
+    story = Story().supply(WETH, 100, first=True).open()
+    story.add(EventType.SUPPLY_BALANCE, WETH, 30, delta=-30)
+    story.add(EventType.TRANSFERRED, WETH, 30, role=Role.SENDER, counterparty=OTHER)
+
+    assert asset(settle(folded(story)), WETH).withdrawn == 30
+
+
+def test_fold__more_taken_than_ever_came__is_impossible() -> None:
+    assert folded(Story().withdraw(WETH, 5)).is_impossible
+    assert not folded(Story().supply(WETH, 5).withdraw(WETH, 5)).is_impossible
+
+
+def test_fold__emode_left__is_forgotten() -> None:
+    story = Story().open().add(EventType.EMODE_SET, Address(bytes(20)), 1)
+    entered = folded(story)
+
+    assert (entered.emodes, folded(story.open().add(EventType.EMODE_SET, Address(bytes(20)), 0)).emodes) == (
+        ((DEPLOYMENT, 1),),
+        (),
+    )
+
+
+def test_settle__newest_transaction__is_counted_without_a_later_event() -> None:
+    state = folded(Story().borrow(USDC, 100))
+
+    assert (state.borrow_count, settle(state).borrow_count) == (0, 1)
+
+
+def test_decode_state__another_version_or_a_byte_less__is_refused() -> None:
+    raw = encode_state(folded(Story().supply(WETH, 5).borrow(USDC, 7)))
+
+    for damaged in (b"", b"\x63" + raw[1:], raw[:-1], raw + b"\x00"):
+        with pytest.raises(InvalidMessage):
+            decode_state(damaged)
+
+
+def test_encode_state__first_bytes__are_version_wallet_and_chain() -> None:
+    raw = encode_state(empty_state(WALLET, CHAIN))
+
+    assert raw[:29] == b"\x01" + WALLET + (31337).to_bytes(8)
