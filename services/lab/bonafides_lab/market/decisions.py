@@ -13,6 +13,11 @@ SMALLEST_MOVE_USD = 20.0
 """Nobody pays gas for less."""
 MOST_OF_CAPACITY = 0.985
 """Aave refuses a loan above the capacity; interest and rounding between seeing and sending take a little."""
+ENOUGH_CASH = 0.5
+"""Share of what a rescue needs below which cash is kept and collateral sold."""
+MOST_SALES_PER_DAY = 4
+LOWEST_BETWEEN = 1.02
+"""Health factor that a seller of collateral keeps until the repayment lands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +165,25 @@ def _worried(
 def _rescue(
     borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes, day: int, rng: random.Random
 ) -> Decision:
+    """Repay or top up from cash; when that would not go far, sell collateral instead."""
     habits, debt = borrower.habits, standing.total_debt_usd
+    too_much = debt - standing.liquidation_capacity_usd / habits.rescue_to
+    if memory.cash_usd < ENOUGH_CASH * too_much:
+        sale = _sell_down(borrower, standing, memory, quotes, day)
+        if sale.actions:
+            return sale
     if rng.random() < habits.rescues_by_repaying:
-        return _repay(
-            borrower, standing, memory, quotes, day, debt - standing.liquidation_capacity_usd / habits.rescue_to
-        )
+        return _repay(borrower, standing, memory, quotes, day, too_much)
+    return _top_up(borrower, standing, memory, quotes)
+
+
+def _top_up(borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes) -> Decision:
+    habits = borrower.habits
     reserve = habits.collateral[0][0]
-    missing = (habits.rescue_to * debt - standing.liquidation_capacity_usd) / RESERVES[reserve].liquidation_threshold
-    paid = min(missing, memory.cash_usd)
+    missing = habits.rescue_to * standing.total_debt_usd - standing.liquidation_capacity_usd
+    paid = min(missing / RESERVES[reserve].liquidation_threshold, memory.cash_usd)
     if paid < SMALLEST_MOVE_USD:
-        return _sell_down(borrower, standing, memory, quotes, day)
+        return Decision(memory)
     units = quotes.base_units(reserve, paid)
     memory = replace(memory, cash_usd=memory.cash_usd - paid)
     return Decision(memory, (Action(Verb.SUPPLY, borrower.address, reserve, units),))
@@ -182,7 +196,7 @@ def _repay(
     owed = standing.debt_usd[reserve]
     paid = min(wanted_usd, owed, memory.cash_usd)
     if paid < SMALLEST_MOVE_USD:
-        return _sell_down(borrower, standing, memory, quotes, day)
+        return Decision(memory)
     pays_all = paid > owed - SMALLEST_MOVE_USD
     units = ALL if pays_all else quotes.base_units(reserve, paid)
     memory = replace(memory, cash_usd=memory.cash_usd - paid, last_repaid_day=day)
@@ -192,23 +206,25 @@ def _repay(
 
 
 def _sell_down(borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes, day: int) -> Decision:
-    """Out of cash: take out a slice of volatile collateral, sell it, repay with it. Only a disciplined looper can."""
-    habits = borrower.habits
-    reserve, owed = standing.largest_supply, standing.largest_debt
-    # What may leave without the health factor falling under 1.02 before the repayment lands.
-    free = (standing.liquidation_capacity_usd - 1.02 * standing.total_debt_usd) / RESERVES[
-        reserve
-    ].liquidation_threshold
-    sold = min(free, standing.supply_usd[reserve] * 0.9, standing.debt_usd[owed] * 0.9)
-    if not habits.loops or sold < SMALLEST_MOVE_USD:
-        return Decision(memory)
-    return Decision(
-        replace(memory, last_repaid_day=day),
-        (
-            Action(Verb.WITHDRAW, borrower.address, reserve, quotes.base_units(reserve, sold)),
-            Action(Verb.REPAY, borrower.address, owed, quotes.base_units(owed, sold)),
-        ),
-    )
+    """Out of cash: take out a slice of collateral, sell it, repay with it; again, until the goal or the last round.
+
+    Aave checks each withdrawal against the threshold, so one slice is only what may leave before its repayment lands.
+    """
+    reserve, owed = standing.largest_collateral, standing.largest_debt
+    threshold, goal = RESERVES[reserve].liquidation_threshold, borrower.habits.rescue_to
+    carried, debt = standing.liquidation_capacity_usd, standing.total_debt_usd
+    supply_left, debt_left = 0.95 * standing.supply_usd[reserve], 0.95 * standing.debt_usd[owed]
+    actions: list[Action] = []
+    for _ in range(MOST_SALES_PER_DAY):
+        free, needed = (carried - LOWEST_BETWEEN * debt) / threshold, (goal * debt - carried) / (goal - threshold)
+        sold = min(free, needed, supply_left, debt_left)
+        if sold < SMALLEST_MOVE_USD:
+            break
+        actions.append(Action(Verb.WITHDRAW, borrower.address, reserve, quotes.base_units(reserve, sold)))
+        actions.append(Action(Verb.REPAY, borrower.address, owed, quotes.base_units(owed, sold)))
+        carried, debt = carried - sold * threshold, debt - sold
+        supply_left, debt_left = supply_left - sold, debt_left - sold
+    return Decision(replace(memory, last_repaid_day=day) if actions else memory, tuple(actions))
 
 
 def _close(borrower: Borrower, standing: Standing, memory: Memory, day: int) -> Decision:

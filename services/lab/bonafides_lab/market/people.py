@@ -13,13 +13,13 @@ from bonafides_lab.market.run import BIG_LENDERS, LIQUIDATORS
 from bonafides_lab.market.wallets import borrower_role, companion_role, wallet_of
 
 MIX: Mapping[Kind, float] = {
-    Kind.CAREFUL: 0.16,
-    Kind.STEADY_REPAYER: 0.16,
-    Kind.GAMBLER: 0.14,
+    Kind.CAREFUL: 0.18,
+    Kind.STEADY_REPAYER: 0.14,
+    Kind.GAMBLER: 0.12,
     Kind.LOOPER: 0.12,
     Kind.DORMANT: 0.10,
-    Kind.STABLE_FARMER: 0.08,
-    Kind.NEWCOMER: 0.08,
+    Kind.STABLE_FARMER: 0.12,
+    Kind.NEWCOMER: 0.06,
     Kind.LENDER: 0.04,
     Kind.REPAID_ALL: 0.03,
     Kind.LEAVER: 0.03,

@@ -22,9 +22,10 @@ SETUP_S = 3_600
 """The contracts are deployed this long before the first day."""
 DEMO_PRICES = PriceModel(
     daily_drift=0.0,
-    crashes_per_year=2.0,
+    crashes_per_year=1.0,
+    rebound=0.8,
     # Three falls that each liquidate somebody, whatever the seed draws around them.
-    scheduled=(Crash(0.3, 0.20), Crash(0.6, 0.24), Crash(0.86, 0.22)),
+    scheduled=(Crash(0.3, 0.28), Crash(0.6, 0.32), Crash(0.86, 0.3)),
 )
 
 type Progress = Callable[[int, int], None]

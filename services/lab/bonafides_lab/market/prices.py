@@ -14,12 +14,12 @@ DAYS_PER_YEAR = 365
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A fall of the whole market within one day, at a fixed place in the path."""
+    """A fall of the whole market over `CRASH_DAYS` days, beginning at a fixed place in the path."""
 
     at: float
     """Share of the path that has passed, in [0, 1)."""
     fall: float
-    """How much of its price WETH loses, in (0, 1); WBTC loses four fifths of that."""
+    """How much of its price WETH loses in all, in (0, 1); WBTC's log loss is four fifths of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,17 @@ class PriceModel:
     """
 
     daily_drift: float = 0.0002
-    weth_daily_volatility: float = 0.036
-    wbtc_daily_volatility: float = 0.028
+    weth_daily_volatility: float = 0.032
+    wbtc_daily_volatility: float = 0.026
     correlation: float = 0.8
+    season_volatility: float = 0.003
+    """Spread of the drift itself, per day: good and bad seasons, in which watching one's position pays."""
+    season_half_life_days: float = 25.0
     crashes_per_year: float = 4.0
-    crash_fall_low: float = 0.08
-    crash_fall_high: float = 0.26
-    rebound: float = 0.35
-    """Share of a crash that comes back over the ten days after it, on average."""
+    crash_fall_low: float = 0.1
+    crash_fall_high: float = 0.35
+    rebound: float = 0.5
+    """Share of a crash that comes back over the `REBOUND_DAYS` after it."""
     stable_pull: float = 0.35
     stable_noise: float = 0.0006
     depegs_per_year: float = 0.4
@@ -58,6 +61,8 @@ class PricePath:
         return len(self.days)
 
 
+CRASH_DAYS = 4
+"""A crash takes days, not one block: who watches can still act."""
 REBOUND_DAYS = 10
 WBTC_SHARE_OF_CRASH = 0.8
 
@@ -75,24 +80,24 @@ def price_path(seed: int, days: int, model: PriceModel | None = None) -> PricePa
     scheduled = {int(crash.at * days): crash.fall for crash in model.scheduled}
     log_price = {WETH: 0.0, WBTC: 0.0}
     off_peg = {USDC: 0.0, DAI: 0.0}
-    rebound_per_day, rebound_left = 0.0, 0
+    moves_to_come: dict[int, float] = {}
+    season, season_decay = 0.0, 0.5 ** (1 / model.season_half_life_days)
+    season_shock = model.season_volatility * math.sqrt(1 - season_decay**2)
     rows = []
     for day in range(days):
         if day > 0:
+            season = season * season_decay + rng.gauss(0, season_shock)
+            drift = model.daily_drift + season
             common, own = rng.gauss(0, 1), rng.gauss(0, 1)
             bitcoin = model.correlation * common + math.sqrt(1 - model.correlation**2) * own
-            log_price[WETH] += _step(model.weth_daily_volatility, model.daily_drift, common)
-            log_price[WBTC] += _step(model.wbtc_daily_volatility, model.daily_drift, bitcoin)
-            fall = _fall_today(rng, model, scheduled.get(day, 0.0))
+            log_price[WETH] += _step(model.weth_daily_volatility, drift, common)
+            log_price[WBTC] += _step(model.wbtc_daily_volatility, drift, bitcoin)
+            fall = _fall_that_begins(rng, model, scheduled.get(day, 0.0))
             if fall > 0:
-                log_price[WETH] += math.log(1 - fall)
-                log_price[WBTC] += math.log(1 - WBTC_SHARE_OF_CRASH * fall)
-                rebound_per_day = -math.log(1 - fall) * model.rebound / REBOUND_DAYS
-                rebound_left = REBOUND_DAYS
-            elif rebound_left > 0:
-                log_price[WETH] += rebound_per_day
-                log_price[WBTC] += WBTC_SHARE_OF_CRASH * rebound_per_day
-                rebound_left -= 1
+                _spread(moves_to_come, day, math.log(1 - fall), CRASH_DAYS)
+                _spread(moves_to_come, day + CRASH_DAYS, -math.log(1 - fall) * model.rebound, REBOUND_DAYS)
+            log_price[WETH] += moves_to_come.get(day, 0.0)
+            log_price[WBTC] += WBTC_SHARE_OF_CRASH * moves_to_come.get(day, 0.0)
             for asset in off_peg:
                 off_peg[asset] += -model.stable_pull * off_peg[asset] + rng.gauss(0, model.stable_noise)
                 if rng.random() < model.depegs_per_year / DAYS_PER_YEAR:
@@ -111,7 +116,12 @@ def _step(volatility: float, drift: float, shock: float) -> float:
     return drift - volatility**2 / 2 + volatility * shock
 
 
-def _fall_today(rng: random.Random, model: PriceModel, scheduled_fall: float) -> float:
+def _spread(moves: dict[int, float], first_day: int, log_move: float, days: int) -> None:
+    for day in range(first_day, first_day + days):
+        moves[day] = moves.get(day, 0.0) + log_move / days
+
+
+def _fall_that_begins(rng: random.Random, model: PriceModel, scheduled_fall: float) -> float:
     """Always draws the same count of numbers, so that a scheduled crash does not shift the rest of the path."""
     happens = rng.random() < model.crashes_per_year / DAYS_PER_YEAR
     fall = rng.uniform(model.crash_fall_low, model.crash_fall_high)

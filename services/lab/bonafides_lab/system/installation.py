@@ -89,14 +89,19 @@ def deploy_registry(stack: LocalStack, keys: Keys, model_id: str, folder: Path) 
     deployment_file, trust_file = folder / "deployment.json", folder / "trust.json"
     publisher = address_text(read_keystore_address(keys.publisher))
     stack.rpc.call("anvil_setBalance", publisher, hex(PUBLISHER_FUNDS_WEI))
-    run_command(
-        ["attestation", "deploy-registry", "--rpc-url", stack.rpc_url, "--attester", keys.attester]
-        + ["--publisher", keys.publisher, "--node-account", DEPLOYER, "--admin-delay-s", "0", "--out", deployment_file]
-    )
-    run_command(
-        ["attestation", "trust-file", "--deployment", deployment_file, "--issuer", ISSUER_NAME, "--out", trust_file]
-        + ["--model", f"0x{model_id}=synthetic", "--accept-flag", "reference_position", "--accept-flag", "thin_file"]
-    )
+    powers: list[str | Path] = ["--attester", keys.attester, "--publisher", keys.publisher, "--admin-delay-s", "0"]
+    payer = ["--rpc-url", stack.rpc_url, "--node-account", DEPLOYER]
+    run_command(["attestation", "deploy-registry", *payer, *powers, "--out", deployment_file])
+    accepted = [
+        "--model",
+        f"0x{model_id}=synthetic",
+        "--accept-flag",
+        "reference_position",
+        "--accept-flag",
+        "thin_file",
+    ]
+    issuer = ["--deployment", deployment_file, "--issuer", ISSUER_NAME]
+    run_command(["attestation", "trust-file", *issuer, *accepted, "--out", trust_file])
     deployed = Deployment.model_validate_json(deployment_file.read_bytes())
     return Registry(address_text(deployed.registry), deployment_file, trust_file)
 
