@@ -1,0 +1,100 @@
+"""`bonafides ingest`: run the service, show what is missing, decode logs from files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def run() -> None:
+    """Read one chain into Kafka until stopped. Settings come from variables BONAFIDES_INGEST_….
+
+    Example: BONAFIDES_INGEST_CHAIN_ID=31337 BONAFIDES_INGEST_RPC_URL=http://localhost:8545 bonafides ingest run
+    """
+    from bonafides.process import exit_with
+
+    from bonafides_ingest.__main__ import run as run_service
+
+    exit_with(run_service)
+
+
+@app.command()
+def gaps() -> None:
+    """Show what of each deployment was read, up to the last block read, and what is missing below it.
+
+    Uses the same variables as `run`. Ends with 1 when something is missing, so that a script can tell.
+
+    Example: bonafides ingest gaps
+    """
+    from bonafides import database
+    from bonafides.events import BlockRange
+    from bonafides.settings import read_optional_secret
+    from bonafides.types import ChainId
+    from rich.console import Console
+    from rich.table import Table
+
+    from bonafides_ingest.deployments import load_registry
+    from bonafides_ingest.lease import LeaseStore
+    from bonafides_ingest.settings import IngestSettings
+    from bonafides_ingest.store import Store
+    from bonafides_ingest.windows import gaps_in
+
+    settings = IngestSettings.load()
+    chain_id = ChainId(settings.chain_id)
+    deployments = load_registry(settings.deployments_file).of_chain(chain_id)
+    password = read_optional_secret(settings.database_password_file, "BONAFIDES_INGEST_DATABASE_PASSWORD_FILE")
+    engine = database.connect(settings.database_url, password, pool_size=1)
+    leases = LeaseStore(engine, chain_id, settings.lease_s)
+    leases.check()
+    tip = leases.tip()
+    done = Store(engine, chain_id, settings.lease_s).done_ranges()
+    engine.dispose()
+
+    last = tip.number if tip else -1
+    table = Table("deployment", "from block", "read to", "missing", title=f"chain {chain_id}")
+    is_missing = tip is None
+    for deployment in deployments:
+        missing = gaps_in(done.get(deployment.id, ()), BlockRange(deployment.from_block, last))
+        is_missing = is_missing or bool(missing)
+        shown = ", ".join(f"{gap.first}–{gap.last}" for gap in missing) or ("none" if tip else "everything")
+        table.add_row(deployment.id, str(deployment.from_block), str(last) if tip else "nothing yet", shown)
+    Console().print(table)
+    if is_missing:
+        raise typer.Exit(1)
+
+
+@app.command()
+def decode(
+    logs_folder: Annotated[
+        Path, typer.Argument(metavar="LOGS_DIR", help="Parquet logs and blocks in the layout of cryo.")
+    ],
+    deployments: Annotated[Path, typer.Option(help="Registry of deployments (YAML).")],
+    out: Annotated[Path, typer.Option(help="Folder for events.parquet, market.parquet and blocks.parquet.")],
+) -> None:
+    """Decode log files with the decoders of the live service; logs that cannot be read are counted, never guessed.
+
+    Example: bonafides ingest decode logs/ --deployments deployments.yaml --out decoded/
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from bonafides_ingest.deployments import load_registry
+    from bonafides_ingest.file_decoding import decode_folder
+    from bonafides_ingest.sources.parquet import open_log_folder
+
+    console = Console(stderr=True)
+    registry = load_registry(deployments)
+    logs = open_log_folder(logs_folder)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("decoding logs", total=logs.log_count)
+        counts = decode_folder(logs, registry, out, lambda done: progress.update(task, completed=done))
+    console.print(
+        f"{counts.logs} logs → {counts.events} events, {counts.points} market points, {counts.blocks} blocks",
+        highlight=False,
+    )
+    for reason, count in counts.refused.most_common():
+        console.print(f"refused {count}: {reason}", style="yellow", markup=False, highlight=False)

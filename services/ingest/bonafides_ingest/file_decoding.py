@@ -1,0 +1,67 @@
+"""Parquet logs to decoded Parquet files, through the decoders that serve the live chain."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bonafides import event_files
+from bonafides.types import BlockRef
+
+from bonafides_ingest.deployments import Registry
+from bonafides_ingest.protocols.aave_v3 import decode_logs
+from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.sources.parquet import LogFolder
+
+FILE_EPOCH = 0
+"""Fork epoch of what comes from files: nothing in them can be void."""
+
+
+@dataclass(slots=True)
+class DecodedCounts:
+    """What was made of a folder."""
+
+    logs: int = 0
+    events: int = 0
+    points: int = 0
+    blocks: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    """Logs that could not be read, by reason."""
+
+
+def decode_folder(
+    logs: LogFolder, registry: Registry, out: Path, on_progress: Callable[[int], None] = lambda _: None
+) -> DecodedCounts:
+    """Decode all logs of the registry's deployments into `out`, as `bonafides.event_files` has it.
+
+    `on_progress` is told how many logs were read so far.
+
+    Raises:
+        InvalidSettings: the registry has nothing on the files' chain.
+        InvalidInput: files that do not fit each other.
+    """
+    counts = DecodedCounts()
+    states = [AaveV3State(deployment) for deployment in registry.of_chain(logs.chain_id)]
+    with (
+        event_files.events_writer(out) as events,
+        event_files.market_writer(out) as market,
+        event_files.blocks_writer(out) as blocks,
+    ):
+        for stretch in logs.read_logs():
+            for index, state in enumerate(states):
+                states[index], decoded = decode_logs(state, stretch, FILE_EPOCH)
+                events.write(decoded.events)
+                market.write(decoded.points)
+                counts.events += len(decoded.events)
+                counts.points += len(decoded.points)
+                counts.refused.update(refusal.reason for refusal in decoded.refused)
+            counts.logs += len(stretch)
+            on_progress(counts.logs)
+        blocks.write(_counted(logs.read_blocks(), counts))
+    return counts
+
+
+def _counted(blocks: Iterator[BlockRef], counts: DecodedCounts) -> Iterator[BlockRef]:
+    for block in blocks:
+        counts.blocks += 1
+        yield block
