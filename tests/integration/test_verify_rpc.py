@@ -28,8 +28,13 @@ def node_that_answers(body: bytes, status: int = 200) -> Iterator[str]:
             answer = body.replace(b"{id}", str(asked["id"]).encode())
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
+            if 300 <= status < 400:
+                self.send_header("Location", f"http://127.0.0.1:{server.server_port}/elsewhere")
             self.end_headers()
             self.wfile.write(answer)
+
+        def do_GET(self) -> None:
+            raise AssertionError("a redirect was followed")
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: tests show what failed."""
@@ -61,6 +66,7 @@ def result(value: str) -> bytes:
         (b'{"id":{id},"result":null}', 200),
         (b" " * (MAX_ANSWER_BYTES + 1), 200),
         (b"{}", 500),
+        (b"", 302),
     ],
 )
 def test_chain_id__no_proper_answer__is_unavailable(body: bytes, status: int) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 from bonafides.types import VerificationStatus
+from bonafides.verify import Stage, StageOutcome
 
 from tests.support.attestation_vector_file import VectorCase, read_cases
 
@@ -26,6 +27,23 @@ def test_verify__golden_case__gives_the_expected_status(case: VectorCase) -> Non
             VerificationStatus.ROOT_UNCHECKED,
         }
     )
+
+
+def test_verify__signature_only_with_a_chain__says_that_the_root_was_left_unchecked() -> None:
+    case = next(case for case in CASES if case.name == "valid, signature only, not yet published")
+
+    answer = case.answer()
+
+    assert answer.unchecked == (Stage.ROOT,)
+    assert "signature only" in answer.detail
+
+
+def test_verify__refused__later_stages_were_not_reached() -> None:
+    case = next(case for case in CASES if case.name == "another score")
+
+    outcomes = [result.outcome for result in case.answer().stages]
+
+    assert outcomes == [StageOutcome.PASSED] * 3 + [StageOutcome.FAILED] + [StageOutcome.NOT_REACHED] * 4
 
 
 def test_vectors__as_a_whole__every_status_and_layer_is_there() -> None:

@@ -20,6 +20,16 @@ IS_VALID_SIGNATURE_SELECTOR = keccak(b"isValidSignature(bytes32,bytes)")[:4]  # 
 _LOOKUP_WORDS = 8
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A node does not send its caller elsewhere; whoever does is no node."""
+
+    def redirect_request(self, *_args: object) -> None:
+        """None makes urllib raise the redirect as an error."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
 class _NodeRefusal(Exception):
     """The node answered with an error of its own."""
 
@@ -92,7 +102,7 @@ class RpcChainView:
             self._url, json.dumps(question).encode(), {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:  # noqa: S310 as above
+            with _OPENER.open(request, timeout=self._timeout_s) as response:
                 raw: bytes = response.read(MAX_ANSWER_BYTES + 1)
         except (urllib.error.URLError, HTTPException, OSError) as exc:
             reason = exc.reason if isinstance(exc, urllib.error.URLError) else type(exc).__name__

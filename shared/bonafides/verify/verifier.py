@@ -94,7 +94,7 @@ class _Run:
             Stage.REVOCATION: self._check_revocation,
         }
         results: list[StageResult] = []
-        open_question: Unchecked | None = None
+        status, detail = VerificationStatus.VALID, "every check passed"
         for stage, check in checks.items():
             try:
                 check()
@@ -104,15 +104,10 @@ class _Run:
                 return Verification(refusal.status, None, refusal.reason, tuple(results))
             except Unchecked as question:
                 results.append(StageResult(stage, StageOutcome.UNCHECKED, question.reason))
-                if question.status is not None and (open_question is None or open_question.status is None):
-                    open_question = question
+                if status is VerificationStatus.VALID:  # the first open question names the status
+                    status, detail = question.status or status, question.reason
             else:
                 results.append(StageResult(stage, StageOutcome.PASSED, ""))
-        status, detail = VerificationStatus.VALID, "every check passed"
-        if open_question is not None and open_question.status is not None:
-            status, detail = open_question.status, open_question.reason
-        elif any(result.outcome is StageOutcome.UNCHECKED for result in results):
-            detail = "every check that the policy asks for passed; the root was left unchecked"
         return Verification(status, self._claims(), detail, tuple(results))
 
     def _read(self) -> None:
