@@ -7,11 +7,9 @@ from bonafides.errors import InvalidInput
 from bonafides.types import VerificationStatus
 from bonafides.verify import AskedFor, DealsWith, read_presentation, verify
 from bonafides.verify.leaves import LEAF_TYPES
-from bonafides.verify.merkle import root_from_proof
 from bonafides.verify.typed_data import PresentationMessage
 from bonafides_attestation.document import (
     attestation_leaf,
-    make_batch,
     present,
     presented_by,
     read_holder_file,
@@ -30,8 +28,8 @@ from tests.support.attestation_fixtures import (
     FakeChain,
     published_score,
     sign_presentation,
-    sign_score,
 )
+from tests.support.attestation_vector_file import read_vectors
 
 pytestmark = pytest.mark.unit
 
@@ -117,38 +115,11 @@ def test_read_presentation__a_holder_file__says_what_to_do() -> None:
         read_presentation(golden_file().to_json())
 
 
-def test_make_batch__with_a_tombstone__each_member_has_its_path() -> None:
-    signed = [sign_score(index).typed_data.message.to_attestation() for index in (40, 41, 43)]
+def test_tombstone_leaf__of_an_index__is_golden_and_no_attestations() -> None:
+    golden = read_vectors()["golden"]
+    attestation = golden_file().typed_data.message.to_attestation()
 
-    batch = make_batch(40, [signed[0], signed[1], None, signed[2]])
+    tombstone = tombstone_leaf(attestation.revocation_index)
 
-    for attestation in signed:
-        path = batch.proof(attestation.revocation_index)
-        assert root_from_proof(attestation_leaf(attestation), path) == batch.tree.root
-    assert batch.leaves[2] == tombstone_leaf(42)
-    assert root_from_proof(tombstone_leaf(42), batch.proof(42)) == batch.tree.root
-
-
-def test_make_batch__again__same_root() -> None:
-    signed = [sign_score(index).typed_data.message.to_attestation() for index in (40, 41)]
-
-    assert make_batch(40, signed).tree.root == make_batch(40, list(signed)).tree.root
-
-
-def test_make_batch__an_index_out_of_place_or_too_many__is_refused() -> None:
-    attestation = sign_score(40).typed_data.message.to_attestation()
-
-    with pytest.raises(InvalidInput, match="stands at index 41"):
-        make_batch(40, [attestation, attestation])
-    with pytest.raises(InvalidInput, match="65536 leaves"):
-        make_batch(40, [])
-    with pytest.raises(InvalidInput, match="65536 leaves"):
-        make_batch(0, [None] * 65_537)
-
-
-def test_batch_proof__index_of_another_batch__is_refused() -> None:
-    batch = make_batch(40, [None, None])
-
-    for index in (39, 42):
-        with pytest.raises(InvalidInput, match="not in the batch"):
-            batch.proof(index)
+    assert "0x" + tombstone.hex() == golden["tombstoneLeaf"]
+    assert tombstone not in (attestation_leaf(attestation), tombstone_leaf(attestation.revocation_index + 1))

@@ -5,7 +5,6 @@ asked for it the wallet's signature over the lender's audience and nonce.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from bonafides.digests import as_of_digest
@@ -33,7 +32,7 @@ from bonafides.verify.typed_data import Domain, PresentationMessage, ScoreAttest
 from pydantic import Field, ValidationError, model_validator
 
 from bonafides_attestation.commitment import Commitment, SubjectWallet, commitment_root, subject_root
-from bonafides_attestation.merkle import MAX_LEAVES, StandardMerkleTree
+from bonafides_attestation.merkle import StandardMerkleTree
 
 HOLDER_FORMAT: Literal["bonafides-holder/1"] = "bonafides-holder/1"
 MAX_WALLETS = 64
@@ -137,44 +136,6 @@ def attestation_leaf(attestation: ScoreAttestation) -> Digest:
 def tombstone_leaf(revocation_index: int) -> Digest:
     """Leaf of an index whose attestation could not be signed: a struct hash of zeros, which no struct has."""
     return batch_leaf(revocation_index, _NO_STRUCT)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one root is published over."""
-
-    first_index: int
-    leaves: tuple[Digest, ...]
-    """In the order of the indexes, from `first_index` on; their number is the `count` of `publishRoot`."""
-    tree: StandardMerkleTree
-
-    def proof(self, revocation_index: int) -> tuple[Digest, ...]:
-        """Path of one attestation to the root. Raises InvalidInput for an index of another batch."""
-        place = revocation_index - self.first_index
-        if not 0 <= place < len(self.leaves):
-            raise InvalidInput(f"index {revocation_index} is not in the batch that starts at {self.first_index}")
-        return self.tree.proof(self.leaves[place])
-
-
-def make_batch(first_index: int, attestations: Sequence[ScoreAttestation | None]) -> Batch:
-    """The batch of consecutive indexes; None where an attestation could not be signed.
-
-    The same attestations always give the same root, so a batch can be built again after a crash.
-
-    Raises:
-        InvalidInput: no attestation, more than 65,536, or one that carries another index than its place.
-    """
-    if not 1 <= len(attestations) <= MAX_LEAVES:
-        raise InvalidInput(f"a batch has 1..{MAX_LEAVES} leaves, saw {len(attestations)}")
-    leaves: list[Digest] = []
-    for index, attestation in enumerate(attestations, first_index):
-        if attestation is None:
-            leaves.append(tombstone_leaf(index))
-        elif attestation.revocation_index == index:
-            leaves.append(attestation_leaf(attestation))
-        else:
-            raise InvalidInput(f"an attestation for index {attestation.revocation_index} stands at index {index}")
-    return Batch(first_index, tuple(leaves), StandardMerkleTree(leaves))
 
 
 def present(

@@ -14,8 +14,6 @@ import sha3
 from bonafides.errors import InvalidInput
 from bonafides.types import Digest
 
-MAX_LEAVES = 65_536  # the registry's MAX_COUNT
-
 
 @dataclass(frozen=True, slots=True)
 class Multiproof:
