@@ -71,6 +71,8 @@ def decide(
         return _without_debt(borrower, standing, memory, quotes, day, rng)
     if standing.health_factor < habits.rescue_below:
         return _worried(borrower, standing, memory, quotes, day, rng)
+    if rng.random() < habits.binges:
+        return _borrow_the_rest(borrower, standing, memory, quotes)
     if rng.random() < habits.closes:
         return _close(borrower, standing, memory, day)
     if day - memory.last_repaid_day >= habits.repays_every_days:
@@ -156,10 +158,13 @@ def _worried(
     if rng.random() < habits.discipline:
         return _rescue(borrower, standing, memory, quotes, day, rng)
     if rng.random() < habits.doubles_down:
-        room = MOST_OF_CAPACITY * standing.borrowing_capacity_usd - standing.total_debt_usd
-        if room > SMALLEST_MOVE_USD:
-            return _borrow(borrower, memory, quotes, room)
+        return _borrow_the_rest(borrower, standing, memory, quotes)
     return Decision(memory)
+
+
+def _borrow_the_rest(borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes) -> Decision:
+    room = MOST_OF_CAPACITY * standing.borrowing_capacity_usd - standing.total_debt_usd
+    return _borrow(borrower, memory, quotes, room) if room > SMALLEST_MOVE_USD else Decision(memory)
 
 
 def _rescue(

@@ -59,6 +59,8 @@ class Habits:
     """Chance that worry turns into a repayment or a top-up."""
     doubles_down: float
     """Chance that worry turns into more debt instead."""
+    binges: float
+    """Chance of borrowing to the limit out of the blue, whatever the health factor says."""
     rescues_by_repaying: float
     """Share of rescues that repay rather than top up collateral."""
     spare_cash_usd: float

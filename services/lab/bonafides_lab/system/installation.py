@@ -100,7 +100,7 @@ def deploy_registry(stack: LocalStack, keys: Keys, model_id: str, folder: Path) 
         "--accept-flag",
         "thin_file",
     ]
-    issuer = ["--deployment", deployment_file, "--issuer", ISSUER_NAME]
+    issuer: list[str | Path] = ["--deployment", deployment_file, "--issuer", ISSUER_NAME]
     run_command(["attestation", "trust-file", *issuer, *accepted, "--out", trust_file])
     deployed = Deployment.model_validate_json(deployment_file.read_bytes())
     return Registry(address_text(deployed.registry), deployment_file, trust_file)
