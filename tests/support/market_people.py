@@ -44,6 +44,7 @@ def plain_habits() -> Habits:
         rescue_to=2.0,
         discipline=0.0,
         doubles_down=0.0,
+        binges=0.0,
         rescues_by_repaying=0.0,
         spare_cash_usd=5_000,
         income_usd_per_day=10,

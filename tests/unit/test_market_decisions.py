@@ -1,5 +1,6 @@
 """What borrowers do: pure decisions, worked by hand."""
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -73,12 +74,13 @@ def test_decide__worried_and_disciplined__tops_up_to_the_health_factor_wanted() 
     assert decision.memory.cash_usd == pytest.approx(50_000 - missing_usd)
 
 
-def test_decide__worried_with_little_cash__pays_what_there_is() -> None:
+def test_decide__worried_with_some_cash__repays_what_there_is() -> None:
     habits = replace(plain_habits(), discipline=0.5, rescues_by_repaying=0.5)
 
-    decision = decide_on_day_10(standing(weth=10, owes_usdc=12_000), habits, replace(JOINED, cash_usd=300), CERTAIN)
+    # What it takes is 12,000 - 16,600 / 2 = 3,700; 2,000 is more than half of it.
+    decision = decide_on_day_10(standing(weth=10, owes_usdc=12_000), habits, replace(JOINED, cash_usd=2_000), CERTAIN)
 
-    assert decision.actions == (Action(Verb.REPAY, the_address(), USDC, 300 * 10**6),)
+    assert decision.actions == (Action(Verb.REPAY, the_address(), USDC, 2_000 * 10**6),)
     assert decision.memory.cash_usd == 0
 
 
@@ -144,15 +146,28 @@ def test_decide__looper_below_target__supplies_what_it_borrows() -> None:
     assert supply.amount / 10**18 * 2_000 == pytest.approx(borrow.amount / 10**6, rel=1e-6)
 
 
-def test_decide__looper_worried_without_cash__sells_collateral_to_repay() -> None:
-    habits = replace(plain_habits(), loops=True, discipline=1.0, rescues_by_repaying=1.0)
+def test_decide__worried_without_cash__sells_collateral_slice_by_slice_until_the_goal() -> None:
+    habits = replace(plain_habits(), discipline=1.0)
 
     decision = decide_on_day_10(standing(weth=10, owes_usdc=12_000), habits, replace(JOINED, cash_usd=0), CERTAIN)
 
-    withdraw, repay = decision.actions
-    assert (withdraw.verb, repay.verb) == (Verb.WITHDRAW, Verb.REPAY)
-    left_usd = 20_000 - withdraw.amount / 10**18 * 2_000
-    assert left_usd * 0.83 / 12_000 >= 1.02 - 1e-9  # still healthy between the two transactions
+    supply_usd, debt_usd = 20_000.0, 12_000.0
+    for withdraw, repay in itertools.batched(decision.actions, 2):
+        assert (withdraw.verb, repay.verb) == (Verb.WITHDRAW, Verb.REPAY)
+        supply_usd -= withdraw.amount / 10**18 * 2_000
+        assert supply_usd * 0.83 / debt_usd >= 1.02 - 1e-9  # still healthy between the two transactions
+        debt_usd -= repay.amount / 10**6
+    assert supply_usd * 0.83 / debt_usd == pytest.approx(2.0, abs=1e-6)
+
+
+def test_decide__binges__borrows_to_the_limit_at_any_health_factor() -> None:
+    habits = replace(plain_habits(), binges=0.1)
+
+    decision = decide_on_day_10(standing(weth=10, owes_usdc=1_000), habits, dice=LoadedDice(0.05))
+
+    (action,) = decision.actions
+    assert action.verb is Verb.BORROW
+    assert action.amount / 10**6 == pytest.approx(0.985 * 16_100 - 1_000, abs=0.01)
 
 
 def test_decide__supply_that_is_no_collateral__is_switched_on() -> None:

@@ -40,6 +40,7 @@ def test_price_path__calm__has_the_volatility_asked_for() -> None:
     days = price_path(1, DAYS, CALM).days
 
     # The standard error of a standard deviation over 3,650 days is 1.2 %; 5 % is four of them.
+    # The season adds its own .003: sqrt(.032^2 + .003^2) is .4 % more.
     assert statistics.stdev(log_returns(WETH, days)) == pytest.approx(CALM.weth_daily_volatility, rel=0.05)
     assert statistics.stdev(log_returns(WBTC, days)) == pytest.approx(CALM.wbtc_daily_volatility, rel=0.05)
 
@@ -56,7 +57,7 @@ def test_price_path__without_depegs__stablecoins_stay_within_a_cent() -> None:
     assert all(abs(row[asset] - 10**8) < 10**6 for row in days for asset in (USDC, DAI))
 
 
-def test_price_path__scheduled_crash__falls_on_that_day_and_leaves_the_rest_as_it_was() -> None:
+def test_price_path__scheduled_crash__falls_within_four_days_and_leaves_the_rest_as_it_was() -> None:
     quiet = PriceModel(crashes_per_year=0.0, depegs_per_year=0.0, rebound=0.0)
     crashing = PriceModel(crashes_per_year=0.0, depegs_per_year=0.0, rebound=0.0, scheduled=(Crash(0.5, 0.3),))
 
@@ -64,8 +65,9 @@ def test_price_path__scheduled_crash__falls_on_that_day_and_leaves_the_rest_as_i
 
     assert before[:50] == after[:50]
     # rel: prices are rounded to 8 decimals
-    assert [row[WETH] for row in after[50:]] == [pytest.approx(0.7 * row[WETH], rel=1e-9) for row in before[50:]]
-    assert after[50][WBTC] == pytest.approx((1 - 0.8 * 0.3) * before[50][WBTC], rel=1e-9)
+    assert after[50][WETH] == pytest.approx(0.7**0.25 * before[50][WETH], rel=1e-9)
+    assert [row[WETH] for row in after[53:]] == [pytest.approx(0.7 * row[WETH], rel=1e-9) for row in before[53:]]
+    assert after[53][WBTC] == pytest.approx(0.7**0.8 * before[53][WBTC], rel=1e-9)
 
 
 def test_price_path__no_day__is_refused() -> None:

@@ -20,9 +20,11 @@ def make_borrower(seed: int, index: int, kind: Kind, *, days: int) -> Borrower:
 
 def _habits(kind: Kind, rng: random.Random, days: int) -> Habits:
     match kind:
-        case Kind.CAREFUL | Kind.HELPED | Kind.MOVER | Kind.DELEGATOR:
+        case Kind.CAREFUL:
             habits = _careful(rng, days)
-        case Kind.STEADY_REPAYER | Kind.ATOKEN_REPAYER:
+        case Kind.HELPED | Kind.MOVER | Kind.DELEGATOR | Kind.ATOKEN_REPAYER:
+            habits = replace(_careful(rng, days), closes=0.0)  # their one special thing needs an open position
+        case Kind.STEADY_REPAYER:
             habits = _steady(rng, days)
         case Kind.REPAID_ALL | Kind.LEAVER:
             habits = replace(_steady(rng, days), closes=0.0, returns_after_days=NEVER)

@@ -44,7 +44,7 @@ DEMO_COUNTS: Mapping[Kind, int] = {
     Kind.HELPED: 2,
     Kind.MOVER: 2,
     Kind.DELEGATOR: 1,
-    Kind.ATOKEN_REPAYER: 1,
+    Kind.ATOKEN_REPAYER: 2,
 }
 """Borrowers of the demo's market: each kind at least once."""
 
