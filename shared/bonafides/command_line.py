@@ -6,6 +6,7 @@ in import what an extra brings only inside their functions; a missing one says w
 """
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 
 import typer
@@ -37,18 +38,25 @@ def _root(
     """Credit scores for DeFi wallets that a lender can verify instead of trust."""
 
 
-def build_app() -> typer.Typer:
-    """The command with all its subcommands."""
+def _not_asked() -> None:
+    """Stands in the list of commands for one that this run does not need."""
+
+
+def build_app(arguments: Sequence[str]) -> typer.Typer:
+    """The command with its subcommands. Only the one that the arguments name is imported; the rest is listed."""
     app = typer.Typer(
         no_args_is_help=True, add_completion=False, epilog="Each command explains itself: bonafides COMMAND --help"
     )
     app.callback()(_root)
     found = {entry.name: entry for entry in entry_points(group="bonafides.commands")}
+    asked = next((word for word in arguments if not word.startswith("-")), None)
     for name, summary in SUMMARIES.items():
         if name not in found:
             continue
-        entry = found[name].load()
-        if isinstance(entry, typer.Typer):
+        entry = found[name].load() if name == asked else _not_asked
+        if entry is _not_asked:
+            app.command(name, help=summary)(entry)
+        elif isinstance(entry, typer.Typer):
             app.add_typer(entry, name=name, help=summary, no_args_is_help=True)
         else:
             app.command(name, no_args_is_help=True)(entry)
@@ -59,7 +67,7 @@ def main() -> None:
     """Entry point of the `bonafides` command: errors raised on purpose show their text, never a stack trace."""
     console = Console(stderr=True, highlight=False)
     try:
-        build_app()()
+        build_app(sys.argv[1:])()
     except BonafidesError as exc:
         console.print(f"[bold red]{type(exc).__name__}[/]", end=": ")
         console.print(str(exc), markup=False)
