@@ -48,6 +48,7 @@ def connect(url: str, password: str | None = None, *, pool_size: int = 4) -> Eng
         parsed,
         pool_size=pool_size,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text may reach a log, and parameters hold wallets and salts
         connect_args={"connect_timeout": 5, "options": "-c lock_timeout=10000 -c timezone=UTC"},
     )
 
