@@ -279,9 +279,11 @@ def _text(address: Address) -> str:
 
 
 def deployments_yaml(deployment: Deployment, deployment_id: str = "aave-v3-development") -> str:
-    """The market's entry for the deployments registry of ingest, as a YAML file of its own."""
+    """A registry of lending deployments for ingest that holds this market alone."""
     return "\n".join(
         (
+            "version: 1",
+            "deployments:",
             f"- id: {deployment_id}",
             f"  chain_id: {deployment.chain_id}",
             "  protocol: aave_v3",
