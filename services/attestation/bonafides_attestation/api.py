@@ -198,9 +198,9 @@ def _add_error_handlers(app: FastAPI) -> None:
                 return _problem("invalid-input", 422, "Invalid input", f"{place}: {first['msg']}")
             case HTTPException():
                 return _problem("http", exc.status_code, str(exc.detail), str(exc.detail))
-        raise exc
+        return _problem("internal", 500, "Internal error", "something here is wrong; the trace is in our log")
 
-    for kind in (BonafidesError, RequestValidationError, HTTPException):
+    for kind in (BonafidesError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, on_refusal)
 
 
