@@ -1,0 +1,90 @@
+"""Ranges: what was read, what is missing, what comes next."""
+
+import itertools
+
+import pytest
+from bonafides.events import BlockRange
+from bonafides_ingest.windows import WindowSize, gaps_in, merge_ranges, plan_work
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.unit
+
+RANGES = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(0, 12)).map(lambda pair: BlockRange(pair[0], pair[0] + pair[1])),
+    max_size=8,
+)
+
+
+def _blocks(ranges: tuple[BlockRange, ...] | list[BlockRange]) -> set[int]:
+    return {block for r in ranges for block in range(r.first, r.last + 1)}
+
+
+@given(RANGES)
+def test_merge_ranges__any__keeps_the_blocks_and_leaves_none_touching(ranges: list[BlockRange]) -> None:
+    merged = merge_ranges(ranges)
+
+    assert _blocks(merged) == _blocks(ranges)
+    assert all(later.first > earlier.last + 1 for earlier, later in itertools.pairwise(merged))
+
+
+@given(RANGES, st.integers(0, 60), st.integers(0, 20))
+def test_gaps_in__any__is_wanted_without_done(done: list[BlockRange], first: int, length: int) -> None:
+    wanted = BlockRange(first, first + length)
+
+    assert _blocks(gaps_in(done, wanted)) == _blocks([wanted]) - _blocks(done)
+
+
+def test_plan_work__nothing_read__starts_at_the_first_block_with_one_window() -> None:
+    work = plan_work({"a": 10}, {}, finalized=100, window_blocks=20)
+
+    assert work is not None
+    assert (work.range, work.deployments) == (BlockRange(10, 29), ("a",))
+
+
+def test_plan_work__everything_read__is_nothing() -> None:
+    assert plan_work({"a": 10, "b": 500}, {"a": [BlockRange(10, 100)]}, finalized=100, window_blocks=20) is None
+
+
+def test_plan_work__new_deployment__is_read_first_and_alone() -> None:
+    work = plan_work({"a": 10, "b": 30}, {"a": [BlockRange(10, 90)]}, finalized=100, window_blocks=200)
+
+    assert work is not None
+    assert (work.range, work.deployments) == (BlockRange(30, 90), ("b",))
+
+
+def test_plan_work__second_deployment_starts_inside_the_window__ends_before_it() -> None:
+    work = plan_work({"a": 10, "b": 15}, {}, finalized=100, window_blocks=20)
+
+    assert work is not None
+    assert (work.range, work.deployments) == (BlockRange(10, 14), ("a",))
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 40), min_size=1),
+    st.dictionaries(st.sampled_from("abc"), RANGES),
+    st.integers(0, 60),
+    st.integers(1, 15),
+)
+def test_plan_work__followed_to_the_end__reads_every_missing_block_once(
+    starts: dict[str, int], done: dict[str, list[BlockRange]], finalized: int, window: int
+) -> None:
+    missing = {name: set(range(first, finalized + 1)) - _blocks(done.get(name, [])) for name, first in starts.items()}
+    read: dict[str, list[int]] = {name: [] for name in starts}
+    while work := plan_work(starts, done, finalized, window):
+        assert work.range.last - work.range.first < window
+        for name in work.deployments:
+            read[name] += range(work.range.first, work.range.last + 1)
+            done[name] = [*done.get(name, []), work.range]
+
+    assert {name: sorted(blocks) for name, blocks in read.items()} == {
+        name: sorted(blocks) for name, blocks in missing.items()
+    }
+
+
+def test_window_size__refused_then_answered__halves_and_doubles_back() -> None:
+    size = WindowSize(1000, 2000).after_refusal()
+
+    assert size.blocks == 500
+    assert size.after_answer().after_answer().after_answer().blocks == 2000
+    assert WindowSize(1, 2000).after_refusal().blocks == 1
