@@ -9,10 +9,10 @@ from bonafides.events import ForkEpoch, Hydrated, LendingEvent, Position, Wallet
 from bonafides.hashing import sha256
 from bonafides.messages import encode
 from bonafides.types import Address, BlockRef, ChainId, Digest, EventType, Protocol, Role
-from sqlalchemy import ARRAY, BigInteger, Connection, LargeBinary, RowMapping, cast, column, func, select, tuple_
+from sqlalchemy import Connection, RowMapping, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from bonafides_scoring.store.states import distrust
+from bonafides_scoring.store.states import asked_blocks, distrust
 from bonafides_scoring.store.tables import event as event_table
 from bonafides_scoring.store.tables import hydration, wallet_dead_letter
 
@@ -52,9 +52,7 @@ def events_known(
     made void is left out.
     """
     table = event_table
-    asked = func.unnest(
-        cast(list(above), ARRAY(LargeBinary)), cast(list(above.values()), ARRAY(BigInteger))
-    ).table_valued(column("wallet", LargeBinary), column("block", BigInteger), name="asked")
+    asked = asked_blocks(above)
     rows = connection.execute(
         select(table)
         .distinct(table.c.id)

@@ -70,10 +70,8 @@ def add_boundary(connection: Connection, offset: int, boundary: Boundary) -> boo
         "record": record,
         "log_offset": offset,
     }
-    added = connection.execute(
-        insert(boundary_table).values(**values).on_conflict_do_nothing(index_elements=["chain_id", "number"])
-    )
-    if added.rowcount == 0:
+    statement = insert(boundary_table).values(**values).on_conflict_do_nothing(index_elements=["chain_id", "number"])
+    if connection.execute(statement.returning(boundary_table.c.number)).first() is None:
         kept = connection.scalar(
             select(boundary_table.c.record).where(
                 boundary_table.c.chain_id == chain_id, boundary_table.c.number == boundary.number
@@ -116,7 +114,9 @@ def scoring_between(connection: Connection, chain_id: ChainId, after: int, until
     return [_logged_of(row) for row in rows]
 
 
-def newest_finalized(connection: Connection, chain_id: ChainId, *, below_offset: int) -> LoggedBoundary | None:
+def newest_finalized(
+    connection: Connection, chain_id: ChainId, *, below_offset: int, up_to_number: int = 2**62
+) -> LoggedBoundary | None:
     """The newest finalized boundary of a chain as it was known below an offset of `market.v1`."""
     table = boundary_table
     rows = connection.execute(
@@ -125,6 +125,7 @@ def newest_finalized(connection: Connection, chain_id: ChainId, *, below_offset:
             table.c.chain_id == chain_id,
             table.c.finality == Finality.FINALIZED.value,
             table.c.log_offset < below_offset,
+            table.c.number <= up_to_number,
         )
         .order_by(table.c.block_number.desc(), table.c.number.desc())
         .limit(1)

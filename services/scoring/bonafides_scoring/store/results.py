@@ -61,6 +61,7 @@ def add_result(
     """Add a finalized result; returns whether it was new."""
     match result:
         case Scored():
+            key = score_table.c.score_id
             statement = insert(score_table).values(
                 score_id=result.score_id,
                 **_common(result, result.receipt.event_set_digest, result.receipt.as_of, coverage, at),
@@ -74,6 +75,7 @@ def add_result(
                 code_version=__version__,
             )
         case Unscorable():
+            key = unscorable_table.c.result_id
             statement = insert(unscorable_table).values(
                 result_id=result.result_id,
                 **_common(result, result.event_set_digest, result.as_of, coverage, at),
@@ -81,7 +83,7 @@ def add_result(
             )
         case _:
             assert_never(result)
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    return connection.execute(statement.on_conflict_do_nothing().returning(key)).first() is not None
 
 
 def set_latest(connection: Connection, wallet: Address, result: ScoreResult, basis: Basis, at: Circumstances) -> None:

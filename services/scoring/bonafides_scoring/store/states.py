@@ -4,7 +4,19 @@ from collections.abc import Iterable, Mapping
 
 from bonafides.events import ForkEpoch
 from bonafides.types import Address, ChainId
-from sqlalchemy import ARRAY, BigInteger, Connection, LargeBinary, cast, column, delete, func, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    LargeBinary,
+    TableValuedAlias,
+    cast,
+    column,
+    delete,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_scoring.store.tables import event as event_table
@@ -12,6 +24,13 @@ from bonafides_scoring.store.tables import fork_epoch, partition_progress, unfol
 
 SNAPSHOTS_KEPT = 4
 """Newest snapshots of a wallet and chain that stay: a late event that is older than all of them folds from nothing."""
+
+
+def asked_blocks(blocks: Mapping[Address, int]) -> TableValuedAlias:
+    """A block per wallet as rows to join with: columns `wallet` and `block`."""
+    wallets, numbers = cast(list(blocks), ARRAY(LargeBinary)), cast(list(blocks.values()), ARRAY(BigInteger))
+    rows = func.unnest(wallets, numbers).table_valued(column("wallet", LargeBinary), column("block", BigInteger))
+    return rows.render_derived("asked")
 
 
 def distrust(connection: Connection, partition: int, chain_id: ChainId, first: dict[Address, int]) -> None:
@@ -64,9 +83,7 @@ def drop_untrusted(connection: Connection, chain_id: ChainId, first: Mapping[Add
     """Drop the snapshots from each wallet's first unfolded block on, and remember what stands above `folded_to`."""
     if not first:
         return
-    asked = func.unnest(
-        cast(list(first), ARRAY(LargeBinary)), cast(list(first.values()), ARRAY(BigInteger))
-    ).table_valued(column("wallet", LargeBinary), column("block", BigInteger), name="asked")
+    asked = asked_blocks(first)
     table = wallet_snapshot
     connection.execute(
         delete(table).where(

@@ -1,0 +1,36 @@
+"""`bonafides scoring`: the worker, the API, and what risk people run."""
+
+import typer
+
+from bonafides_scoring.training.commands import train_command
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def worker() -> None:
+    """Fold wallet histories and score them at boundaries. Settings: BONAFIDES_SCORING_…
+
+    Example: BONAFIDES_SCORING_CHAIN_IDS=31337 bonafides scoring worker
+    """
+    from bonafides.process import exit_with
+
+    from bonafides_scoring.__main__ import run_worker
+
+    exit_with(run_worker)
+
+
+@app.command()
+def api() -> None:
+    """Serve scores, explanations and the borrower's page over HTTP. Settings: BONAFIDES_SCORING_…
+
+    Example: BONAFIDES_SCORING_CONSENT_MODE=open bonafides scoring api
+    """
+    from bonafides.process import exit_with
+
+    from bonafides_scoring.__main__ import run_api
+
+    exit_with(run_api)
+
+
+app.command("train")(train_command)

@@ -1,0 +1,1 @@
+"""The borrower's page: words, drawings and templates."""
