@@ -250,7 +250,7 @@ def test_network_policies__each_pod__is_chosen_by_exactly_one() -> None:
     [
         ("ingest-ethereum", {53, 5432, 9094, 443, 8545}),
         ("scoring-worker", {53, 5432, 9094}),
-        ("scoring-api", {53, 5432, 9094}),
+        ("scoring-api", {53, 5432}),
         ("issuer", {53, 5432, 9094, 443, 8545}),
         ("attestation-api", {53, 5432}),
         ("migrations", {53, 5432}),

@@ -73,5 +73,12 @@ def test_values__a_synthetic_model_on_a_live_chain__are_refused() -> None:
     assert "no development chain" in said
 
 
+def test_values__attesting_wallets_that_never_asked__need_a_second_word() -> None:
+    asked = "attestation.settings.issue_for=all"
+
+    assert "acknowledgeOpenConsent" in refusal(asked, values=FULL)
+    assert refusal(asked, "acknowledgeOpenConsent=true", values=FULL) == ""
+
+
 def test_values__open_consent_said_twice__are_accepted() -> None:
     assert refusal("consentMode=open", "acknowledgeOpenConsent=true") == ""

@@ -92,10 +92,12 @@ def test_compose__each_file_a_process_reads__is_given_to_it(name: str) -> None:
     assert set(secrets_of(name)) <= files
 
 
-def test_compose__apis__ask_for_consent() -> None:
+def test_compose__unless_told_otherwise__asks_for_consent_and_attests_only_who_asked() -> None:
     for name in ("scoring-api", "attestation-api"):
         settings = _load(environment_of(name, read_env_file(ENV_EXAMPLE)))
         assert settings.model_dump()["consent_mode"] == "required"
+    issuer = _load(environment_of("issuer", read_env_file(ENV_EXAMPLE)))
+    assert issuer.model_dump()["issue_for"] == "opted_in"
 
 
 def test_compose__variables_it_asks_for__are_our_settings_or_its_own() -> None:
@@ -164,7 +166,7 @@ def test_chart_and_compose__of_the_same_process__set_the_same_required_settings(
         required = {setting.variable for setting in settings_of(service) if setting.is_required}
         assert required <= in_compose & set(chart[component])
         only_chart = {"LOG_LEVEL", "KAFKA_SECURITY_PROTOCOL", "ISSUER_NAME", "RPC_URL", "API_HOST"}
-        only_compose = {"DEPLOYMENTS_FILE", "KAFKA_BOOTSTRAP"}
+        only_compose = {"DEPLOYMENTS_FILE", "ISSUE_FOR"}
         differing = {entry.removeprefix(prefix_of(service)) for entry in in_compose ^ set(chart[component])}
         assert differing <= only_chart | only_compose, name
 

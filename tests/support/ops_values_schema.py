@@ -245,7 +245,7 @@ def render() -> str:
                 "scoring": _object({"settings": settings_schema("scoring")}),
                 # 64 partitions: a further worker would get none.
                 "scoringWorker": _process({"replicas": _count(64), "autoscaling": _autoscaling(64)}),
-                "scoringApi": _process(_api(100)),
+                "scoringApi": _process(_api(100), speaks_kafka=False),
                 "attestation": _object(
                     {
                         "enabled": _SWITCH,
