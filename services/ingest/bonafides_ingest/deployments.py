@@ -69,6 +69,14 @@ class Registry(BaseModel):
         ids = [deployment.id for deployment in self.deployments]
         if len(ids) != len(set(ids)):
             raise ValueError("two deployments have the same id")
+        contracts = [
+            (deployment.chain_id, address)
+            for deployment in self.deployments
+            for address in {deployment.pool, deployment.configurator, deployment.oracle, deployment.provider}
+        ]
+        if len(contracts) != len(set(contracts)):
+            # One log would then be two events of one id.
+            raise ValueError("two deployments of a chain name the same contract")
         return self
 
     def of_chain(self, chain_id: ChainId) -> tuple[Deployment, ...]:

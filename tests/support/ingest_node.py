@@ -1,0 +1,105 @@
+"""A JSON-RPC node made of a `ChainOfLogs`, with real blooms, that can be told to lie. No socket."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bonafides.hashing import keccak
+from bonafides.types import Address
+from bonafides_ingest.chain import Log
+from bonafides_ingest.sources.errors import RangeRefused
+from bonafides_ingest.sources.json_rpc import Call, JsonRpc, JsonValue
+
+from tests.support.ingest_logs import CHAIN, ChainOfLogs, block_at
+
+
+def _bloom(logs: Sequence[Log]) -> bytes:
+    """Yellow Paper 4.3.1, written apart from the code under test."""
+    bits = 0
+    for log in logs:
+        for value in (log.address, *log.topics):
+            digest = keccak(value)
+            for pair in (digest[0:2], digest[2:4], digest[4:6]):
+                bits |= 1 << (int.from_bytes(pair) % 2048)
+    return bits.to_bytes(256)
+
+
+def log_object(log: Log) -> dict[str, JsonValue]:
+    position = log.position
+    return {
+        "blockNumber": hex(position.block.number),
+        "blockHash": "0x" + position.block.hash.hex(),
+        "transactionHash": "0x" + position.tx_hash.hex(),
+        "transactionIndex": hex(position.tx_index),
+        "logIndex": hex(position.log_index),
+        "address": "0x" + log.address.hex(),
+        "topics": ["0x" + topic.hex() for topic in log.topics],
+        "data": "0x" + log.payload.hex(),
+        "removed": False,
+    }
+
+
+type Answer = Callable[[Any, list[Any]], Any]
+
+
+class FakeNode(JsonRpc):
+    """Answers as a node would; `lies` replaces the answer of a method by what it makes of the true one."""
+
+    def __init__(self, chain: ChainOfLogs) -> None:
+        super().__init__("http://node.invalid", 1.0, 100)
+        self.chain = chain
+        self.chain_id = int(CHAIN)
+        self.most_blocks = 10**9
+        """A larger range is refused."""
+        self.lies: dict[str, Answer] = {}
+        self.calls: list[str] = []
+
+    def batch(self, calls: Sequence[Call]) -> list[JsonValue]:
+        return [self._answer(method, params) for method, params in calls]
+
+    def _answer(self, method: str, params: list[JsonValue]) -> JsonValue:
+        self.calls.append(method)
+        truth = self._truth(method, params)
+        return self.lies[method](truth, params) if method in self.lies else truth
+
+    def _truth(self, method: str, params: list[Any]) -> JsonValue:
+        match method:
+            case "eth_chainId":
+                return hex(self.chain_id)
+            case "eth_blockNumber":
+                return hex(self.chain.head + 2)
+            case "eth_getBlockByNumber":
+                number = self.chain.head if params[0] == "finalized" else int(params[0], 16)
+                return self._header(number)
+            case "eth_getLogs":
+                return self._logs(params[0])
+            case "eth_getBlockReceipts":
+                found = [log_object(log) for log in self._logs_of(int(params[0], 16))]
+                return [{"logs": list(found)}]
+        raise AssertionError(method)
+
+    def _logs_of(self, number: int) -> list[Log]:
+        return [log for log in self.chain.logs if log.position.block.number == number]
+
+    def _header(self, number: int) -> JsonValue:
+        block = block_at(number)
+        return {
+            "number": hex(number),
+            "hash": "0x" + block.hash.hex(),
+            "parentHash": "0x" + block_at(number - 1).hash.hex(),
+            "timestamp": hex(block.timestamp),
+            "logsBloom": "0x" + _bloom(self._logs_of(number)).hex(),
+        }
+
+    def _logs(self, criteria: dict[str, Any]) -> JsonValue:
+        first, last = int(criteria["fromBlock"], 16), int(criteria["toBlock"], 16)
+        if last - first + 1 > self.most_blocks:
+            raise RangeRefused("too many blocks")
+        addresses = {Address(bytes.fromhex(text[2:])) for text in criteria["address"]}
+        topic0 = [bytes.fromhex(topic[2:]) for topic in criteria.get("topics", [])]
+        return [
+            log_object(log)
+            for log in sorted(self.chain.logs, key=lambda log: log.position.order)
+            if first <= log.position.block.number <= last
+            and log.address in addresses
+            and (not topic0 or log.topics[0] == topic0[0])
+        ]

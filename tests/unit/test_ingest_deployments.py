@@ -1,0 +1,122 @@
+"""The registry of deployments and the settings: strict, and clear about what is wrong."""
+
+from pathlib import Path
+
+import pytest
+from bonafides.errors import InvalidSettings
+from bonafides.types import ChainId
+from bonafides_ingest.deployments import load_registry
+from bonafides_ingest.settings import IngestSettings
+
+pytestmark = pytest.mark.unit
+
+VALID = """
+version: 3
+deployments:
+- id: aave-v3-development
+  chain_id: 31337
+  protocol: aave_v3
+  pool: "0x87870Bca3F3fD6335C3F4ce8392D69350B4fA4E2"
+  configurator: "0x64b761D848206f447Fe2dd461b0c635Ec39EbB27"
+  oracle: "0x54586be62e3c3580375ae3723c145253060ca0c2"
+  provider: "0x2f39d218133AFaB8F2B819B1066c7E434Ad94E9e"
+  from_block: 1
+  source: "@aave/core-v3@1.19.3"
+  development: true
+"""
+
+
+def _written(folder: Path, text: str) -> Path:
+    path = folder / "deployments.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_load_registry__valid_file__gives_its_deployments(tmp_path: Path) -> None:
+    registry = load_registry(_written(tmp_path, VALID))
+
+    (deployment,) = registry.of_chain(ChainId(31337))
+    assert (registry.version, deployment.from_block) == (3, 1)
+    assert deployment.oracle.hex() == "54586be62e3c3580375ae3723c145253060ca0c2"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ("from_block: 1", "from_block: one", "from_block"),
+        ("from_block: 1", "from_block: -1", "from_block"),
+        ("  development: true", "  development: true\n  colour: red", "colour"),
+        ("  development: true", "", "development"),
+        ("chain_id: 31337", "chain_id: 1", "development"),
+        ('4E2"', '4e2"', "checksum"),
+        ('"0x87870Bca3F3fD6335C3F4ce8392D69350B4fA4E2"', "0x87870Bca3F3fD6335C3F4ce8392D69350B4fA4E2", "quotes"),
+        ('"@aave/core-v3@1.19.3"', "a website", "source"),
+        ("aave_v3", "aave_v9", "protocol"),
+        ("version: 3", "version: 0", "version"),
+        ("deployments:", "deployments: [", "YAML"),
+    ],
+)
+def test_load_registry__something_wrong__is_refused_by_name(
+    tmp_path: Path, before: str, after: str, named: str
+) -> None:
+    assert before in VALID
+    path = _written(tmp_path, VALID.replace(before, after))
+
+    with pytest.raises(InvalidSettings, match=named):
+        load_registry(path)
+
+
+def test_load_registry__two_of_one_id__is_refused(tmp_path: Path) -> None:
+    entry = VALID.split("deployments:\n")[1]
+
+    with pytest.raises(InvalidSettings, match="same id"):
+        load_registry(_written(tmp_path, VALID + entry))
+
+
+def test_load_registry__two_deployments_with_one_contract__is_refused(tmp_path: Path) -> None:
+    entry = VALID.split("deployments:\n")[1].replace("aave-v3-development", "aave-v3-other")
+
+    with pytest.raises(InvalidSettings, match="same contract"):
+        load_registry(_written(tmp_path, VALID + entry))
+
+
+def test_load_registry__missing_file__is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="cannot be read"):
+        load_registry(tmp_path / "none.yaml")
+
+
+def test_of_chain__nothing_on_it__says_what_to_set(tmp_path: Path) -> None:
+    registry = load_registry(_written(tmp_path, VALID))
+
+    with pytest.raises(InvalidSettings, match="nothing on chain 5"):
+        registry.of_chain(ChainId(5))
+
+
+def test_load_registry__packaged__loads() -> None:
+    assert load_registry(None).version >= 1
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"RPC_URL": "http://localhost:8545"},
+        {"CHAIN_ID": "1"},
+        {"CHAIN_ID": "1", "RPC_URL": "http://localhost:8545", "RPC_URL_FILE": "/key"},
+        {"CHAIN_ID": "1", "RPC_URL": "http://localhost:8545", "COLOUR": "red"},
+        {"CHAIN_ID": "0", "RPC_URL": "http://localhost:8545"},
+    ],
+)
+def test_settings__missing_unknown_or_contradicting__are_refused(variables: dict[str, str]) -> None:
+    with pytest.raises(InvalidSettings):
+        IngestSettings.load({f"BONAFIDES_INGEST_{name}": value for name, value in variables.items()})
+
+
+def test_settings__url_in_a_file__is_read_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("https://node.example/a-secret-key\n")
+    settings = IngestSettings.load(
+        {"BONAFIDES_INGEST_CHAIN_ID": "1", "BONAFIDES_INGEST_RPC_URL_FILE": str(tmp_path / "url")}
+    )
+
+    assert settings.read_rpc_url() == "https://node.example/a-secret-key"
+    assert "a-secret-key" not in repr(settings)

@@ -1,0 +1,194 @@
+"""A node is not trusted: what it says is checked, and what it leaves out is looked for."""
+
+from typing import Any
+
+import pytest
+from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
+from bonafides.events import BlockRange
+from bonafides.types import Address
+from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.sources.errors import NodeLied, RangeRefused, RateLimited
+from bonafides_ingest.sources.json_rpc import JsonRpc, _refusal, octets, quantity
+from bonafides_ingest.sources.rpc import RpcSource
+
+from tests.support.ingest_logs import CHAIN, ORACLE, POOL, ChainOfLogs, address, block_at
+from tests.support.ingest_node import FakeNode
+
+pytestmark = pytest.mark.unit
+
+WATCHED = frozenset({POOL, ORACLE})
+
+
+@pytest.fixture
+def node() -> FakeNode:
+    """Logs of ours in blocks 5, 20 and 21, and of somebody else in block 8."""
+    chain = ChainOfLogs(head=50)
+    chain.emit(5, 0, POOL, abi.USER_EMODE_SET, address("alice"), 1)
+    chain.emit(8, 0, address("stranger"), abi.USER_EMODE_SET, address("alice"), 1)
+    chain.emit(20, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, address("asset"), address("feed"))
+    chain.emit(21, 0, POOL, abi.USER_EMODE_SET, address("alice"), 2)
+    return FakeNode(chain)
+
+
+def _source(node: FakeNode, window: int = 1000, bloom: int = 1000) -> RpcSource:
+    return RpcSource(node, CHAIN, window_blocks=window, bloom_check_blocks=bloom)
+
+
+def _fetch(node: FakeNode, **options: int) -> list[int]:
+    window = _source(node, **options).fetch(BlockRange(1, 30), WATCHED, None)
+    return [log.position.block.number for log in window.logs]
+
+
+@pytest.mark.parametrize("bloom", [0, 1000])
+def test_fetch__honest_node__gives_the_logs_in_their_blocks(node: FakeNode, bloom: int) -> None:
+    window = _source(node, bloom=bloom).fetch(BlockRange(1, 30), WATCHED, block_at(0))
+
+    assert [log.position.block for log in window.logs] == [block_at(5), block_at(20), block_at(21)]
+    assert (window.range, window.last) == (BlockRange(1, 30), block_at(30))
+
+
+def test_check_chain__node_of_another_chain__refuses_to_start(node: FakeNode) -> None:
+    node.chain_id = 1
+
+    with pytest.raises(InvalidSettings, match="chain 1, the settings say 31337"):
+        _source(node).check_chain()
+
+
+def test_finalized__node_without_one__is_unavailable(node: FakeNode) -> None:
+    node.lies["eth_getBlockByNumber"] = lambda *_: None
+
+    with pytest.raises(Unavailable, match="finalized"):
+        _source(node).finalized()
+
+
+def _changed(**changes: Any) -> Any:
+    """A lie: the first log with these members changed."""
+    return lambda truth, _: [truth[0] | changes, *truth[1:]]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        pytest.param(_changed(blockNumber=hex(31)), id="block out of range"),
+        pytest.param(_changed(address="0x" + address("stranger").hex()), id="address not asked for"),
+        pytest.param(_changed(blockHash="0x" + "11" * 32), id="hash of another block"),
+        pytest.param(_changed(topics=["0x" + "22" * 32]), id="topic that the bloom excludes"),
+        pytest.param(_changed(removed=True), id="removed below finalized"),
+        pytest.param(_changed(data="0xzz"), id="no bytes"),
+        pytest.param(_changed(logIndex="five"), id="no number"),
+        pytest.param(lambda truth, _: [truth[0], *truth], id="one log twice"),
+        pytest.param(lambda truth, _: {"logs": truth}, id="no list"),
+        pytest.param(lambda truth, _: truth[1:], id="one log left out"),
+        pytest.param(lambda *_: [], id="nothing at all"),
+    ],
+)
+def test_fetch__node_lies_about_logs__is_caught(node: FakeNode, lie: Any) -> None:
+    node.lies["eth_getLogs"] = lie
+
+    with pytest.raises(NodeLied):
+        _fetch(node)
+
+
+def test_fetch__node_behind_what_it_called_finalized__is_caught(node: FakeNode) -> None:
+    node.lies["eth_blockNumber"] = lambda *_: hex(29)
+
+    with pytest.raises(NodeLied, match="head is below"):
+        _fetch(node)
+
+
+def test_fetch__blocks_that_do_not_hang_together__are_caught(node: FakeNode) -> None:
+    node.lies["eth_getBlockByNumber"] = lambda truth, _: truth | {"parentHash": "0x" + "33" * 32}
+
+    with pytest.raises(NodeLied, match="hang together"):
+        _fetch(node)
+
+
+def test_fetch__another_block_than_asked__is_caught(node: FakeNode) -> None:
+    node.lies["eth_getBlockByNumber"] = lambda truth, _: truth | {"number": "0x1"}
+
+    with pytest.raises(NodeLied, match="another block"):
+        _fetch(node)
+
+
+def test_fetch__finalized_parent_replaced__stops_and_pages(node: FakeNode) -> None:
+    with pytest.raises(InvariantViolation, match="block 3 was read as finalized"):
+        _source(node).fetch(BlockRange(4, 30), WATCHED, block_at(3, branch="other"))
+
+
+def test_fetch__bloom_excludes_ours__asks_for_no_receipts(node: FakeNode) -> None:
+    _source(node).fetch(BlockRange(9, 19), WATCHED, None)
+
+    assert "eth_getBlockReceipts" not in node.calls
+
+
+def test_fetch__provider_refuses_large_ranges__halves_and_gives_the_first_part(node: FakeNode) -> None:
+    node.most_blocks = 8
+    source = _source(node)
+
+    window = source.fetch(BlockRange(1, 30), WATCHED, None)
+
+    assert window.range == BlockRange(1, 7)
+    assert [log.position.block.number for log in window.logs] == [5]
+
+
+def test_fetch__window_by_window_with_refusals__misses_nothing(node: FakeNode) -> None:
+    node.most_blocks = 8
+    source, found, following = _source(node), [], 1
+    while following <= 30:
+        window = source.fetch(BlockRange(following, 30), WATCHED, None)
+        found += [log.position.block.number for log in window.logs]
+        following = window.range.last + 1
+
+    assert found == [5, 20, 21]
+
+
+def test_fetch__not_even_one_block_allowed__is_unavailable(node: FakeNode) -> None:
+    node.most_blocks = 0
+
+    with pytest.raises(RangeRefused):
+        _fetch(node)
+
+
+def test_last_log_before__far_back__is_found_in_growing_steps(node: FakeNode) -> None:
+    source = _source(node, window=3)
+
+    log = source.last_log_before(POOL, abi.USER_EMODE_SET.topic0, 1, 21)
+
+    assert log is not None
+    assert log.position.block == block_at(5)
+    assert source.last_log_before(POOL, abi.USER_EMODE_SET.topic0, 6, 21) is None
+    assert source.last_log_before(Address(bytes(20)), abi.USER_EMODE_SET.topic0, 1, 50) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"code": -32005, "message": "daily request count exceeded, request rate limited"}, RateLimited),
+        ({"code": 429, "message": "Too Many Requests"}, RateLimited),
+        ({"code": -32005, "message": "query returned more than 10000 results"}, RangeRefused),
+        ({"code": -32602, "message": "range 5000 exceeds limit of 1000"}, RangeRefused),
+        ({"code": -32008, "message": "response is too big"}, RangeRefused),
+    ],
+)
+def test_refusal__of_providers__is_a_quota_or_a_range(error: Any, expected: type[Unavailable]) -> None:
+    refusal = _refusal(error, "eth_getLogs")
+
+    assert type(refusal) is expected
+    assert str(error["message"]) not in str(refusal)
+
+
+def test_json_rpc__url_without_host__is_refused() -> None:
+    with pytest.raises(InvalidSettings):
+        JsonRpc("localhost:8545", 1.0, 10)
+
+
+@pytest.mark.parametrize("value", [None, 5, "5", "0x", "0xg"])
+def test_quantity__not_a_number__is_a_lie(value: Any) -> None:
+    with pytest.raises(NodeLied):
+        quantity(value)
+
+
+@pytest.mark.parametrize("value", [None, "12", "0x1", "0x1234"])
+def test_octets__not_of_the_size__is_a_lie(value: Any) -> None:
+    with pytest.raises(NodeLied):
+        octets(value, 1)
