@@ -129,9 +129,9 @@ class Chain:
             raise _reverted(exc) from exc
 
     def estimate_gas(self, to: Address, call_data: bytes, sender: Address) -> int:
-        """Gas of a transaction now. Raises Reverted."""
+        """Gas of a transaction after the newest block, whatever waits in the pool. Raises Reverted."""
         try:
-            return _int(self._rpc.call("eth_estimateGas", _transaction(to, call_data, sender)))
+            return _int(self._rpc.call("eth_estimateGas", _transaction(to, call_data, sender), "latest"))
         except NodeRefusal as exc:
             raise _reverted(exc) from exc
 

@@ -24,7 +24,6 @@ from bonafides_attestation.states import BatchState
 class Attempt:
     """One raw transaction, stored before it was sent."""
 
-    id: int
     nonce: int
     raw_tx: bytes
     tx_hash: Digest

@@ -44,7 +44,7 @@ from bonafides_attestation.publication import (
 from bonafides_attestation.publisher_store import Job, JobKind
 from bonafides_attestation.registry import Registry, error_name, publish_call, revoke_call
 from bonafides_attestation.states import BatchState
-from bonafides_attestation.transactions import TransactionSigner
+from bonafides_attestation.transactions import SignedTransaction, TransactionSigner
 
 GAS_MARGIN_PERCENT = 25  # the estimate is for today's storage: a first write to a slot costs more than a second
 LOG_REACH_BLOCKS = 50_000  # how far back a root without an attempt of ours is looked for
@@ -162,7 +162,8 @@ class Publisher:
         metrics.nonce_gap.set(nonce - least_nonce)
         if (fees := self._suggested_fees()) is None:
             raise Unavailable("the network's fees are above BONAFIDES_ATTESTATION_FEE_CEILING_GWEI: waiting")
-        self._send(self._store(job, call_data, nonce, fees), "sent")
+        made = self.signer.sign(call_data, nonce, self._gas(call_data), fees)
+        self._send(self._store(job, made), "sent")
 
     def _checked_call(self, job: Job) -> bytes:
         """Call data that the registry would accept now, by its own simulation. Raises Stranded or Unavailable."""
@@ -199,29 +200,28 @@ class Publisher:
             log.warning("fee ceiling reached, sending the same transaction again", nonce=attempt.nonce)
             self._send(attempt, "rebroadcast")
             return False
-        try:
-            replacement = self._store(job, self.signer.call_data_of(attempt.raw_tx), attempt.nonce, fees)
-        except Reverted:
-            # It cannot succeed any more. Its nonce must be used up all the same before another try.
-            self._send(attempt, "rebroadcast")
-            return False
-        self._send(replacement, "replaced")
+        # Gas stays as it was: an estimate now would count the transaction that is to be replaced.
+        self._send(self._store(job, self.signer.sign_again(attempt.raw_tx, fees)), "replaced")
         return True
 
-    def _store(self, job: Job, call_data: bytes, nonce: int, fees: Fees) -> Attempt:
-        gas = self.registry.estimate_gas(self.signer.address, call_data)
-        gas += gas * GAS_MARGIN_PERCENT // 100
-        if self.registry.chain.balance_wei(self.signer.address) < gas * fees.max_fee_wei:
+    def _gas(self, call_data: bytes) -> int:
+        try:
+            gas = self.registry.estimate_gas(self.signer.address, call_data)
+        except Reverted as exc:
+            raise Unavailable(f"the registry would refuse the transaction: {error_name(exc)}") from exc
+        return gas + gas * GAS_MARGIN_PERCENT // 100
+
+    def _store(self, job: Job, made: SignedTransaction) -> Attempt:
+        if self.registry.chain.balance_wei(self.signer.address) < made.highest_cost_wei:
             raise Unavailable("the publisher's balance is below what the transaction may cost: send it ETH")
-        head = self.registry.chain.head().number
-        made = self.signer.sign(call_data, nonce, gas, fees)
-        crashpoints.reach("publisher.before_store")
-        self._commit(
-            lambda c: store.store_attempt(c, job, self.signer.address, nonce, made.raw_tx, made.tx_hash, fees, head)
+        attempt = Attempt(
+            made.nonce, made.raw_tx, made.tx_hash, made.fees, self.registry.chain.head().number, sent_at=None
         )
+        crashpoints.reach("publisher.before_store")
+        self._commit(lambda c: store.store_attempt(c, job, self.signer.address, attempt))
         crashpoints.reach("publisher.before_send")
-        metrics.max_fee_wei.set(fees.max_fee_wei)
-        return Attempt(0, nonce, made.raw_tx, made.tx_hash, fees, head, None)
+        metrics.max_fee_wei.set(made.fees.max_fee_wei)
+        return attempt
 
     def _send(self, attempt: Attempt, status: str) -> None:
         outcome, reason = self.registry.chain.send_raw(attempt.raw_tx)

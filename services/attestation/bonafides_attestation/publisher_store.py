@@ -107,21 +107,19 @@ def least_nonce(connection: Connection, sender: Address) -> int:
     return 0 if found is None else found + 1
 
 
-def store_attempt(
-    connection: Connection, job: Job, sender: Address, nonce: int, raw_tx: bytes, tx_hash: Digest, fees: Fees, head: int
-) -> None:
+def store_attempt(connection: Connection, job: Job, sender: Address, attempt: Attempt) -> None:
     """Keep a raw transaction before it is sent; the job is SENT from now on."""
     connection.execute(
         attempts.insert().values(
             batch_id=job.id if job.kind is JobKind.PUBLISH else None,
             revocation_run=job.id if job.kind is JobKind.REVOKE else None,
             sender=sender,
-            nonce=nonce,
-            raw_tx=raw_tx,
-            tx_hash=tx_hash,
-            max_fee_wei=fees.max_fee_wei,
-            tip_wei=fees.tip_wei,
-            stored_at_block=head,
+            nonce=attempt.nonce,
+            raw_tx=attempt.raw_tx,
+            tx_hash=attempt.tx_hash,
+            max_fee_wei=attempt.fees.max_fee_wei,
+            tip_wei=attempt.fees.tip_wei,
+            stored_at_block=attempt.stored_at_block,
         )
     )
     if job.progress.state is not BatchState.SENT:
@@ -216,7 +214,6 @@ def _read_attempts(connection: Connection, kind: JobKind, job_id: int) -> list[A
     rows = connection.execute(select(attempts).where(column == job_id).order_by(attempts.c.id))
     return [
         Attempt(
-            id=row.id,
             nonce=row.nonce,
             raw_tx=row.raw_tx,
             tx_hash=Digest(row.tx_hash),

@@ -117,7 +117,7 @@ class Registry:
         return self.chain.call(self.domain.registry, call_data, sender)
 
     def estimate_gas(self, sender: Address, call_data: bytes) -> int:
-        """Gas of a transaction now. Raises Reverted."""
+        """Gas of a transaction after the newest block. Raises Reverted."""
         return self.chain.estimate_gas(self.domain.registry, call_data, sender)
 
     def _read(self, signature: str, arguments: bytes = b"", *, words: int = 1) -> list[int]:

@@ -19,6 +19,9 @@ class SignedTransaction:
 
     raw_tx: bytes
     tx_hash: Digest
+    nonce: int
+    fees: Fees
+    highest_cost_wei: int
 
 
 class TransactionSigner:
@@ -45,11 +48,14 @@ class TransactionSigner:
             }
         )
         raw_tx = bytes(signed.raw_transaction)
-        return SignedTransaction(raw_tx, keccak(raw_tx))
+        return SignedTransaction(raw_tx, keccak(raw_tx), nonce, fees, gas * fees.max_fee_wei)
 
-    def call_data_of(self, raw_tx: bytes) -> bytes:
-        """Call data of a stored transaction of ours. Raises InvariantViolation when it goes elsewhere."""
+    def sign_again(self, raw_tx: bytes, fees: Fees) -> SignedTransaction:
+        """The same transaction at the same nonce with other fees.
+
+        Raises InvariantViolation when it does not go to the registry.
+        """
         fields = TypedTransaction.from_bytes(HexBytes(raw_tx)).as_dict()
         if bytes(fields["to"]) != self._domain.registry:
             raise InvariantViolation("a stored transaction does not go to the registry")
-        return bytes(fields["data"])
+        return self.sign(bytes(fields["data"]), int(fields["nonce"]), int(fields["gas"]), fees)

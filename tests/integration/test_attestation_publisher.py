@@ -1,0 +1,258 @@
+"""The publisher against a chain that misbehaves, step by step; and what its database role may not touch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from bonafides.errors import Unavailable
+from bonafides.hashing import keccak
+from bonafides.types import AttestationStatus, Digest, address_text
+from bonafides_attestation.registry import publish_call
+from bonafides_attestation.tables import metadata
+from bonafides_lab.stack.anvil import AnvilOptions, LocalAnvil
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from tests.support.attestation_service_stack import DEVELOPMENT_ACCOUNT, AttestationStack, make_score, wait_for
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def stack(tmp_path: Path, fresh_database: str, local_kafka: str) -> Iterator[AttestationStack]:
+    """A stack whose chain mines only when told to."""
+    anvil = LocalAnvil(tmp_path / "anvil", AnvilOptions(automine=True))
+    anvil.start()
+    made = AttestationStack(tmp_path / "service", fresh_database, local_kafka, anvil)
+    anvil.rpc.set_automine(False)
+    yield made
+    made.close()
+    anvil.close()
+
+
+def queue_batch(stack: AttestationStack, members: int = 3, run: bytes = b"") -> None:
+    """Let an issuer sign a batch, and end it."""
+    run += stack.model_id
+    before = len(stack.batch_states())
+    stack.produce([make_score(number, stack.now(), stack.model_id, run=run) for number in range(members)])
+    issuer = stack.start("issuer")
+    wait_for(lambda: stack.batch_states()[before:] == ["queued"], "a queued batch")
+    issuer.terminate()
+
+
+def test_publisher__transaction_stays_in_the_pool__is_replaced_at_the_same_nonce_with_higher_fees(
+    stack: AttestationStack,
+) -> None:
+    queue_batch(stack)
+    publisher = stack.publisher(bump_after_blocks=0)
+
+    publisher.turn()
+    publisher.turn()
+    stack.anvil.rpc.mine()
+    publisher.turn()
+    stack.anvil.rpc.mine(4)
+    publisher.turn()
+
+    attempts = stack.rows("SELECT nonce, max_fee_wei, tip_wei FROM attestation.attempts ORDER BY id")
+    assert [nonce for nonce, _, _ in attempts] == [0, 0]
+    for place in (1, 2):
+        assert int(str(attempts[1][place])) * 1000 >= int(str(attempts[0][place])) * 1125
+    assert stack.batch_states() == ["final"]
+    assert len(stack.published_roots()) == 1
+
+
+def test_publisher__block_of_the_root_is_reorged_away__sends_the_same_bytes_again(stack: AttestationStack) -> None:
+    queue_batch(stack)
+    publisher = stack.publisher()
+    publisher.turn()
+    stack.anvil.rpc.mine()
+    publisher.turn()
+    assert stack.batch_states() == ["mined"]
+
+    stack.anvil.rpc.reorg(1)
+    stack.anvil.rpc.mine()
+    assert stack.published_roots() == []
+    publisher.turn()
+    assert stack.batch_states() == ["sent"]
+    publisher.turn()
+    stack.anvil.rpc.mine(5)
+    publisher.turn()
+    publisher.turn()
+
+    assert stack.batch_states() == ["final"]
+    assert len(stack.published_roots()) == 1
+    assert len(stack.rows("SELECT id FROM attestation.attempts")) == 1
+
+
+def test_publisher__foreign_root_took_the_indexes__batches_are_stuck_and_their_scores_issued_again(
+    stack: AttestationStack,
+) -> None:
+    queue_batch(stack, run=b"first")
+    queue_batch(stack, run=b"second")
+    stack.anvil.rpc.set_automine(True)
+    thief = address_text(stack.deployment.publisher)
+    stack.anvil.rpc.call("anvil_impersonateAccount", thief)
+    call = publish_call(Digest(keccak(b"foreign root")), 5, 1)
+    stack.anvil.rpc.call(
+        "eth_sendTransaction",
+        {"from": thief, "to": address_text(stack.deployment.registry), "data": "0x" + call.hex()},
+    )
+    publisher = stack.publisher()
+
+    publisher.turn()
+    assert stack.batch_states() == ["stuck", "stuck"]
+    issuer = stack.start("issuer")
+    wait_for(lambda: stack.batch_states()[2:] == ["queued"], "the scores in a new batch")
+    issuer.terminate()
+    publisher.turn()
+    publisher.turn()
+    stack.anvil.rpc.mine(4)
+    publisher.turn()
+
+    assert stack.rows("SELECT state, first_index, size, epoch FROM attestation.batches ORDER BY id DESC LIMIT 1") == [
+        ("final", 5, 6, 2)
+    ]
+    live = stack.rows("SELECT count(*), count(DISTINCT score_id) FROM attestation.documents WHERE state = 'signed'")
+    assert live == [(6, 6)]
+    assert stack.documents_final() == 6
+
+
+def test_publisher__nonce_taken_by_another_transaction__begins_again_with_the_next(stack: AttestationStack) -> None:
+    queue_batch(stack)
+    publisher = stack.publisher()
+    publisher.turn()
+    tx_hash = stack.rows("SELECT tx_hash FROM attestation.attempts")[0][0]
+    assert isinstance(tx_hash, bytes)
+    stack.anvil.rpc.call("anvil_dropTransaction", "0x" + tx_hash.hex())
+    account = address_text(stack.deployment.publisher)
+    stack.anvil.rpc.call("anvil_impersonateAccount", account)
+    stack.anvil.rpc.call("eth_sendTransaction", {"from": account, "to": address_text(DEVELOPMENT_ACCOUNT)})
+    stack.anvil.rpc.mine()
+
+    publisher.turn()
+    assert stack.batch_states() == ["queued"]
+    publisher.turn()
+    stack.anvil.rpc.mine(5)
+    publisher.turn()
+    publisher.turn()
+
+    assert stack.batch_states() == ["final"]
+    assert stack.rows("SELECT nonce FROM attestation.attempts ORDER BY id") == [(0,), (1,)]
+    assert len(stack.published_roots()) == 1
+
+
+def test_publisher__root_is_on_chain_before_it_sends__adopts_it(stack: AttestationStack) -> None:
+    queue_batch(stack)
+    stack.anvil.rpc.set_automine(True)
+    root = stack.scalar("SELECT root FROM attestation.batches")
+    assert isinstance(root, bytes)
+    account = address_text(stack.deployment.publisher)
+    stack.anvil.rpc.call("anvil_impersonateAccount", account)
+    call = publish_call(Digest(root), 3, 1)
+    stack.anvil.rpc.call(
+        "eth_sendTransaction",
+        {"from": account, "to": address_text(stack.deployment.registry), "data": "0x" + call.hex()},
+    )
+    publisher = stack.publisher()
+
+    publisher.turn()
+    stack.anvil.rpc.mine(4)
+    publisher.turn()
+
+    assert stack.batch_states() == ["final"]
+    assert stack.rows("SELECT id FROM attestation.attempts") == []
+    assert len(stack.published_roots()) == 1
+
+
+def test_publisher__registry_paused_or_too_poor__waits_and_sends_nothing(stack: AttestationStack) -> None:
+    queue_batch(stack)
+    publisher = stack.publisher()
+    account = address_text(stack.deployment.publisher)
+    stack.anvil.rpc.call("anvil_setBalance", account, "0x1")
+
+    with pytest.raises(Unavailable, match="balance"):
+        publisher.turn()
+    stack.anvil.rpc.call("anvil_setBalance", account, hex(10**18))
+    guardian = {"from": address_text(DEVELOPMENT_ACCOUNT), "to": address_text(stack.deployment.registry)}
+    stack.anvil.rpc.call("eth_sendTransaction", {**guardian, "data": "0x" + keccak(b"pause()")[:4].hex()})
+    stack.anvil.rpc.mine()
+    with pytest.raises(Unavailable, match="paused"):
+        publisher.turn()
+
+    assert stack.batch_states() == ["queued"]
+    assert stack.rows("SELECT id FROM attestation.attempts") == []
+
+
+def test_publisher__a_withdrawn_score__its_index_is_revoked_on_chain(stack: AttestationStack) -> None:
+    queue_batch(stack)
+    publisher = stack.publisher()
+    stack.anvil.rpc.set_automine(True)
+    publisher.turn()
+    publisher.turn()
+    stack.anvil.rpc.mine(4)
+    publisher.turn()
+    assert stack.batch_states() == ["final"]
+    score_id = stack.scalar("SELECT score_id FROM attestation.leaf_hashes WHERE revocation_index = 1")
+    assert isinstance(score_id, bytes)
+    from bonafides.messages import ScoreWithdrawn, WithdrawalKind, encode
+
+    stack.produce_raw([(0, encode(ScoreWithdrawn(Digest(score_id), WithdrawalKind.RECALL, "wrong model")))])
+    issuer = stack.start("issuer")
+    wait_for(lambda: stack.scalar("SELECT count(*) FROM attestation.revocations") == 1, "the revocation asked for")
+    issuer.terminate()
+
+    publisher.turn()
+    publisher.turn()
+    stack.anvil.rpc.mine(4)
+    publisher.turn()
+    publisher.turn()
+
+    assert [stack.registry.is_revoked(index) for index in range(3)] == [False, True, False]
+    assert stack.rows("SELECT state FROM attestation.revocation_runs") == [("final",)]
+    assert stack.statuses(Digest(score_id))[-1].status is AttestationStatus.REVOKED
+
+
+def test_role_publisher__reads_seeds_documents_or_results__is_denied(stack: AttestationStack) -> None:
+    engine = stack.role_engine("publisher")
+
+    for table in ("seeds", "documents", "results", "opt_ins", "audit", "consumer_offset"):
+        with pytest.raises(ProgrammingError, match="permission denied"), engine.begin() as connection:
+            connection.execute(text(f"SELECT * FROM attestation.{table}"))  # noqa: S608 a constant above
+    for change in ("size = 1", "first_index = 7", "root = '\\x00'"):
+        with pytest.raises(ProgrammingError, match="permission denied"), engine.begin() as connection:
+            connection.execute(text(f"UPDATE attestation.batches SET {change}"))  # noqa: S608 a constant above
+    with pytest.raises(ProgrammingError, match="permission denied"), engine.begin() as connection:
+        connection.execute(text("UPDATE attestation.leaf_hashes SET position = 1"))
+    engine.dispose()
+
+
+def test_role_api__changes_documents_or_the_audit_log__is_denied(stack: AttestationStack) -> None:
+    engine = stack.role_engine("api")
+
+    for statement in (
+        "UPDATE attestation.documents SET state = 'erased'",
+        "DELETE FROM attestation.seeds",
+        "SELECT * FROM attestation.audit",
+        "DELETE FROM attestation.audit",
+        "INSERT INTO attestation.batches DEFAULT VALUES",
+    ):
+        with pytest.raises(ProgrammingError, match="permission denied"), engine.begin() as connection:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_migrations__at_head__agree_with_the_tables(stack: AttestationStack) -> None:
+    with stack.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "include_schemas": True,
+                "include_name": lambda name, kind, _: name == "attestation" if kind == "schema" else True,
+                "version_table_schema": "attestation",
+            },
+        )
+
+        assert compare_metadata(context, metadata) == []
