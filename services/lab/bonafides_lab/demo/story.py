@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bonafides.errors import InvariantViolation, Unavailable
+from bonafides.errors import InvalidInput, InvariantViolation, Unavailable
 from bonafides.types import Address, address_text
 from bonafides.verify.documents import Presentation
 from bonafides_scoring.api.schemas import ScoredAnswer
@@ -51,6 +51,8 @@ def run_demo(*, once: bool, folder: Path | None) -> None:
         try:
             place = folder or Path(at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="bonafides-demo-")))
             place.mkdir(parents=True, exist_ok=True)
+            if any(place.iterdir()):
+                raise InvalidInput(f"{place} is not empty: each demo plays on a new chain, so name a new folder")
             place.chmod(0o711)  # PostgreSQL's own user must be able to pass through
             _tell(at_the_end, place, once, began)
         except KeyboardInterrupt:

@@ -30,7 +30,11 @@ def write_secret(path: Path, secret: str) -> Path:
 
 
 def prepare_database(admin_url: str, folder: Path) -> dict[str, RoleAccess]:
-    """Migrate every schema and give each role a new password, in a file of its own; by role name."""
+    """Migrate every schema and give each role a password, in a file of its own; by role name.
+
+    A password file that exists is used again: roles belong to the whole server, and another database on it must not
+    lock out the processes of the first.
+    """
     engine = database.connect(admin_url)
     try:
         database.migrate(engine)
@@ -40,7 +44,8 @@ def prepare_database(admin_url: str, folder: Path) -> dict[str, RoleAccess]:
 
 
 def _give_password(engine: Engine, admin_url: str, role: str, folder: Path) -> RoleAccess:
-    password = secrets.token_urlsafe(24)
+    file = folder / f"{role}.password"
+    password = file.read_text().strip() if file.exists() else secrets.token_urlsafe(24)
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         if driver is None:
@@ -50,7 +55,7 @@ def _give_password(engine: Engine, admin_url: str, role: str, folder: Path) -> R
         driver.commit()
     admin = make_url(admin_url)
     url = f"postgresql://{role}@{admin.host}:{admin.port}/{admin.database}"
-    return RoleAccess(url, write_secret(folder / f"{role}.password", password))
+    return RoleAccess(url, write_secret(file, password))
 
 
 def prepare_topics(bootstrap: str) -> None:

@@ -48,7 +48,9 @@ class Reader:
                 refusal = exc
             crashpoints.reach("api.before_audit")
             connection.execute(
-                access_log.insert().values(
+                access_log.insert()
+                .inline()  # no RETURNING: this role may add rows and read none
+                .values(
                     route=asked.route,
                     wallet=asked.wallet,
                     score_id=asked.score_id,
