@@ -5,9 +5,20 @@ from pathlib import Path
 
 import pytest
 from bonafides.crashpoints import CRASH_POINTS
+from bonafides.types import AttestationStatus, Digest, ModelClass, VerificationStatus
+from bonafides.verify.holder import DealsWith
+from bonafides.verify.verifier import verify
+from bonafides_attestation.deployment import trust_file
+from bonafides_attestation.document import present, read_holder_file
 from bonafides_lab.stack.anvil import AnvilOptions, LocalAnvil
 
-from tests.support.attestation_service_stack import AttestationStack, make_score, wait_for
+from tests.support.attestation_service_stack import (
+    AttestationStack,
+    free_port,
+    http_get,
+    make_score,
+    wait_for,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -78,6 +89,38 @@ def test_issuer_and_publisher__killed_at_every_point__publish_each_score_once(st
     assert stack.rows("SELECT first_index, size, epoch FROM attestation.batches ORDER BY id") == [(0, 6, 1), (6, 2, 2)]
     issuer.terminate()
     assert issuer.exit_code() == 0
+
+
+def test_issuer__model_disallowed_between_closing_and_signing__leaves_tombstones_and_the_rest_verifies(
+    stack: AttestationStack,
+) -> None:
+    other_model = Digest(bytes(reversed(stack.model_id)))
+    kept = make_score(1, stack.now(), stack.model_id, run=stack.model_id)
+    recalled = make_score(2, stack.now(), other_model, run=stack.model_id)
+    both = f"0x{stack.model_id.hex()}=synthetic,0x{other_model.hex()}=synthetic"
+    stack.produce([kept, recalled])
+
+    # The crash is before the signatures: by then the batch and its indexes are in the database.
+    assert stack.start("issuer", allowed_models=both, crash_at="issuer.before_sign").wait(60) == SIGKILL
+    port = free_port()
+    for process in ("issuer", "publisher"):
+        stack.start(process)
+    stack.start("api", consent_mode="open", api_port=str(port))
+    wait_for(lambda: stack.batch_states() == ["final"], "the final batch")
+
+    assert set(stack.rows("SELECT score_id, state FROM attestation.documents")) == {
+        (kept.score_id, "signed"),
+        (recalled.score_id, "tombstone"),
+    }
+    assert stack.scalar("SELECT size FROM attestation.batches") == 2
+    assert stack.statuses(recalled.score_id)[-1].status is AttestationStatus.TOMBSTONE
+    attestation_id = stack.scalar("SELECT attestation_id FROM attestation.documents WHERE state = 'signed'")
+    assert isinstance(attestation_id, bytes)
+    file = read_holder_file(http_get(f"http://127.0.0.1:{port}/v1/attestations/0x{attestation_id.hex()}")[2])
+    trust = trust_file(stack.deployment, "Tests", {stack.model_id: ModelClass.SYNTHETIC})
+    shown = present(file, ["band"], kept.wallets[0])
+    answer = verify(shown, trust, DealsWith(kept.wallets[0]), stack.now(), stack.chain_view)
+    assert answer.status is VerificationStatus.VALID, answer.detail
 
 
 def test_service__node_restarted_with_its_state__goes_on(tmp_path: Path, fresh_database: str, local_kafka: str) -> None:

@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 SCRYPT_N = 262_144  # of the keystore v3 definition: two seconds to open, once at the start
 
 
-def new_keystore(file: Path, password: str, *, scrypt_n: int = SCRYPT_N) -> Address:
+def new_keystore(file: Path, password: str, *, scrypt_n: int | None = None) -> Address:
     """Make a key and write it, encrypted, to a file that did not exist. Returns its address.
 
     Raises:
@@ -23,7 +23,7 @@ def new_keystore(file: Path, password: str, *, scrypt_n: int = SCRYPT_N) -> Addr
     if not password:
         raise InvalidInput("a keystore needs a password")
     account: LocalAccount = Account.create()
-    encrypted = Account.encrypt(account.key, password, kdf="scrypt", iterations=scrypt_n)
+    encrypted = Account.encrypt(account.key, password, kdf="scrypt", iterations=scrypt_n or SCRYPT_N)
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as exc:
@@ -67,7 +67,7 @@ def open_keystore(file: Path | None, password_file: Path | None, name: str) -> b
     password = read_secret(password_file, f"{name}_PASSWORD_FILE")
     try:
         secret = bytes(Account.decrypt(keystore, password))
-    except (ValueError, KeyError, TypeError, NotImplementedError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as exc:
         raise InvalidSettings(f"{name}_KEYSTORE_FILE: not a keystore v3 file, or the password is wrong") from exc
     account: LocalAccount = Account.from_key(secret)
     named = keystore_address(json.loads(keystore))
