@@ -81,7 +81,7 @@ def fit_logistic(x: Reals, labels: npt.NDArray[np.int64], rounds: int = 50) -> P
     if labels.min() == labels.max():
         raise InvalidInput("cannot calibrate: the rows hold only one class")
     design = np.column_stack([x, np.ones_like(x)])
-    beta = np.array([1.0, 0.0])
+    beta = np.zeros(2)
     for _ in range(rounds):
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -35, 35)))
         weight = np.maximum(p * (1 - p), 1e-12)
