@@ -10,13 +10,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from bonafides.errors import InvalidInput, MissingTool
-from bonafides.types import Address, ChainId
+from bonafides.types import Address, ChainId, Protocol
+from bonafides_ingest.deployments import load_registry
 from bonafides_lab.market.actions import ALL, Action, Verb
 from bonafides_lab.market.anvil_chain import anvil_under_control
 from bonafides_lab.market.artifacts import Artifacts
 from bonafides_lab.market.calldata import words
 from bonafides_lab.market.chain import Chain
-from bonafides_lab.market.deployment import deploy_market, deployments_yaml
+from bonafides_lab.market.deployment import deploy_market
 from bonafides_lab.market.json_rpc import octets
 from bonafides_lab.market.people import mixed_borrowers
 from bonafides_lab.market.positions import Book, read_quotes
@@ -212,15 +213,13 @@ def test_artifacts__empty_folder__says_what_is_missing(tmp_path: Path) -> None:
         Artifacts(tmp_path)
 
 
-def test_deployments_yaml__reads_back_as_a_list_of_one(small: SimulatedMarket) -> None:
-    import yaml
+def test_deployments_yaml__read_by_ingest__is_one_development_deployment(small: SimulatedMarket) -> None:
+    (entry,) = load_registry(small.folder / DEPLOYMENTS_FILE).deployments
 
-    (entry,) = yaml.safe_load((small.folder / DEPLOYMENTS_FILE).read_text())
-
-    assert entry["pool"] == "0x" + small.deployment.pool.hex()
-    assert (entry["chain_id"], entry["protocol"], entry["development"]) == (31337, "aave_v3", True)
-    assert entry["from_block"] == small.deployment.first_block
-    assert deployments_yaml(small.deployment, "other").startswith("- id: other\n")
+    assert (entry.pool, entry.configurator) == (small.deployment.pool, small.deployment.configurator)
+    assert (entry.oracle, entry.provider) == (small.deployment.oracle, small.deployment.provider)
+    assert (entry.chain_id, entry.protocol, entry.development) == (31337, Protocol.AAVE_V3, True)
+    assert entry.from_block == small.deployment.first_block
 
 
 def play_ten_people(chain: Chain, artifacts: Artifacts) -> None:

@@ -54,6 +54,9 @@ class PyrevmChain:
 
     Hashes are synthetic: keccak over the seed, the place in the chain and the content. They are the same for the same
     market, and say nothing that the logs do not.
+
+    Memory grows by about 18 kB per Aave call: pyrevm 0.3 keeps one transaction open and never finalises its journal.
+    A market of 35,000 transactions takes some 700 MB.
     """
 
     def __init__(self, chain_id: ChainId, *, seed: int, sink: BlockSink | None = None) -> None:
