@@ -8,7 +8,7 @@ MARKET_POINTS = Counter("bonafides_ingest_market_points_total", "Facts of market
 DEAD_LETTERS = Counter("bonafides_ingest_dead_letters_total", "Logs that could not be decoded.", ["subject"])
 """`subject`: wallet (its history has a hole), unknown_wallet, market."""
 BOUNDARIES = Counter("bonafides_ingest_boundaries_total", "Boundaries sent to the log.", ["scoring"])
-ERRORS = Counter("bonafides_ingest_errors_total", "Turns that failed and were tried again, by class.", ["class"])
+ERRORS = Counter("bonafides_ingest_errors_total", "Turns that failed, by class.", ["class"])
 TIP_BLOCK = Gauge("bonafides_ingest_tip_block", "Block up to which everything was sent.")
 FINALIZED_BLOCK = Gauge("bonafides_ingest_finalized_block", "Newest finalized block of the node.")
 HEAD_LAG_BLOCKS = Gauge("bonafides_ingest_head_lag_blocks", "Finalized blocks that are not read yet.")
@@ -26,7 +26,7 @@ BLOCK_TO_KAFKA = Histogram(
     buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1800),
 )
 
-ERROR_CLASSES = ("Unavailable", "RateLimited", "RangeRefused", "NodeLied", "LeaseLost")
+ERROR_CLASSES = ("Unavailable", "RateLimited", "RangeRefused", "NodeLied", "LeaseLost", "InvariantViolation", "Other")
 
 for _type in EventType:
     EVENTS.labels(_type.value)
@@ -41,6 +41,6 @@ for _class in ERROR_CLASSES:
 
 
 def count_error(error: Exception) -> None:
-    """Count a failed turn under its class; an unexpected one under its nearest."""
+    """Count a failed turn under its class."""
     name = type(error).__name__
-    ERRORS.labels(name if name in ERROR_CLASSES else "Unavailable").inc()
+    ERRORS.labels(name if name in ERROR_CLASSES else "Other").inc()

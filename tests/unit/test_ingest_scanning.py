@@ -1,0 +1,59 @@
+"""Reading a window with what it names for the first time."""
+
+import pytest
+from bonafides.events import BlockRange
+from bonafides.types import MarketPointKind
+from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import decode_logs
+from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.scanning import scan
+
+from tests.support.ingest_logs import DEPLOYMENT, ORACLE, RAY, ChainOfLogs, address
+
+pytestmark = pytest.mark.unit
+
+START = {DEPLOYMENT.id: AaveV3State(DEPLOYMENT)}
+
+
+def test_scan__reserve_listed_in_the_window__brings_the_tokens_logs_of_the_whole_window() -> None:
+    chain = ChainOfLogs()
+    weth = chain.list_reserve(3, "WETH")
+    minted = chain.emit(4, 0, weth.a_token, abi.MINT, address("a"), address("a"), 5, 0, RAY)
+
+    scanned = scan(chain, START, BlockRange(1, 10), None)
+
+    assert minted in scanned.window.logs
+    assert {log.address for log in scanned.window.logs} == {weth.feed, ORACLE, weth.a_token, DEPLOYMENT.configurator}
+
+
+def test_scan__nothing_new__reads_once() -> None:
+    chain = ChainOfLogs()
+
+    scan(chain, START, BlockRange(1, 10), None)
+
+    assert chain.fetches == [BlockRange(1, 10)]
+
+
+def test_scan__feed_answered_long_before_the_window__prices_the_asset_from_the_oracles_log_on() -> None:
+    chain = ChainOfLogs()
+    feed, asset = address("feed"), address("asset")
+    chain.emit(2, 0, feed, abi.ANSWER_UPDATED, 11, 1, 0)
+    chain.emit(5, 0, feed, abi.ANSWER_UPDATED, 12, 2, 0)
+    chain.emit(50, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, asset, feed)
+    chain.emit(55, 0, feed, abi.ANSWER_UPDATED, 13, 3, 0)
+
+    scanned = scan(chain, START, BlockRange(40, 60), None)
+
+    _, decoded = decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
+    prices = [(p.position.block.number, p.values) for p in decoded.points if p.kind is MarketPointKind.PRICE]
+    assert prices == [(50, (12,)), (55, (13,))]
+
+
+def test_scan__feed_that_never_answered__leaves_the_price_unknown() -> None:
+    chain = ChainOfLogs()
+    chain.emit(50, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, address("asset"), address("feed"))
+
+    scanned = scan(chain, START, BlockRange(40, 60), None)
+
+    _, decoded = decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
+    assert decoded.points == ()
