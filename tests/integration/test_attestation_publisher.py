@@ -8,12 +8,19 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from bonafides.errors import Unavailable
 from bonafides.hashing import keccak
-from bonafides.types import AttestationStatus, Digest, address_text
-from bonafides_attestation.registry import publish_call
+from bonafides.messages import ScoreWithdrawn, WithdrawalKind, encode
+from bonafides.types import AttestationStatus, ChainId, Digest, address_text
+from bonafides.verify.typed_data import Domain
+from bonafides_attestation.chain import Chain
+from bonafides_attestation.commands import app
+from bonafides_attestation.deployment import Deployment
+from bonafides_attestation.keys import read_keystore_address
+from bonafides_attestation.registry import Registry, publish_call
 from bonafides_attestation.tables import metadata
 from bonafides_lab.stack.anvil import AnvilOptions, LocalAnvil
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
+from typer.testing import CliRunner
 
 from tests.support.attestation_service_stack import DEVELOPMENT_ACCOUNT, AttestationStack, make_score, wait_for
 
@@ -196,7 +203,6 @@ def test_publisher__a_withdrawn_score__its_index_is_revoked_on_chain(stack: Atte
     assert stack.batch_states() == ["final"]
     score_id = stack.scalar("SELECT score_id FROM attestation.leaf_hashes WHERE revocation_index = 1")
     assert isinstance(score_id, bytes)
-    from bonafides.messages import ScoreWithdrawn, WithdrawalKind, encode
 
     stack.produce_raw([(0, encode(ScoreWithdrawn(Digest(score_id), WithdrawalKind.RECALL, "wrong model")))])
     issuer = stack.start("issuer")
@@ -212,6 +218,29 @@ def test_publisher__a_withdrawn_score__its_index_is_revoked_on_chain(stack: Atte
     assert [stack.registry.is_revoked(index) for index in range(3)] == [False, True, False]
     assert stack.rows("SELECT state FROM attestation.revocation_runs") == [("final",)]
     assert stack.statuses(Digest(score_id))[-1].status is AttestationStatus.REVOKED
+
+
+def test_deploy_registry_command__paid_by_a_keystore__writes_a_deployment_that_stands(
+    stack: AttestationStack, tmp_path: Path
+) -> None:
+    stack.anvil.rpc.set_automine(True)
+    out, password = tmp_path / "deployment.json", stack.folder / "password"
+    payer = stack.folder / "publisher.json"  # any funded key will do
+    options = ["--attester", str(stack.folder / "attester.json"), "--publisher", str(payer), "--out", str(out)]
+    paid_by = ["--deployer-keystore", str(payer), "--deployer-password-file", str(password), "--admin-delay-s", "3600"]
+
+    result = CliRunner().invoke(app, ["deploy-registry", "--rpc-url", stack.anvil.address, *options, *paid_by])
+
+    assert result.exit_code == 0, result.output
+    made = Deployment.model_validate_json(out.read_text())
+    registry = Registry(Chain(stack.rpc), Domain(ChainId(made.chain_id), made.registry))
+    registry.check_deployment()
+    key = registry.key_record(stack.deployment.attester)
+    assert key is not None
+    assert (key.valid_from, key.revoked_at) == (0, 0)
+    assert registry.state().publisher == read_keystore_address(payer) == made.admin
+    again = CliRunner().invoke(app, ["deploy-registry", "--rpc-url", stack.anvil.address, *options, *paid_by])
+    assert "never overwritten" in str(again.exception)
 
 
 def test_role_publisher__reads_seeds_documents_or_results__is_denied(stack: AttestationStack) -> None:

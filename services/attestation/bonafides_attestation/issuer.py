@@ -84,12 +84,13 @@ class Issuer:
 
     def turn(self) -> bool:
         """Do what there is to do; returns whether there was anything. Raises Unavailable, and then nothing is half."""
+        sent = self.outbox.relay()  # first: what was decided must be told even while the node is down
         was_busy = self.consumer.turn()
         if self._is_active():
             self._take_back_stuck()
             was_busy |= self._close_batch_if_due()
             was_busy |= self._sign_built_batches()
-        sent = self.outbox.relay()
+        sent += self.outbox.relay()
         metrics.outbox_sent_total.inc(sent)
         return was_busy or sent > 0
 
@@ -109,8 +110,9 @@ class Issuer:
         with transaction(self.engine) as connection:
             waiting = store.waiting(connection, for_all=self.batch_rules.for_all)
             unfinished = store.unfinished_spans(connection, self._domain)
+            oldest_unfinished_s = store.oldest_unfinished_s(connection, self._domain)
         metrics.pending.set(waiting.count + sum(span.size for span in unfinished))
-        metrics.oldest_pending_seconds.set(waiting.oldest_s)
+        metrics.oldest_pending_seconds.set(max(waiting.oldest_s, oldest_unfinished_s))
         metrics.batches_in_flight.set(len(unfinished))
         if len(unfinished) >= self.batch_rules.max_in_flight or not self.batch_rules.is_due(waiting):
             return False

@@ -66,6 +66,13 @@ def unfinished_spans(connection: Connection, domain: Domain) -> list[BatchSpan]:
     return [BatchSpan(row.first_index, row.size) for row in rows]
 
 
+def oldest_unfinished_s(connection: Connection, domain: Domain) -> float:
+    """Seconds since the oldest batch that is neither final nor stuck was closed; 0 when there is none."""
+    age = func.extract("epoch", func.now() - func.min(batches.c.closed_at))
+    found = connection.scalar(select(age).where(_is_of(domain), batches.c.state.in_(_UNFINISHED)))
+    return 0.0 if found is None else float(found)
+
+
 def take_waiting(connection: Connection, limit: int, *, for_all: bool) -> list[ScoreIssued]:
     """The results that waited longest, locked until the transaction ends.
 

@@ -10,7 +10,7 @@ pending = Gauge(
     "bonafides_attestation_pending", "Scores that wait for a batch, and documents whose batch is not final."
 )
 oldest_pending_seconds = Gauge(
-    "bonafides_attestation_oldest_pending_seconds", "How long the oldest waiting score has waited."
+    "bonafides_attestation_oldest_pending_seconds", "Age of the oldest waiting score or unfinished batch."
 )
 batches_in_flight = Gauge("bonafides_attestation_batches_in_flight", "Batches closed and neither final nor stuck.")
 signed_total = Counter("bonafides_attestation_signed_total", "Documents signed.")

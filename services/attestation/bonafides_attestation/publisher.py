@@ -80,10 +80,11 @@ class Publisher:
 
     def turn(self) -> bool:
         """Take one step; returns whether something moved. Raises Unavailable, and then nothing is half."""
+        sent = self.outbox.relay()  # first: what was decided must be told even while the node is down
         is_active = self.lease.take()
         metrics.is_active.set(is_active)
         moved = is_active and self._step()
-        sent = self.outbox.relay()
+        sent += self.outbox.relay()
         metrics.outbox_sent_total.inc(sent)
         return moved or sent > 0
 
@@ -179,6 +180,8 @@ class Publisher:
         if state.next_index < job.span.first_index:
             raise Unavailable(f"the node is behind: next index {state.next_index}, batch at {job.span.first_index}")
         if state.next_index > job.span.first_index:
+            if self.registry.root_record(job.root) is not None:
+                raise Unavailable("the root was published just now: look again")
             raise Stranded(
                 f"the registry's next index is {state.next_index}, the batch starts at {job.span.first_index}"
             )

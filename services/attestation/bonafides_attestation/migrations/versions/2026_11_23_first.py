@@ -99,6 +99,7 @@ CREATE TABLE attestation.outbox (
     sent_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id)
 );
+CREATE INDEX outbox_unsent ON attestation.outbox (id) WHERE sent_at is null;
 CREATE TABLE attestation.requests (
     request_id BYTEA NOT NULL,
     wallet BYTEA NOT NULL,
