@@ -14,9 +14,11 @@ import pytest
 from bonafides.crashpoints import CRASH_POINTS
 from bonafides.events import LendingEvent
 from bonafides.types import EventType, Role
+from bonafides_ingest.commands import app
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_lab.processes import Process, free_port
 from bonafides_lab.stack.resolver import local_stack
+from typer.testing import CliRunner
 
 from tests.support.ingest_logs import address, encode_event
 from tests.support.ingest_market import LiveMarket, played_market
@@ -155,6 +157,17 @@ def test_ingest__killed_at_a_crash_point_and_started_again__gives_the_same_event
     assert [b.is_scoring for _, b in sorted(boundaries.items())][-1] is True
     assert boundaries[len(boundaries)].block.number == live.finalized()
     assert boundaries[len(boundaries)].coverage[0].gaps == ()
+
+
+def test_gaps__before_and_after_a_run__shows_what_is_missing(setup: IngestSetup) -> None:
+    environment = setup.environment()
+
+    before = CliRunner().invoke(app, ["gaps"], env=environment)
+    _run_until_scored(setup)
+    after = CliRunner().invoke(app, ["gaps"], env=environment)
+
+    assert (before.exit_code, "everything" in before.output) == (1, True)
+    assert (after.exit_code, "none" in after.output) == (0, True)
 
 
 def test_ingest__second_replica__stands_by_and_takes_over_when_the_first_is_killed(setup: IngestSetup) -> None:
