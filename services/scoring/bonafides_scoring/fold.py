@@ -26,6 +26,7 @@ from bonafides_scoring.wallet_state import (
     AssetKey,
     AssetState,
     DayTally,
+    Order,
     PendingTransaction,
     WalletState,
 )
@@ -79,6 +80,8 @@ class _Work:
     is_own: bool = False
     is_liquidation: bool = False
     flows: dict[AssetKey, Flow] | None = None
+    last_order: Order | None = None
+    last_timestamp: int | None = None
 
     @classmethod
     def of(cls, state: WalletState) -> "_Work":
@@ -87,6 +90,8 @@ class _Work:
             assets={key: Asset(asset) for key, asset in state.assets},
             emodes=dict(state.emodes),
             days={tally.day: tally for tally in state.days},
+            last_order=state.last_order,
+            last_timestamp=state.last_timestamp,
         )
         pending = state.pending
         if pending is not None:
@@ -105,16 +110,15 @@ class _Work:
         order = event.order
         if event.wallet != state.wallet or position.block.chain_id != state.chain_id:
             raise InvariantViolation("an event of another wallet or chain reached this wallet's fold")
-        if state.last_order is not None and order <= state.last_order:
-            raise InvariantViolation(f"events out of canonical order: {order} came after {state.last_order}")
+        if self.last_order is not None and order <= self.last_order:
+            raise InvariantViolation(f"events out of canonical order: {order} came after {self.last_order}")
         if self.place != (order[0], order[1]):
             self.close_transaction()
-            state = self.state
             self.place = (order[0], order[1])
             self.timestamp = position.block.timestamp
             self.is_own, self.is_liquidation = False, False
             self.flows = {}
-        state = self.state = replace(state, last_order=order, last_timestamp=position.block.timestamp)
+        self.last_order, self.last_timestamp = order, position.block.timestamp
         if event.role is Role.OWNER:
             self._take_owned(event)
         elif event.type is EventType.TRANSFERRED and event.role is Role.SENDER:
@@ -265,6 +269,8 @@ class _Work:
             pending = PendingTransaction(*self.place, self.timestamp, self.is_own, self.is_liquidation, flows)
         return replace(
             self.state,
+            last_order=self.last_order,
+            last_timestamp=self.last_timestamp,
             assets=tuple((key, self.assets[key].freeze()) for key in sorted(self.assets)),
             emodes=tuple(sorted((deployment, mode) for deployment, mode in self.emodes.items() if mode)),
             days=tuple(self.days[day] for day in sorted(self.days)),
