@@ -159,6 +159,22 @@ def test_ingest__killed_at_a_crash_point_and_started_again__gives_the_same_event
     assert boundaries[len(boundaries)].coverage[0].gaps == ()
 
 
+def test_ingest__new_blocks__are_followed_and_scored_again_at_the_interval(
+    setup: IngestSetup, live: LiveMarket
+) -> None:
+    starts = end_offsets(setup.bootstrap)
+    process = setup.start(scoring_interval_s="0.5", boundary_interval_s="0.5")
+    process.wait_until(lambda: _log_of(process).count(SCORED) == 1, "the first scoring boundary", 60)
+    time.sleep(0.6)
+    live.anvil.rpc.mine(2)
+
+    process.wait_until(lambda: _log_of(process).count(SCORED) == 2, "the second scoring boundary", 30)
+
+    assert process.terminate() == 0
+    scoring = [boundary for boundary in read_log(setup.bootstrap, starts).boundaries() if boundary.is_scoring]
+    assert [boundary.block.number for boundary in scoring] == [live.finalized() - 2, live.finalized()]
+
+
 def test_gaps__before_and_after_a_run__shows_what_is_missing(setup: IngestSetup) -> None:
     environment = setup.environment()
 
