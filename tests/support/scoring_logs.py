@@ -12,7 +12,7 @@ from bonafides.events import Boundary, BoundaryMark, DeploymentCoverage, ForkEpo
 from bonafides.hashing import sha256
 from bonafides.messages import MAX_EVENTS_PER_RECORD, EventBatch, MarketBatch, Message, encode
 from bonafides.topics import MARKET, WALLET_EVENTS, Topic, partition_of
-from bonafides.types import Address, BlockRef, Finality, MarketPointKind
+from bonafides.types import Address, BlockRef, ChainId, Finality, MarketPointKind
 
 from tests.support.scoring_core_story import (
     CHAIN,
@@ -133,6 +133,12 @@ class LoggedMarket:
         """A reorg, or a new holder of the lease: everything from this block on is sent again under a new epoch."""
         self.epoch += 1
         self.opened.append(ForkEpoch(self.epoch, fork_block))
+
+
+def boundary_of_chain(chain_id: ChainId, number: int) -> Boundary:
+    """A finalized boundary of a chain on which nothing happened."""
+    block = block_ref(number, START + number, chain_id)
+    return Boundary(number, block, Finality.FINALIZED, False, (), ())
 
 
 def produce(sent: Iterable[Sent], producer: Producer) -> None:

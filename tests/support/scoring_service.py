@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 from bonafides import database
 from bonafides.bus import Admin, Consumer, Producer
 from bonafides.consumer import OffsetConsumer
@@ -13,6 +14,7 @@ from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryConsum
 from bonafides.topics import TOPICS as ALL_TOPICS
 from bonafides.topics import dead_letter_topic
 from bonafides.types import ChainId
+from bonafides_lab.stack.postgres import create_database, drop_database
 from bonafides_scoring.boundaries import BoundaryScorer
 from bonafides_scoring.handler import TOPICS, ScoringHandler
 from bonafides_scoring.model import ModelBundle, load_bundle, shipped_model
@@ -25,7 +27,8 @@ from bonafides_scoring.store.tables import (
     wallet_snapshot,
 )
 from bonafides_scoring.worker import GROUP, ScoringWorker
-from sqlalchemy import Engine, Table, select
+from psycopg import sql
+from sqlalchemy import Engine, RowMapping, Table, event, select
 
 from tests.support.scoring_core_story import CHAIN
 
@@ -39,14 +42,40 @@ def shipped_bundle() -> ModelBundle:
 
 
 @contextmanager
-def migrated(url: str) -> Iterator[Engine]:
-    """An engine on a database with the schema `scoring` at head."""
+def migrated(url: str, role: str = "bonafides_scoring_worker") -> Iterator[Engine]:
+    """An engine on a database with the schema `scoring` at head, with the rights of one role alone."""
+    owner = database.connect(url)
+    database.migrate(owner, schemas=["scoring"])
+    owner.dispose()
+    with as_role(url, role) as engine:
+        yield engine
+
+
+@contextmanager
+def as_role(url: str, role: str) -> Iterator[Engine]:
+    """An engine whose connections have the rights of this role."""
     engine = database.connect(url, pool_size=8)
+
+    @event.listens_for(engine, "connect")
+    def take_role(connection: psycopg.Connection, _: object) -> None:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        connection.commit()
+
     try:
-        database.migrate(engine, schemas=["scoring"])
         yield engine
     finally:
         engine.dispose()
+
+
+@contextmanager
+def throwaway_database(admin_url: str) -> Iterator[str]:
+    """An empty database for a whole module."""
+    name = f"scoring_{uuid4().hex[:8]}"
+    url = create_database(admin_url, name)
+    try:
+        yield url
+    finally:
+        drop_database(admin_url, name)
 
 
 def make_worker(
@@ -135,15 +164,10 @@ def outcome(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def table_rows(engine: Engine, table: Table) -> list[dict[str, object]]:
+def table_rows(engine: Engine, table: Table) -> list[RowMapping]:
     """All rows of a table."""
     with database.transaction(engine) as connection:
-        return [dict(row) for row in connection.execute(select(table)).mappings()]
-
-
-def page_folder() -> Path:
-    """Where tests put pages for people to look at."""
-    return Path("build/pages")
+        return list(connection.execute(select(table)).mappings())
 
 
 def _plain(value: object) -> object:

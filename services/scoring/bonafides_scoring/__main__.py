@@ -103,6 +103,7 @@ def run_api() -> None:
                 host=settings.api_host,
                 port=settings.api_port,
                 log_config=None,
+                log_level="warning",
                 access_log=False,  # it writes raw paths, and a path holds a wallet
                 server_header=False,
                 timeout_graceful_shutdown=10,

@@ -35,6 +35,7 @@ from bonafides_scoring.store.market import LoggedBoundary
 from bonafides_scoring.store.results import Circumstances, Due
 from bonafides_scoring.store.tables import outbox as outbox_table
 
+BOUNDARIES_KEPT = 256
 VIEWS_KEPT = 16
 """Market views kept in memory: each partition asks for the same one at a boundary."""
 
@@ -60,12 +61,13 @@ class BoundaryScorer:
     bundle: ModelBundle
     chain_ids: tuple[ChainId, ...]
     """Every chain of the deployments registry, ascending."""
+    _boundaries: dict[tuple[ChainId, int], LoggedBoundary] = field(default_factory=dict)
     _views: dict[tuple[ChainId, int, int], MarketView] = field(default_factory=dict)
     _made: list[str] = field(default_factory=list)
 
     def take_mark(self, connection: Connection, partition: int, offset: int, mark: BoundaryMark) -> bool:
         """Handle a boundary's mark; False when the market has not brought that boundary yet."""
-        newest = market.boundary_of(connection, mark.chain_id, mark.number)
+        newest = self._boundary(connection, mark.chain_id, mark.number)
         if newest is None:
             return False
         progress = states.progress_of(connection, partition)
@@ -73,7 +75,7 @@ class BoundaryScorer:
         if mark.number <= before:
             return True  # delivered twice
         started = time.perf_counter()
-        for logged in market.scoring_between(connection, mark.chain_id, before, mark.number):
+        for logged in _scoring_between(connection, newest, before):
             before = self._fold(connection, partition, logged, before, offset)
             results.add_due(connection, partition, _due_of(logged))
         self._fold(connection, partition, newest, before, offset)
@@ -91,6 +93,18 @@ class BoundaryScorer:
             metrics.results_total.labels(made).inc()
         self._made.clear()
 
+    def _boundary(self, connection: Connection, chain_id: ChainId, number: int) -> LoggedBoundary | None:
+        """A boundary, from memory where another partition asked before: the log never changes."""
+        key = (chain_id, number)
+        if key not in self._boundaries:
+            found = market.boundary_of(connection, chain_id, number)
+            if found is None:
+                return None
+            self._boundaries[key] = found
+            while len(self._boundaries) > BOUNDARIES_KEPT:
+                del self._boundaries[next(iter(self._boundaries))]
+        return self._boundaries[key]
+
     def _fold(
         self, connection: Connection, partition: int, logged: LoggedBoundary, after_number: int, offset: int
     ) -> int:
@@ -103,7 +117,7 @@ class BoundaryScorer:
         self, connection: Connection, partition: int, due: Due, progress: Mapping[ChainId, int], offset: int
     ) -> bool:
         """Score what is due; False when another chain's block of the as-of has not been read in this partition."""
-        called = market.boundary_of(connection, due.chain_id, due.boundary_number)
+        called = self._boundary(connection, due.chain_id, due.boundary_number)
         if called is None:
             return False
         boundaries = as_of_boundaries(connection, called, self.chain_ids)
@@ -192,6 +206,14 @@ class BoundaryScorer:
             outcome=manifest.outcome,
             horizon_days=manifest.scale.horizon_days,
         )
+
+
+def _scoring_between(connection: Connection, newest: LoggedBoundary, after: int) -> list[LoggedBoundary]:
+    """Scoring boundaries of a chain after a number and up to the newest."""
+    boundary = newest.boundary
+    if boundary.number == after + 1:
+        return [newest] if boundary.is_scoring else []
+    return market.scoring_between(connection, boundary.block.chain_id, after, boundary.number)
 
 
 def _due_of(logged: LoggedBoundary) -> Due:

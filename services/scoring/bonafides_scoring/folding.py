@@ -29,8 +29,10 @@ def fold_to_boundary(
     `after_number` is the newest boundary that was folded to before; the epochs opened since void what they void.
     """
     chain_id = boundary.block.chain_id
-    opened = states.epochs_between(connection, chain_id, after_number, boundary.number)
-    states.distrust_void(connection, partition, chain_id, opened)
+    is_next = boundary.number == after_number + 1
+    if not is_next or boundary.fork_epochs:
+        opened = states.epochs_between(connection, chain_id, after_number, boundary.number)
+        states.distrust_void(connection, partition, chain_id, opened)
     first = states.unfolded_until(connection, partition, chain_id, boundary.block.number)
     if not first:
         return 0

@@ -131,8 +131,8 @@ def _wallet_values(found: Scores, explained: Explanations) -> dict[str, object]:
 
 def waterfall_steps(explained: schemas.ExplainedAnswer) -> list[drawings.Step]:
     """The lines of the waterfall: the start, what helped, what held back, what did nothing, the clip, the score."""
-    steps = [drawings.Step("Start: the average wallet", str(explained.base_points), "total", 0, explained.base_points)]
     total = explained.base_points
+    steps = [drawings.Step("Start: the average wallet", str(total), "total", total, total)]
     lines = [(line.label, line.points) for line in sorted(explained.families, key=lambda line: -line.points)]
     lines = [line for line in lines if line[1]] + [line for line in lines if not line[1]]
     if explained.clip:
@@ -141,7 +141,7 @@ def waterfall_steps(explained: schemas.ExplainedAnswer) -> list[drawings.Step]:
         kind = "up" if points > 0 else "down" if points < 0 else "none"
         steps.append(drawings.Step(label, texts.signed(points), kind, total, total + points))
         total += points
-    steps.append(drawings.Step("Score", str(explained.score), "total", 0, total))
+    steps.append(drawings.Step("Score", str(explained.score), "total", total, total))
     return steps
 
 

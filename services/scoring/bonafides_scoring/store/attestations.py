@@ -17,6 +17,7 @@ _PROGRESS = {
     AttestationStatus.STUCK: 3,
     AttestationStatus.MINED: 4,
     AttestationStatus.FINAL: 5,
+    AttestationStatus.REFUSED: 6,
     AttestationStatus.TOMBSTONE: 6,
     AttestationStatus.REFUSED: 6,
     AttestationStatus.SUPERSEDED: 6,

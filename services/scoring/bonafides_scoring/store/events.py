@@ -10,7 +10,7 @@ from bonafides.hashing import sha256
 from bonafides.messages import encode
 from bonafides.types import Address, BlockRef, ChainId, Digest, EventType, Protocol, Role
 from sqlalchemy import Connection, RowMapping, func, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bonafides_scoring.store.states import asked_blocks, distrust
 from bonafides_scoring.store.tables import event as event_table
@@ -55,7 +55,7 @@ def events_known(
     asked = asked_blocks(above)
     rows = connection.execute(
         select(table)
-        .distinct(table.c.id)
+        .ext(distinct_on(table.c.id))
         .join(asked, asked.c.wallet == table.c.wallet)
         .where(
             table.c.chain_id == chain_id,

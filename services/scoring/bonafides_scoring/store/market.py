@@ -11,7 +11,7 @@ from bonafides.hashing import sha256
 from bonafides.messages import decode, encode
 from bonafides.types import Address, BlockRef, ChainId, Digest, Finality, MarketPointKind
 from sqlalchemy import Connection, RowMapping, and_, case, literal, not_, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bonafides_scoring.store.events import position_columns, position_of
 from bonafides_scoring.store.tables import boundary as boundary_table
@@ -151,7 +151,7 @@ def latest_points(
     table = market_point
     copies = (
         select(table)
-        .distinct(table.c.id)
+        .ext(distinct_on(table.c.id))
         .where(
             table.c.chain_id == block.chain_id,
             table.c.block_number <= block.number,
@@ -169,7 +169,7 @@ def latest_points(
     order = (copies.c.block_number, copies.c.tx_index, copies.c.log_index, copies.c.sub_index)
     keys = (copies.c.deployment, copies.c.kind, copies.c.asset, category)
     rows = connection.execute(
-        select(copies).distinct(*keys).order_by(*keys, *(column.desc() for column in order))
+        select(copies).ext(distinct_on(*keys)).order_by(*keys, *(column.desc() for column in order))
     ).mappings()
     return [point_of(row) for row in rows]
 

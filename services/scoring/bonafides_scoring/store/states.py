@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bonafides_scoring.store.tables import event as event_table
 from bonafides_scoring.store.tables import fork_epoch, partition_progress, unfolded, wallet_snapshot
@@ -112,7 +112,7 @@ def snapshots_at(
     table = wallet_snapshot
     rows = connection.execute(
         select(table.c.wallet, table.c.block_number, table.c.state)
-        .distinct(table.c.wallet)
+        .ext(distinct_on(table.c.wallet))
         .where(table.c.wallet.in_(list(wallets)), table.c.chain_id == chain_id, table.c.block_number <= block)
         .order_by(table.c.wallet, table.c.block_number.desc())
     )

@@ -11,7 +11,6 @@ GAUGE_RADIUS = 100.0
 GAUGE_CENTRE = (120.0, 118.0)
 _GAP_DEGREES = 1.6
 ROW_HEIGHT = 46
-BAR_TOP, BAR_HEIGHT = 23, 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,8 @@ class Bar:
     top: int
     left: float
     width: float
-    join: float
-    """Where the line down to the next row stands."""
+    end: float
+    """Where the sum stands after this row, and where the line down to the next row is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def gauge(score: int, band: Band) -> Gauge:
 
 def waterfall(steps: Sequence[Step]) -> Waterfall:
     """Rows from the start to the score; each bar begins where the one above it ended."""
-    stops = [stop for step in steps for stop in (step.before, step.after) if step.kind != "total" or stop]
+    stops = [stop for step in steps for stop in (step.before, step.after)]
     low, high = min(stops), max(stops)
     margin = max(4, (high - low) // 8)
     low, high = low - margin, high + margin
@@ -94,7 +93,8 @@ def waterfall(steps: Sequence[Step]) -> Waterfall:
 
     bars = []
     for row, step in enumerate(steps):
-        left, right = sorted((place(step.before) if step.kind != "total" else 0.0, place(step.after)))
+        # A total is drawn as a mark: a bar from an axis that does not start at 0 would lie about its size.
+        left, right = sorted((place(step.after if step.kind == "total" else step.before), place(step.after)))
         bars.append(Bar(step, row * ROW_HEIGHT, left, max(round(right - left, 3), 0.4), place(step.after)))
     return Waterfall(tuple(bars), len(steps) * ROW_HEIGHT)
 

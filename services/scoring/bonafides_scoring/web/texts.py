@@ -58,6 +58,7 @@ ATTESTATION_TEXTS = {
     AttestationStatus.STUCK: "Signed, but its batch could not be published; it will be issued again.",
     AttestationStatus.REVOKED: "Revoked: verifiers refuse it.",
     AttestationStatus.SUPERSEDED: "A newer attestation has taken its place.",
+    AttestationStatus.REFUSED: "The issuer's policy does not attest this score.",
     AttestationStatus.TOMBSTONE: "It could not be signed; its place in the batch says nothing.",
 }
 NOT_ATTESTED = "This score has not been attested yet."
