@@ -18,6 +18,7 @@ CRASH_POINTS = frozenset(
         "worker.after_commit",
         "outbox.after_produce",
         "outbox.after_commit",
+        "issuer.after_poll",
         "issuer.before_commit",
         "issuer.after_commit",
         "issuer.before_sign",

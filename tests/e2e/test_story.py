@@ -98,7 +98,7 @@ def test_explanation__of_every_score__adds_up_to_the_shown_score(story: Story) -
 
 def test_attestations__of_every_score__are_final_and_published_once(story: Story) -> None:
     assert {row.attestation_status for row, _ in scored(story)} == {AttestationStatus.FINAL}
-    documents = rows_of(story.database, "SELECT count(*) AS count FROM attestation.document WHERE state = 'signed'")
+    documents = rows_of(story.database, "SELECT count(*) AS count FROM attestation.documents WHERE state = 'signed'")
     assert documents[0]["count"] == len(scored(story))
 
 

@@ -148,7 +148,7 @@ def test_crashes__at_every_point_of_every_process__end_in_the_same_table(story: 
             rows = wait_until_settled(
                 system.api_url(Service.SCORING_API), world.market.wallets, patience_s=120.0, check=nurse.look_after
             )
-            documents = rows_of(engine, "SELECT count(*) AS count FROM attestation.document WHERE state = 'signed'")
+            documents = rows_of(engine, "SELECT count(*) AS count FROM attestation.documents WHERE state = 'signed'")
         finally:
             codes = system.stop()
             engine.dispose()
