@@ -46,7 +46,7 @@ class ServiceSettings(BaseSettings):
     """Only with a SASL protocol."""
     kafka_ca_file: Path | None = None
     """CA of the brokers' certificates; unset: the system's."""
-    kafka_session_timeout_s: float = Field(default=30.0, ge=6, le=300)
+    kafka_session_timeout_s: float = Field(default=30.0, ge=1, le=300)
     """After this long without a sign of life the group gives a process's partitions to others."""
     listen_host: str = "127.0.0.1"
     """Address of the health and metrics port, and of HTTP where there is any."""

@@ -108,6 +108,8 @@ share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 # The first member of a group starts at once instead of waiting three seconds for others.
 group.initial.rebalance.delay.ms=0
+# Crash tests wait until a killed member is missed: 6 s at the least by default.
+group.min.session.timeout.ms=1000
 # After SIGKILL the controller refuses the broker until the dead one's session is over: nine seconds by default.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500

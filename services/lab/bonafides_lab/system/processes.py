@@ -85,6 +85,8 @@ class System:
     access: Mapping[str, RoleAccess]
     settings: Mapping[Service, Mapping[str, str]]
     """Settings of each process beside the common ones, without prefix."""
+    session_timeout_s: float = 6.0
+    """Until a member of a consumer group that was killed is missed; 6 is what a broker allows by default."""
     running: dict[str, Running] = field(default_factory=dict)
 
     def environment(self, service: Service, health_port: int, **more: str) -> dict[str, str]:
@@ -95,7 +97,7 @@ class System:
             "database_url": access.url,
             "database_password_file": str(access.password_file),
             "kafka_bootstrap": self.kafka_bootstrap,
-            "kafka_session_timeout_s": "6",
+            "kafka_session_timeout_s": str(self.session_timeout_s),
             "health_port": str(health_port),
             **self.settings.get(service, {}),
             **more,
