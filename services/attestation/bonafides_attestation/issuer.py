@@ -46,6 +46,8 @@ from bonafides_attestation.registry import Registry
 from bonafides_attestation.signer import Attester, NotAttestable
 from bonafides_attestation.states import Refusal
 
+LEASE_EVERY = 2_000  # signatures between two renewals: a second or two of work
+
 log = structlog.get_logger(__name__)
 
 
@@ -170,7 +172,11 @@ class Issuer:
         self._key_record()
         crashpoints.reach("issuer.before_sign")
         with metrics.sign_batch_seconds.time():
-            signed = [self._sign(document, seed) for document, seed in members]
+            signed: list[store.SignedMember] = []
+            for document, seed in members:
+                if document.position % LEASE_EVERY == 0:
+                    self.lease.keep()
+                signed.append(self._sign(document, seed))
         crashpoints.reach("issuer.after_sign")
         root = StandardMerkleTree([member.leaf_hash for member in signed]).root
         with transaction(self.engine) as connection:

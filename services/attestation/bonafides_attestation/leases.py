@@ -1,7 +1,8 @@
 """Leases: one issuer signs with a key, one publisher has a transaction in flight.
 
 The time is the database's, so the clocks of two machines decide nothing. Each writing transaction renews the lease it
-stands on: one that lost it, in a long pause, finds out before it commits and changes nothing.
+stands on: one that lost it, in a long pause, finds out before it commits and changes nothing. A lease that ran out and
+that nobody took is still ours: whoever takes it changes the holder.
 """
 
 import os
@@ -28,7 +29,7 @@ _RENEW = text(
     """
     UPDATE attestation.leases
     SET expires_at = clock_timestamp() + make_interval(secs => :seconds)
-    WHERE name = :name AND holder = :holder AND expires_at > clock_timestamp()
+    WHERE name = :name AND holder = :holder
     """
 )
 _RELEASE = text("UPDATE attestation.leases SET expires_at = clock_timestamp() WHERE name = :name AND holder = :holder")
@@ -56,6 +57,11 @@ class Lease:
         """Take or renew it; False when another process holds it."""
         with transaction(self.engine) as connection:
             return connection.execute(_TAKE, self._values()).rowcount == 1
+
+    def keep(self) -> None:
+        """Renew it between two long steps. Raises LostLease."""
+        if not self.take():
+            raise LostLease(f"the lease of the {self.name} was lost")
 
     def hold(self, connection: Connection) -> None:
         """Renew it in the running transaction, which then writes under it. Raises LostLease."""
