@@ -100,7 +100,7 @@ def test_key_record__never_added__is_none() -> None:
     assert Registry(Chain(_Node(eth_call="0x" + bytes(96).hex())), DOMAIN).key_record(SIGNER.address) is None
 
 
-@pytest.mark.parametrize("url", ["ftp://node", "node:8545", "http://"])
+@pytest.mark.parametrize("url", ["ftp://node", "node:8545", "http:///path?key=secret"])
 def test_json_rpc__no_node_url__is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         JsonRpc(url, 1)
