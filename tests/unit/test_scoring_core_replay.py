@@ -1,0 +1,162 @@
+"""A score made again from its bundle, without xgboost; and every lie in a bundle found and named."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bonafides.errors import InvalidInput
+from bonafides_scoring.model import shipped_model
+from bonafides_scoring.replay import Check, ReplayModel, read_replay_model, replay
+from bonafides_scoring.replay_document import parse_score_bundle
+from bonafides_scoring.scorer import Scored, score_subject
+from bonafides_scoring.trees import read_trees
+from bonafides_scoring.ubjson import parse_ubjson
+
+from tests.support.scoring_core_bundle import as_bytes, bundle_json
+from tests.support.scoring_core_requests import borrower_story, request_of, shipped_bundle
+from tests.support.scoring_core_story import DOLLAR, ETHER, USDC, WETH, Story
+
+pytestmark = pytest.mark.unit
+
+Lie = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture(scope="module")
+def model() -> ReplayModel:
+    return read_replay_model(shipped_model())
+
+
+def bundle_of(story: Story) -> dict[str, Any]:
+    request = request_of(story)
+    result = score_subject(request, shipped_bundle())
+    assert isinstance(result, Scored)
+    return bundle_json(request, result, story.events)
+
+
+def differing(bundle: dict[str, Any], model: ReplayModel) -> list[str]:
+    return [check.name for check in replay(parse_score_bundle(as_bytes(bundle)), model) if not check.is_same]
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        borrower_story(),
+        borrower_story(ether=1, debt_usd=1_600),
+        borrower_story().liquidation(USDC, 100 * DOLLAR, WETH, ETHER // 10).wait(3),
+        Story().supply(WETH, ETHER, first=True).borrow(USDC, 9 * DOLLAR).wait(20).repay(USDC, 9 * DOLLAR).wait(400),
+    ],
+    ids=["borrower", "near the edge", "liquidated", "reference position"],
+)
+def test_replay__honest_bundle__is_the_same_in_everything(story: Story, model: ReplayModel) -> None:
+    checks = replay(parse_score_bundle(as_bytes(bundle_of(story))), model)
+
+    assert [check for check in checks if not check.is_same] == []
+    assert {"event set", "market points", "features", "margin", "family points", "score", "score id"} <= {
+        check.name for check in checks
+    }
+
+
+def one_wei_more(bundle: dict[str, Any]) -> None:
+    event = bundle["events"][0]
+    event["amount"] = str(int(event["amount"]) + 1)
+    event["scaled_delta"] = event["amount"]
+
+
+def other_price(bundle: dict[str, Any]) -> None:
+    price = next(fact for fact in bundle["market"] if fact["kind"] == "price")
+    price["values"] = [str(int(price["values"][0]) + 1)]
+
+
+LIES: dict[str, tuple[Lie, str]] = {
+    "one wei more": (one_wei_more, "event set"),
+    "an event left out": (lambda bundle: bundle["events"].pop(), "event set"),
+    "a price": (other_price, "market points"),
+    "a market point left out": (lambda bundle: bundle["market"].pop(), "market points"),
+    "the shown score": (lambda bundle: bundle.update(score=bundle["score"] + 1), "shown score"),
+    "a family's points": (
+        lambda bundle: bundle["receipt"]["family_points"].__setitem__(0, bundle["receipt"]["family_points"][0] + 1),
+        "family points",
+    ),
+    "the margin": (lambda bundle: bundle["receipt"].update(margin="-0x1.0p+2"), "margin"),
+    "the model": (lambda bundle: bundle["receipt"].update(model_id="0x" + "00" * 32), "model id"),
+    "a contribution": (
+        lambda bundle: bundle["receipt"]["families"].__setitem__(0, "0x1.0p+1"),
+        "contributions",
+    ),
+    "the coverage": (lambda bundle: bundle["receipt"]["coverage"][0].update(scanned_from=0), "receipt's bytes"),
+}
+
+
+@pytest.mark.parametrize("lie", list(LIES))
+def test_replay__a_lie__is_named(lie: str, model: ReplayModel) -> None:
+    change, name = LIES[lie]
+    bundle = bundle_of(borrower_story())
+    change(bundle)
+
+    assert name in differing(bundle, model)
+
+
+def test_replay__an_event_after_the_as_of_block__cannot_be_made_again(model: ReplayModel) -> None:
+    bundle = bundle_of(borrower_story())
+    bundle["events"][-1]["position"]["block"]["number"] += 1_000
+
+    checks = {check.name: check for check in replay(parse_score_bundle(as_bytes(bundle)), model)}
+
+    assert checks["features"] == Check("features", False, checks["features"].detail)
+    assert "after the as-of block" in checks["features"].detail
+
+
+def test_read_trees__shipped_booster__has_xgboosts_margins_bit_for_bit() -> None:
+    bundle = shipped_bundle()
+    rng = np.random.default_rng(3)
+    rows = [tuple(float(value) for value in rng.integers(0, 12_000, 20)) for _ in range(200)]
+    trees = read_trees((shipped_model() / "booster.ubj").read_bytes())
+
+    predictions = bundle.predict(rows)
+
+    assert [trees.margin(row) for row in rows] == [found.margin for found in predictions]
+    for row, found in zip(rows[:20], predictions, strict=False):
+        ours = trees.predict(row).families
+        assert max(abs(one - other) for one, other in zip(ours, found.families, strict=True)) <= 1e-5
+
+
+def test_replay__modules__import_no_xgboost() -> None:
+    code = "import sys, bonafides_scoring.replay, bonafides_scoring.replay_document; print('xgboost' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[$d#L", b"Q", b"{i\x01aT}T", b"[" * 100])
+def test_parse_ubjson__damaged__is_refused(raw: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        parse_ubjson(raw)
+
+
+def test_parse_ubjson__every_kind_that_xgboost_writes__is_read() -> None:
+    raw = b"{L" + (1).to_bytes(8) + b"a[$l#L" + (2).to_bytes(8) + (7).to_bytes(4) + (8).to_bytes(4)
+    raw += b"i\x01b[Si\x02okTFZU\xffd\x3f\x80\x00\x00]i\x01c[#i\x01i\xff}"
+
+    assert parse_ubjson(raw) == {"a": [7, 8], "b": ["ok", True, False, None, 255, 1.0], "c": [-1]}
+
+
+def test_read_replay_model__booster_of_another_model__is_refused(tmp_path: Path) -> None:
+    for name in ("manifest.json", "booster.ubj"):
+        (tmp_path / name).write_bytes((shipped_model() / name).read_bytes())
+    (tmp_path / "booster.ubj").write_bytes(b"another")
+
+    with pytest.raises(InvalidInput, match="not the file"):
+        read_replay_model(tmp_path)
+
+
+def test_parse_score_bundle__field_missing__is_refused_by_its_name() -> None:
+    bundle = bundle_of(borrower_story())
+    del bundle["receipt"]["margin"]
+
+    with pytest.raises(InvalidInput, match=r"receipt\.margin"):
+        parse_score_bundle(as_bytes(bundle))
