@@ -94,6 +94,7 @@ def test_dockerfile__its_last_stage__runs_as_a_number_and_holds_no_build_tool(se
         "COPY --from=build /opt/bonafides /opt/bonafides"
     ]
     assert "RUN " not in instructions
+    assert "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt" in instructions  # for sslrootcert=system of the chart
     assert 'org.opencontainers.image.licenses="Apache-2.0"' in instructions
 
 
