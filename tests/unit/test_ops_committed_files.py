@@ -32,9 +32,7 @@ REGISTRY_HOSTS = re.compile(
 INDEX_OPTIONS = re.compile("|".join([r"--(extra-)?index" + "-url", "--find" + "-links", "--trusted" + "-host"]))
 MACHINE_PATHS = re.compile(
     r"(?<![\w.$}/-])(?:"
-    + "|".join(
-        ["/" + r"work/\w", "/" + r"root/[\w.]", "/" + r"home/[a-z]\w*/", "/" + r"Users/\w", "/" + r"tmp/[\w.]"]
-    )
+    + "|".join(["/" + r"work/\w", "/" + r"root/[\w.]", "/" + r"home/[a-z]\w*/", "/" + r"Users/\w", "/" + r"tmp/[\w.]"])
     + ")"
 )
 ADDRESS = re.compile(r"https?://|git\+|file:")
