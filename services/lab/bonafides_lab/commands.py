@@ -29,11 +29,11 @@ def demo(
     run_demo(once=once, folder=folder)
 
 
-@app.command(epilog="Example: bonafides lab train --borrowers 1500")
+@app.command(epilog="Example: bonafides lab train --borrowers 3000")
 def train(
     folder: Path = typer.Option(Path(".stack/training"), help="Where the market's logs and events are kept."),
-    borrowers: int = typer.Option(1_500, min=1_000, help="People in the synthetic market."),
-    days: int = typer.Option(540, min=365, help="Days it lasts."),
+    borrowers: int = typer.Option(2_000, min=1_000, help="People in the synthetic market."),
+    days: int = typer.Option(720, min=365, help="Days it lasts."),
     seed: int = typer.Option(20_260_101, min=0, help="Names the market; the demo's is another."),
     out: Path | None = typer.Option(None, help="Folder of the bundle; the shipped one unless given."),
 ) -> None:
