@@ -2,6 +2,7 @@
 
 import typer
 
+from bonafides_scoring.replay_commands import replay_command
 from bonafides_scoring.training.commands import train_command
 
 app = typer.Typer(add_completion=False)
@@ -34,3 +35,4 @@ def api() -> None:
 
 
 app.command("train")(train_command)
+app.command("replay")(replay_command)
