@@ -49,10 +49,10 @@ class LoggedMarket:
     log: list[Sent] = field(default_factory=list)
     wallets: list[Address] = field(default_factory=list)
     opened: list[ForkEpoch] = field(default_factory=list)
+    boundaries: list[Boundary] = field(default_factory=list)
     _stories: dict[Address, Story] = field(default_factory=dict)
     _pending: list[LendingEvent] = field(default_factory=list)
     _points: list[MarketPoint] = field(default_factory=list)
-    _boundaries: int = 0
 
     def __post_init__(self) -> None:
         self._points += market_points()
@@ -118,13 +118,15 @@ class LoggedMarket:
         points, self._points = self._points, []
         if points:
             self.log.append(Sent(MARKET, 0, MarketBatch(tuple(points))))
-        self._boundaries += 1
         whole = DeploymentCoverage(DEPLOYMENT, CHAIN, 1, 1, self.number, (), 0)
         opened, self.opened = self.opened, []
-        boundary = Boundary(self._boundaries, self.block, finality, is_scoring, tuple(opened), (coverage or whole,))
+        boundary = Boundary(
+            len(self.boundaries) + 1, self.block, finality, is_scoring, tuple(opened), (coverage or whole,)
+        )
+        self.boundaries.append(boundary)
         self.log.append(Sent(MARKET, 0, boundary))
         for partition in range(WALLET_EVENTS.partitions) if partitions is None else partitions:
-            self.log.append(Sent(WALLET_EVENTS, partition, BoundaryMark(CHAIN, self._boundaries)))
+            self.log.append(Sent(WALLET_EVENTS, partition, BoundaryMark(CHAIN, boundary.number)))
         self.number += 1
         self.now += 12
         return boundary

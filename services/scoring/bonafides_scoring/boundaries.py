@@ -10,7 +10,6 @@ Which wallets, which blocks and which facts follows from the two logs alone, so 
 
 import struct
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -55,6 +54,22 @@ class _Moment:
 
 
 @dataclass
+class PartitionTurn:
+    """A partition while one poll's marks are handled: read once, written once."""
+
+    partition: int
+    progress: dict[ChainId, int]
+    """The newest boundary whose mark was handled, per chain."""
+    dues: list[Due]
+    """Scoring boundaries to be scored, in the order of `market.v1`."""
+    stored: tuple[Due, ...]
+    """Those that the database knows."""
+    moved: set[ChainId] = field(default_factory=set)
+    wallets: list[Address] | None = None
+    """Every wallet of the partition; None when it must be asked."""
+
+
+@dataclass
 class BoundaryScorer:
     """Folds and scores partitions at boundaries, with one model."""
 
@@ -65,32 +80,51 @@ class BoundaryScorer:
     _views: dict[tuple[ChainId, int, int], MarketView] = field(default_factory=dict)
     _made: list[str] = field(default_factory=list)
 
-    def take_mark(self, connection: Connection, partition: int, offset: int, mark: BoundaryMark) -> bool:
+    def begin(self, connection: Connection, partition: int) -> PartitionTurn:
+        """What is known of a partition before its marks are handled."""
+        dues = results.dues_of(connection, partition)
+        return PartitionTurn(partition, states.progress_of(connection, partition), dues, tuple(dues))
+
+    def take_mark(self, connection: Connection, turn: PartitionTurn, offset: int, mark: BoundaryMark) -> bool:
         """Handle a boundary's mark; False when the market has not brought that boundary yet."""
         newest = self._boundary(connection, mark.chain_id, mark.number)
         if newest is None:
             return False
-        progress = states.progress_of(connection, partition)
-        before = progress.get(mark.chain_id, 0)
+        before = turn.progress.get(mark.chain_id, 0)
         if mark.number <= before:
             return True  # delivered twice
         started = time.perf_counter()
         for logged in _scoring_between(connection, newest, before):
-            before = self._fold(connection, partition, logged, before, offset)
-            results.add_due(connection, partition, _due_of(logged))
-        self._fold(connection, partition, newest, before, offset)
-        states.save_progress(connection, partition, mark.chain_id, mark.number)
-        progress[mark.chain_id] = mark.number
-        for due in results.dues_of(connection, partition):
-            if not self._score_if_read(connection, partition, due, progress, offset):
-                break
+            before = self._fold(connection, turn, logged, before, offset)
+            turn.dues.append(_due_of(logged))
+        if before < mark.number:
+            self._fold(connection, turn, newest, before, offset)
+        turn.progress[mark.chain_id] = mark.number
+        turn.moved.add(mark.chain_id)
+        while turn.dues and self._score_if_read(connection, turn, turn.dues[0], offset):
+            del turn.dues[0]
         metrics.boundary_seconds.observe(time.perf_counter() - started)
         return True
+
+    def finish(self, connection: Connection, turn: PartitionTurn) -> None:
+        """Write down how far the marks have brought a partition, and what it still has to score."""
+        for chain_id in sorted(turn.moved):
+            states.save_progress(connection, turn.partition, chain_id, turn.progress[chain_id])
+        for due in turn.stored:
+            if due not in turn.dues:
+                results.drop_due(connection, turn.partition, due)
+        for due in turn.dues:
+            if due not in turn.stored:
+                results.add_due(connection, turn.partition, due)
 
     def after_commit(self) -> None:
         """What was made is durable: count it."""
         for made in self._made:
             metrics.results_total.labels(made).inc()
+        self._made.clear()
+
+    def forget_counts(self) -> None:
+        """A poll was rolled back: what it made will be made again."""
         self._made.clear()
 
     def _boundary(self, connection: Connection, chain_id: ChainId, number: int) -> LoggedBoundary | None:
@@ -106,16 +140,16 @@ class BoundaryScorer:
         return self._boundaries[key]
 
     def _fold(
-        self, connection: Connection, partition: int, logged: LoggedBoundary, after_number: int, offset: int
+        self, connection: Connection, turn: PartitionTurn, logged: LoggedBoundary, after_number: int, offset: int
     ) -> int:
         boundary = logged.boundary
-        folded = fold_to_boundary(connection, partition, boundary, after_number=after_number, below_offset=offset)
+        folded = fold_to_boundary(connection, turn.partition, boundary, after_number=after_number, below_offset=offset)
+        if folded:
+            turn.wallets = None
         metrics.folds_total.inc(folded)
         return boundary.number
 
-    def _score_if_read(
-        self, connection: Connection, partition: int, due: Due, progress: Mapping[ChainId, int], offset: int
-    ) -> bool:
+    def _score_if_read(self, connection: Connection, turn: PartitionTurn, due: Due, offset: int) -> bool:
         """Score what is due; False when another chain's block of the as-of has not been read in this partition."""
         called = self._boundary(connection, due.chain_id, due.boundary_number)
         if called is None:
@@ -123,11 +157,13 @@ class BoundaryScorer:
         boundaries = as_of_boundaries(connection, called, self.chain_ids)
         if boundaries is None:
             log.info("not scored: a chain has no finalized boundary yet", boundary=due.boundary_number)
-        elif any(progress.get(one.boundary.block.chain_id, 0) < one.boundary.number for one in boundaries):
+            return True
+        if any(turn.progress.get(one.boundary.block.chain_id, 0) < one.boundary.number for one in boundaries):
             return False
-        else:
-            self._score(connection, partition, self._moment(connection, called, boundaries, offset))
-        results.drop_due(connection, partition, due)
+        if turn.wallets is None:
+            turn.wallets = states.wallets_of(connection, turn.partition)
+        if turn.wallets:
+            self._score(connection, turn, turn.wallets, self._moment(connection, called, boundaries, offset))
         return True
 
     def _moment(
@@ -151,14 +187,11 @@ class BoundaryScorer:
                 del self._views[next(iter(self._views))]
         return self._views[key]
 
-    def _score(self, connection: Connection, partition: int, moment: _Moment) -> None:
-        """Score the wallets of a partition that call for it, as of this moment."""
-        wallets = states.wallets_of(connection, partition)
-        if not wallets:
-            return
+    def _score(self, connection: Connection, turn: PartitionTurn, wallets: list[Address], moment: _Moment) -> None:
+        """Score those of the wallets that call for it, as of this moment."""
         known = _states_by_wallet(connection, wallets, moment)
         letters = _dead_letters(connection, wallets, moment)
-        last = results.last_bases(connection, partition)
+        last = results.last_bases(connection, turn.partition)
         step_bps = self.bundle.manifest.rescore_step_bps
         bases: dict[Address, Basis] = {}
         for wallet in wallets:
@@ -180,7 +213,7 @@ class BoundaryScorer:
             )
             for wallet in bases
         ]
-        at = self._circumstances(partition, moment)
+        at = self._circumstances(turn.partition, moment)
         is_final = moment.called.boundary.finality is Finality.FINALIZED
         for (wallet, basis), result in zip(bases.items(), score_subjects(requests, self.bundle), strict=True):
             if not is_final:

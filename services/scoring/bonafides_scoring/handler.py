@@ -18,7 +18,7 @@ from bonafides.errors import InvalidMessage, InvalidSettings, InvariantViolation
 from bonafides.events import Boundary, BoundaryMark, Hydrated, LendingEvent, MarketPoint, WalletDeadLetter
 from bonafides.topics import ATTESTATION_STATUS, MARKET, WALLET_EVENTS, Topic, dead_letter_topic, partition_of
 from bonafides.types import Address, ChainId
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Transaction
 
 from bonafides_scoring import metrics
 from bonafides_scoring.boundaries import BoundaryScorer
@@ -43,9 +43,14 @@ class ScoringHandler:
     """So many unreadable records since start are no accident: the worker stops."""
     _dead: set[tuple[TopicPartition, int]] = field(default_factory=set)
     _counted: list[tuple[str, str, int]] = field(default_factory=list)
+    _transaction: Transaction | None = None
 
     def handle(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
         """Handle records of one partition in order."""
+        if connection.get_transaction() is not self._transaction:
+            self._transaction = connection.get_transaction()
+            self._counted.clear()  # what a poll counted that was rolled back
+            self.scorer.forget_counts()
         match _BY_NAME[at.topic]:
             case topic if topic is WALLET_EVENTS:
                 return self._handle_wallet_events(connection, at, records)
@@ -69,6 +74,9 @@ class ScoringHandler:
         self._counted.clear()
 
     def _handle_wallet_events(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
+        """Events are added before the mark that claims them; a mark that must wait ends the batch."""
+        turn = self.scorer.begin(connection, at.partition)
+        following, is_waiting = records[-1].offset + 1, False
         pending: list[tuple[int, LendingEvent]] = []
         for record in records:
             message = self._decode(connection, record, WALLET_EVENTS)
@@ -79,9 +87,9 @@ class ScoringHandler:
                     self._check_chain(message.chain_id)
                     self._add_events(connection, at.partition, pending)
                     pending = []
-                    if not self.scorer.take_mark(connection, at.partition, record.offset, message):
-                        metrics.waits_total.inc()
-                        return Outcome(record.offset, is_waiting=True)
+                    if not self.scorer.take_mark(connection, turn, record.offset, message):
+                        following, is_waiting = record.offset, True
+                        break
                 case WalletDeadLetter():
                     if self._is_own(connection, record, message.wallet):
                         events.add_dead_letter(connection, at.partition, record.offset, message)
@@ -93,7 +101,9 @@ class ScoringHandler:
                 case _:
                     self._refuse_type(connection, record, message)
         self._add_events(connection, at.partition, pending)
-        return Outcome(records[-1].offset + 1)
+        self.scorer.finish(connection, turn)
+        metrics.waits_total.inc(is_waiting)
+        return Outcome(following, is_waiting)
 
     def _handle_market(self, connection: Connection, at: TopicPartition, records: list[Record]) -> None:
         pending: list[tuple[int, MarketPoint]] = []
@@ -125,6 +135,8 @@ class ScoringHandler:
                     self._refuse_type(connection, record, message)
 
     def _add_events(self, connection: Connection, partition: int, pending: list[tuple[int, LendingEvent]]) -> None:
+        if not pending:
+            return
         for chain_id in {event.position.block.chain_id for _, event in pending}:
             self._check_chain(chain_id)
         self._counted.append(("events", "", events.add_events(connection, partition, pending)))

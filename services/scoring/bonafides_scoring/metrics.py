@@ -12,7 +12,6 @@ RESULT_PROVISIONAL: Final = "provisional"
 events_total = Counter("bonafides_scoring_events", "Copies of wallet events that were new to the database.")
 market_points_total = Counter("bonafides_scoring_market_points", "Copies of market facts that were new.")
 dead_letters_total = Counter("bonafides_scoring_dead_letters", "Records that could not be read.", ["topic"])
-boundaries_total = Counter("bonafides_scoring_boundary_marks", "Boundary marks handled, over all partitions.")
 waits_total = Counter(
     "bonafides_scoring_market_waits", "Times a partition waited for a boundary that market.v1 had not brought yet."
 )
