@@ -23,6 +23,7 @@ from tests.support.attestation_service_stack import (
 pytestmark = pytest.mark.integration
 
 ISSUER_POINTS = (
+    "issuer.after_poll",
     "issuer.before_commit",
     "issuer.after_commit",
     "issuer.before_sign",
