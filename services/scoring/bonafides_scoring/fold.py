@@ -15,7 +15,16 @@ from bonafides.errors import InvariantViolation
 from bonafides.events import LendingEvent
 from bonafides.types import Address, ChainId, EventType, Role
 
-from bonafides_scoring.fold_parts import Asset, Flow, add_flows, freeze_flow, is_substantial, net_flow, thaw_flow
+from bonafides_scoring.fold_parts import (
+    Asset,
+    Flow,
+    Totals,
+    add_flows,
+    freeze_flow,
+    is_substantial,
+    net_flow,
+    thaw_flow,
+)
 from bonafides_scoring.state_codec import decode_state, encode_state
 from bonafides_scoring.wallet_state import (
     DAYS_KEPT,
@@ -71,6 +80,7 @@ class _Work:
     """A state taken apart, so that a thousand events cost one copy and not a thousand."""
 
     state: WalletState
+    totals: Totals
     assets: dict[AssetKey, Asset]
     emodes: dict[str, int]
     days: dict[int, DayTally]
@@ -87,6 +97,7 @@ class _Work:
     def of(cls, state: WalletState) -> "_Work":
         work = cls(
             state=state,
+            totals=Totals.of(state),
             assets={key: Asset(asset) for key, asset in state.assets},
             emodes=dict(state.emodes),
             days={tally.day: tally for tally in state.days},
@@ -149,7 +160,7 @@ class _Work:
                 return
             case EventType.BAD_DEBT:
                 self._asset(key).bad_debt += event.amount
-                self.state = replace(self.state, bad_debt_count=self.state.bad_debt_count + 1)
+                self.totals.bad_debt_count += 1
                 return
             case EventType.COLLATERAL_ENABLED:
                 self._asset(key).is_collateral = True
@@ -165,18 +176,15 @@ class _Work:
         self.is_own = self.is_own or event.counterparty is None
 
     def _liquidate(self, key: AssetKey, event: LendingEvent) -> None:
-        state = self.state
+        totals = self.totals
         self.is_liquidation = True
         self._asset(key).liquidated += event.amount
         if event.second_asset is not None:
             self._asset(AssetKey(event.deployment, event.second_asset)).seized += event.second_amount
-        is_new_day = not state.liquidated_at or state.liquidated_at[-1] // SECONDS_PER_DAY < self._day
-        self.state = replace(
-            state,
-            liquidation_count=state.liquidation_count + 1,
-            liquidation_days=state.liquidation_days + int(is_new_day),
-            liquidated_at=(*state.liquidated_at, self.timestamp)[-LIQUIDATIONS_KEPT:],
-        )
+        is_new_day = not totals.liquidated_at or totals.liquidated_at[-1] // SECONDS_PER_DAY < self._day
+        totals.liquidation_count += 1
+        totals.liquidation_days += int(is_new_day)
+        totals.liquidated_at = (*totals.liquidated_at, self.timestamp)[-LIQUIDATIONS_KEPT:]
 
     def close_transaction(self) -> None:
         """Net the open transaction and count what is left of it."""
@@ -199,7 +207,7 @@ class _Work:
     def _count(self, moved: list[AssetFlow], flows: dict[AssetKey, Flow]) -> None:
         if not moved:
             return
-        state, now = self.state, self.timestamp
+        totals, now = self.totals, self.timestamp
         has_borrowed = any(flow.borrowed for flow in moved)
         has_repaid = any(
             flow.repaid and is_substantial(-flows[flow.key].debt_delta, self.assets[flow.key].scaled_debt, gone=True)
@@ -214,16 +222,16 @@ class _Work:
                 for flow in moved
             )
         )
-        self.state = replace(
-            state,
-            first_action=state.first_action if state.first_action is not None or not self.is_own else now,
-            last_action=now if self.is_own else state.last_action,
-            first_borrow=now if has_borrowed and state.first_borrow is None else state.first_borrow,
-            last_borrow=now if has_borrowed else state.last_borrow,
-            last_repayment=now if has_repaid else state.last_repayment,
-            borrow_count=state.borrow_count + int(has_borrowed),
-            repayment_count=state.repayment_count + int(has_repaid),
-        )
+        if self.is_own:
+            totals.first_action = now if totals.first_action is None else totals.first_action
+            totals.last_action = now
+        if has_borrowed:
+            totals.first_borrow = now if totals.first_borrow is None else totals.first_borrow
+            totals.last_borrow = now
+            totals.borrow_count += 1
+        if has_repaid:
+            totals.last_repayment = now
+            totals.repayment_count += 1
         self._tally(moved, int(self.is_own), int(has_repaid), int(tops_up))
 
     @property
@@ -247,19 +255,16 @@ class _Work:
             del self.days[old]
 
     def _follow_debt(self, moved: list[AssetFlow]) -> None:
-        state, now = self.state, self.timestamp
+        totals, now = self.totals, self.timestamp
         has_debt = any(asset.scaled_debt > 0 for asset in self.assets.values())
-        if has_debt and state.debt_since is None:
-            self.state = replace(state, debt_since=now)
-        elif not has_debt and state.debt_since is not None:
-            lasted = now - state.debt_since
+        if has_debt and totals.debt_since is None:
+            totals.debt_since = now
+        elif not has_debt and totals.debt_since is not None:
+            lasted = now - totals.debt_since
             closed = lasted >= SHORTEST_LOAN_S and any(flow.repaid for flow in moved) and not self.is_liquidation
-            self.state = replace(
-                state,
-                debt_since=None,
-                indebted_seconds=state.indebted_seconds + lasted,
-                closed_count=state.closed_count + int(closed),
-            )
+            totals.debt_since = None
+            totals.indebted_seconds += lasted
+            totals.closed_count += int(closed)
 
     def freeze(self) -> WalletState:
         """The state as a value."""
@@ -268,7 +273,7 @@ class _Work:
             flows = tuple(freeze_flow(key, self.flows[key]) for key in sorted(self.flows))
             pending = PendingTransaction(*self.place, self.timestamp, self.is_own, self.is_liquidation, flows)
         return replace(
-            self.state,
+            self.totals.put_into(self.state),
             last_order=self.last_order,
             last_timestamp=self.last_timestamp,
             assets=tuple((key, self.assets[key].freeze()) for key in sorted(self.assets)),

@@ -1,6 +1,8 @@
 """The parts of a state while a fold works on them, and how one transaction is netted."""
 
-from bonafides_scoring.wallet_state import AssetFlow, AssetKey, AssetState, PendingFlow
+from dataclasses import dataclass, replace
+
+from bonafides_scoring.wallet_state import AssetFlow, AssetKey, AssetState, PendingFlow, WalletState
 
 SUBSTANTIAL_PERCENT = 2
 """A repayment or top-up under this share of the balance is dust: it would let a record be bought with cents."""
@@ -14,6 +16,66 @@ class Flow:
     def __init__(self) -> None:
         self.supplied = self.withdrawn = self.transferred_out = self.borrowed = self.repaid = 0
         self.supply_delta = self.debt_delta = 0
+
+
+@dataclass(slots=True)
+class Totals:
+    """The counts and times of a `WalletState` while they grow."""
+
+    first_action: int | None
+    last_action: int | None
+    first_borrow: int | None
+    last_borrow: int | None
+    last_repayment: int | None
+    borrow_count: int
+    repayment_count: int
+    closed_count: int
+    debt_since: int | None
+    indebted_seconds: int
+    liquidation_count: int
+    liquidation_days: int
+    liquidated_at: tuple[int, ...]
+    bad_debt_count: int
+
+    @classmethod
+    def of(cls, state: WalletState) -> "Totals":
+        """Those of a state."""
+        return cls(
+            state.first_action,
+            state.last_action,
+            state.first_borrow,
+            state.last_borrow,
+            state.last_repayment,
+            state.borrow_count,
+            state.repayment_count,
+            state.closed_count,
+            state.debt_since,
+            state.indebted_seconds,
+            state.liquidation_count,
+            state.liquidation_days,
+            state.liquidated_at,
+            state.bad_debt_count,
+        )
+
+    def put_into(self, state: WalletState) -> WalletState:
+        """A state with these."""
+        return replace(
+            state,
+            first_action=self.first_action,
+            last_action=self.last_action,
+            first_borrow=self.first_borrow,
+            last_borrow=self.last_borrow,
+            last_repayment=self.last_repayment,
+            borrow_count=self.borrow_count,
+            repayment_count=self.repayment_count,
+            closed_count=self.closed_count,
+            debt_since=self.debt_since,
+            indebted_seconds=self.indebted_seconds,
+            liquidation_count=self.liquidation_count,
+            liquidation_days=self.liquidation_days,
+            liquidated_at=self.liquidated_at,
+            bad_debt_count=self.bad_debt_count,
+        )
 
 
 class Asset:
