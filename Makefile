@@ -75,6 +75,8 @@ lock: $(STAMP) ## Resolve the dependencies again into requirements/*.lock.
 	  $(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.12 -c requirements/dev.lock \
 	    $$([ $$extra = base ] || echo --extra $$extra) pyproject.toml -o requirements/$$extra.lock || exit 1; \
 	done
+	printf 'hatchling>=1.27\n' | $(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.12 \
+	  -c requirements/dev.lock - -o requirements/build.lock
 
 .PHONY: clean
 clean: ## Remove the virtual environment and what the tools made.

@@ -1,5 +1,6 @@
 """Every process started wrongly: it says what it saw and what it expected, and shows nobody a stack trace."""
 
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -130,3 +131,19 @@ def test_start__crash_point_in_production__refuses(folder: Path, tmp_path: Path)
         assert process.wait(30) == EXIT_SETTINGS
 
     assert "development" in process.tail()
+
+
+def test_start__health_port_taken__refuses_and_names_it(folder: Path, tmp_path: Path) -> None:
+    service = Service.SCORING_API
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        env = variables(folder, service, health_port=str(port))
+
+        with Process.start(service.value, service.argv, env, tmp_path) as process:
+            code = process.wait(30)
+
+    assert code == EXIT_SETTINGS
+    assert str(port) in process.tail()
+    assert "Traceback" not in process.tail(100)

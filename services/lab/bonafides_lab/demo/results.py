@@ -82,7 +82,7 @@ def results_table(rows: Sequence[Row]) -> Table:
     """Wallet, score, band, top adverse reason, attestation status; the best score first."""
     table = Table(title="Scores [magenta](synthetic model: it never saw a real borrower)[/]", header_style="bold")
     for name in ("wallet", "who it is", "score", "band", "held back most by", "attestation"):
-        table.add_column(name, justify="right" if name == "score" else "left", no_wrap=True)
+        table.add_column(name, justify="right" if name == "score" else "left", no_wrap=name in ("wallet", "score"))
     for row in sorted(rows, key=_score_of, reverse=True):
         table.add_row(_short(row.wallet.address), row.wallet.kind.replace("_", " "), *_cells(row))
     return table
@@ -113,4 +113,4 @@ def _score_of(row: Row) -> int:
 
 def _short(wallet: Address) -> str:
     text = address_text(wallet)
-    return f"{text[:8]}…{text[-4:]}"
+    return f"{text[:6]}…{text[-4:]}"
