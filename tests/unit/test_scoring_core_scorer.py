@@ -137,6 +137,16 @@ def test_score_subject__debt_without_a_price__is_unscorable() -> None:
     assert result.reason is UnscorableReason.PRICE_UNKNOWN
 
 
+def test_score_subject__repaid_and_its_collateral_without_a_price__needs_none() -> None:
+    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR).wait(70).repay(USDC, 500 * DOLLAR)
+    request = request_of(story)
+    points = [known for known in market_points() if (known.kind, known.asset) != (MarketPointKind.PRICE, WETH)]
+
+    result = scored(replace(request, views=(market_view(points, request.as_of.blocks[0]),)))
+
+    assert ScoreFlag.REFERENCE_POSITION in result.flags
+
+
 def test_score_subject__result_ids__differ_by_reason_and_as_of() -> None:
     story = Story().supply(WETH, ETHER, first=True)
     early = unscorable(request_of(story))

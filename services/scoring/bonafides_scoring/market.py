@@ -174,15 +174,20 @@ def balances(asset: AssetState, reserve: Reserve) -> tuple[int, int]:
     )
 
 
-def accounts(state: WalletState, view: MarketView) -> tuple[Account, ...]:
+def accounts(state: WalletState, view: MarketView, *, only_indebted: bool = False) -> tuple[Account, ...]:
     """The wallet's accounts, sorted by deployment; those that hold nothing are left out.
+
+    With `only_indebted` those without debt are left out too, and need no price.
 
     Raises:
         MarketMissing: an asset that is collateral or debt cannot be valued at the view's block.
     """
     per_deployment: dict[str, list[Holding]] = {}
     emodes = dict(state.emodes)
+    indebted = {key.deployment for key, asset in state.assets if asset.scaled_debt > 0}
     for key, asset in state.assets:
+        if only_indebted and key.deployment not in indebted:
+            continue
         holding = _holding(key, asset, view, emodes.get(key.deployment, 0))
         if holding is not None:
             per_deployment.setdefault(key.deployment, []).append(holding)

@@ -57,7 +57,7 @@ def open_accounts(states: Sequence[WalletState], views: Sequence[MarketView]) ->
     return [
         account
         for state in states
-        for account in accounts(state, by_chain[state.chain_id])
+        for account in accounts(state, by_chain[state.chain_id], only_indebted=True)
         if account.debt_base >= OPEN_DEBT_FLOOR_BASE
     ]
 
