@@ -400,3 +400,18 @@ def test_database__role__may_touch_only_what_its_process_needs(database_url: str
         transaction(engine) as connection,
     ):
         connection.execute(text(statement))
+
+
+def test_start_page__wrong_checksum_entered__is_named_as_people_know_it(served: Served) -> None:
+    wrong = checksum_address(ALICE).swapcase().replace("0X", "0x")
+
+    answer = served.client.get(f"/wallets?address={wrong}")
+
+    assert answer.status_code == 422
+    assert "EIP-55" in answer.text
+
+
+def test_page__address_of_any_length__is_answered_as_a_page(served: Served) -> None:
+    answer = served.client.get(f"/wallets/0x{'a' * 3000}")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")

@@ -10,7 +10,7 @@ import structlog
 import uvicorn
 from bonafides import crashpoints, database
 from bonafides.consumer import OffsetConsumer
-from bonafides.errors import InvalidInput, Unavailable
+from bonafides.errors import InvalidSettings, Unavailable
 from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusConsumer, KafkaBusProducer, KafkaConnection
 from bonafides.observability import Check, ProbeServer, configure_logging
 from bonafides.outbox import Outbox
@@ -168,7 +168,11 @@ def _engine(settings: ScoringSettings, pool_size: int) -> Iterator[Engine]:
 
 @contextmanager
 def _probes(settings: ScoringSettings) -> Iterator[_Probes]:
-    probes = _Probes(settings.listen_host, settings.health_port)
+    where = f"{settings.listen_host}:{settings.health_port}"
+    try:
+        probes = _Probes(settings.listen_host, settings.health_port)
+    except OSError as exc:
+        raise InvalidSettings(f"BONAFIDES_SCORING_HEALTH_PORT: {where} cannot be listened on: {exc.strerror}") from exc
     probes.start()
     try:
         yield probes
@@ -195,7 +199,8 @@ PROCESSES = {"worker": run_worker, "api": run_api}
 def main(arguments: list[str]) -> None:
     """Run the process that the first argument names."""
     if len(arguments) != 1 or arguments[0] not in PROCESSES:
-        raise InvalidInput(f"expected one of {', '.join(PROCESSES)}: python -m bonafides_scoring worker")
+        sys.stderr.write(f"usage: python -m bonafides_scoring {'|'.join(PROCESSES)}\n")
+        sys.exit(2)
     PROCESSES[arguments[0]]()
 
 

@@ -5,14 +5,13 @@ from typing import Any
 
 from bonafides.errors import BonafidesError, InvalidInput
 from bonafides.types import Address, Band, parse_address
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Connection
 
 from bonafides_scoring.api import answers, problems, schemas
 from bonafides_scoring.api.audit import Read, Reader
-from bonafides_scoring.api.routes import WalletPath
 from bonafides_scoring.consent import ConsentMode
 from bonafides_scoring.web import drawings, texts
 
@@ -35,15 +34,15 @@ def router(reader: Reader, documented: FastAPI | None) -> APIRouter:
         return page("start.html", {"problem": None})
 
     @routes.get("/wallets")
-    def find(address: str = Query("", max_length=200)) -> Response:
+    def find(address: str = "") -> Response:
         try:
             wallet = parse_address(address.strip())
         except InvalidInput as exc:
-            return page("start.html", {"problem": f"{str(exc).capitalize()}."}, 422)
+            return page("start.html", {"problem": _sentence(str(exc))}, 422)
         return RedirectResponse(f"/wallets/{answers.hex_text(wallet)}", status_code=303)
 
     @routes.get("/wallets/{address}")
-    def wallet_page(address: WalletPath) -> HTMLResponse:
+    def wallet_page(address: str) -> HTMLResponse:
         try:
             wallet = parse_address(address)
             found, explained = reader.read(
@@ -54,7 +53,7 @@ def router(reader: Reader, documented: FastAPI | None) -> APIRouter:
             values: dict[str, object] = {
                 "status": problem.status,
                 "title": _TITLES.get(problem.type, problem.title),
-                "detail": f"{problem.detail[:1].upper()}{problem.detail[1:]}.",
+                "detail": _sentence(problem.detail),
             }
             return page("error.html", values, problem.status)
         return page("wallet.html", _wallet_values(found, explained))
@@ -146,7 +145,15 @@ def waterfall_steps(explained: schemas.ExplainedAnswer) -> list[drawings.Step]:
 
 
 def _paragraphs(description: str) -> list[str]:
-    return [line.strip(" *").replace("**", "").replace("`", "") for line in description.splitlines() if line.strip()]
+    return [_plain(line).strip(" *").replace("**", "") for line in description.splitlines() if line.strip()]
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _operations(schema: dict[str, Any]) -> list[dict[str, object]]:
@@ -155,8 +162,10 @@ def _operations(schema: dict[str, Any]) -> list[dict[str, object]]:
             "method": method.upper(),
             "path": path,
             "summary": operation["summary"],
-            "description": operation.get("description", ""),
-            "parameters": [(one["name"], one.get("description", "")) for one in operation.get("parameters", [])],
+            "description": _plain(operation.get("description", "")),
+            "parameters": [
+                (one["name"], one.get("description", "").replace("`", "")) for one in operation.get("parameters", [])
+            ],
             "statuses": [(status, one["description"]) for status, one in sorted(operation["responses"].items())],
         }
         for path, methods in schema["paths"].items()

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from bonafides.errors import BonafidesError, InvalidInput, NotFound, Unavailable
@@ -64,7 +65,7 @@ def told(error: BonafidesError) -> Problem:
     return problem
 
 
-def responses(described: dict[int, str]) -> dict[int | str, dict[str, object]]:
+def responses(described: dict[int, str]) -> dict[int | str, dict[str, Any]]:
     """What a route's OpenAPI says of its failures."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {

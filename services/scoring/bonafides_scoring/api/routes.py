@@ -1,6 +1,6 @@
 """The JSON side: scores, explanations, events and bundles."""
 
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 from bonafides.errors import InvalidInput
 from bonafides.types import Digest, parse_address
@@ -16,6 +16,12 @@ ScoreIdPath = Annotated[str, Path(description="0x and 64 hexadecimal digits.", m
 After = Annotated[str | None, Query(description="`next` of the page before.", max_length=80)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Events on a page.")]
 
+
+class _Described(TypedDict):
+    responses: dict[int | str, dict[str, Any]]
+    response_description: str
+
+
 WALLET_PROBLEMS = problems.responses(
     {
         403: "The borrower has not allowed this read.",
@@ -25,13 +31,14 @@ WALLET_PROBLEMS = problems.responses(
         503: "The database does not answer; try again.",
     }
 )
+DESCRIBED: _Described = {"responses": WALLET_PROBLEMS, "response_description": "The answer."}
 
 
 def router(reader: Reader) -> APIRouter:
     """Routes under /v1."""
     routes = APIRouter(prefix="/v1", tags=["scores"])
 
-    @routes.get("/wallets/{address}/score", responses=WALLET_PROBLEMS, summary="The latest finalized answer")
+    @routes.get("/wallets/{address}/score", summary="The latest finalized answer", **DESCRIBED)
     def get_score(address: WalletPath) -> schemas.ScoreAnswer:
         """A score, or `unscorable` with its reason: both are answers, with status 200. Never an invented number."""
         wallet = parse_address(address)
@@ -40,7 +47,7 @@ def router(reader: Reader) -> APIRouter:
             lambda connection, mode: answers.score_answer(connection, wallet, mode),
         )
 
-    @routes.get("/wallets/{address}/explanation", responses=WALLET_PROBLEMS, summary="The score taken apart")
+    @routes.get("/wallets/{address}/explanation", summary="The score taken apart", **DESCRIBED)
     def get_explanation(address: WalletPath) -> schemas.ExplanationAnswer:
         """Points per family: base_points + all family points + clip = score. Exact Shapley values of the model's trees
         (path-dependent), rounded by largest remainder."""
@@ -50,7 +57,7 @@ def router(reader: Reader) -> APIRouter:
             lambda connection, mode: answers.explanation_answer(connection, wallet, mode),
         )
 
-    @routes.get("/wallets/{address}/events", responses=WALLET_PROBLEMS, summary="The wallet's history")
+    @routes.get("/wallets/{address}/events", summary="The wallet's history", **DESCRIBED)
     def get_events(address: WalletPath, after: After = None, limit: Limit = 50) -> schemas.EventsAnswer:
         """Events up to finalized blocks, in canonical order per chain."""
         wallet = parse_address(address)
@@ -60,7 +67,7 @@ def router(reader: Reader) -> APIRouter:
             lambda connection, mode: history.events_answer(connection, wallet, cursor, limit, mode),
         )
 
-    @routes.get("/scores/{score_id}/bundle", responses=WALLET_PROBLEMS, summary="What replays a score")
+    @routes.get("/scores/{score_id}/bundle", summary="What replays a score", **DESCRIBED)
     def get_bundle(score_id: ScoreIdPath) -> schemas.BundleAnswer:
         """The receipt with the events and market points that the score was made from."""
         wanted = parse_score_id(score_id)
