@@ -25,7 +25,8 @@ from bonafides.bus import LogIdentity, Record, TopicPartition
 from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
 from bonafides.topics import Topic
 
-logging.getLogger("kafka").setLevel(logging.ERROR)  # what matters of it comes back to us as an error
+# What matters of it comes back to us as an error; its own lines, one per attempt, would bury our one that says so.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
