@@ -16,6 +16,8 @@ Address = NewType("Address", bytes)
 """20 bytes. A wallet, a token or a contract."""
 Digest = NewType("Digest", bytes)
 """32 bytes."""
+type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
+"""Whatever JSON can hold."""
 
 ZERO_ADDRESS = Address(bytes(20))
 

@@ -5,10 +5,9 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from bonafides.types import Digest
+from bonafides.types import Digest, Json
 from bonafides.verify.leaves import LEAF_TYPES, Leaf
 from bonafides.verify.signature import _ORDER
-from bonafides.verify.strict_json import Json
 from bonafides.verify.typed_data import (
     Domain,
     PresentationMessage,

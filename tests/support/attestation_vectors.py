@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bonafides.digests import as_of_digest
-from bonafides.types import Digest
+from bonafides.types import Digest, Json
 from bonafides.verify.leaves import LEAF_TYPES, leaf_hash
-from bonafides.verify.strict_json import Json
 from bonafides.verify.typed_data import (
     attestation_digest,
     domain_separator,

@@ -3,8 +3,7 @@
 import pytest
 from bonafides.errors import InvalidSettings, Unavailable
 from bonafides.hashing import keccak
-from bonafides.types import Digest
-from bonafides.verify.strict_json import Json
+from bonafides.types import Digest, Json
 from bonafides.verify.typed_data import domain_separator
 from bonafides_attestation.chain import Chain, Reverted, SendOutcome
 from bonafides_attestation.registry import Registry, error_name

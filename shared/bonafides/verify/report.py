@@ -9,11 +9,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from bonafides.types import ModelClass, VerificationStatus, address_text, flag_names
+from bonafides.types import Json, ModelClass, VerificationStatus, address_text, flag_names
 from bonafides.verify.hexadecimal import format_hex
 from bonafides.verify.leaves import value_to_json
 from bonafides.verify.outcome import Claims, StageOutcome, Verification
-from bonafides.verify.strict_json import Json
 
 _MARKS = {
     StageOutcome.PASSED: ("✓", "green"),

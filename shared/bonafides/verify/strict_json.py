@@ -8,11 +8,10 @@ import json
 from typing import NoReturn
 
 from bonafides.errors import InvalidInput
+from bonafides.types import Json
 
 MAX_BYTES = 256 * 1024  # a holder file of 64 wallets has about 20 kB
 MAX_INTEGER = 2**53 - 1  # what a JavaScript number holds exactly
-
-type Json = bool | int | str | list[Json] | dict[str, Json] | None
 
 
 def read_strict_json(raw: bytes | str) -> Json:

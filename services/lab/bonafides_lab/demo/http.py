@@ -6,7 +6,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from bonafides.errors import Unavailable
-from bonafides.verify.strict_json import Json
+from bonafides.types import Json
 
 TIMEOUT_S = 10.0
 
