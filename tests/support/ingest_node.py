@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bonafides.hashing import keccak
-from bonafides.types import Address
+from bonafides.json_rpc import Call, JsonRpc, NodeRefused
+from bonafides.types import Address, Json
 from bonafides_ingest.chain import Log
-from bonafides_ingest.sources.errors import RangeRefused
-from bonafides_ingest.sources.json_rpc import Call, JsonRpc, JsonValue
 
 from tests.support.ingest_logs import CHAIN, ChainOfLogs, block_at
 
@@ -23,7 +22,7 @@ def _bloom(logs: Sequence[Log]) -> bytes:
     return bits.to_bytes(256)
 
 
-def log_object(log: Log) -> dict[str, JsonValue]:
+def log_object(log: Log) -> dict[str, Json]:
     position = log.position
     return {
         "blockNumber": hex(position.block.number),
@@ -45,7 +44,7 @@ class FakeNode(JsonRpc):
     """Answers as a node would; `lies` replaces the answer of a method by what it makes of the true one."""
 
     def __init__(self, chain: ChainOfLogs) -> None:
-        super().__init__("http://node.invalid", 1.0, 100)
+        super().__init__("http://node.invalid", 1.0)
         self.chain = chain
         self.chain_id = int(CHAIN)
         self.most_blocks = 10**9
@@ -53,15 +52,15 @@ class FakeNode(JsonRpc):
         self.lies: dict[str, Answer] = {}
         self.calls: list[str] = []
 
-    def batch(self, calls: Sequence[Call]) -> list[JsonValue]:
-        return [self._answer(method, params) for method, params in calls]
+    def batch(self, calls: Sequence[Call]) -> list[Json]:
+        return [self._answer(method, list(params)) for method, params in calls]
 
-    def _answer(self, method: str, params: list[JsonValue]) -> JsonValue:
+    def _answer(self, method: str, params: list[Json]) -> Json:
         self.calls.append(method)
         truth = self._truth(method, params)
         return self.lies[method](truth, params) if method in self.lies else truth
 
-    def _truth(self, method: str, params: list[Any]) -> JsonValue:
+    def _truth(self, method: str, params: list[Any]) -> Json:
         match method:
             case "eth_chainId":
                 return hex(self.chain_id)
@@ -80,7 +79,7 @@ class FakeNode(JsonRpc):
     def _logs_of(self, number: int) -> list[Log]:
         return [log for log in self.chain.logs if log.position.block.number == number]
 
-    def _header(self, number: int) -> JsonValue:
+    def _header(self, number: int) -> Json:
         block = block_at(number)
         return {
             "number": hex(number),
@@ -90,10 +89,10 @@ class FakeNode(JsonRpc):
             "logsBloom": "0x" + _bloom(self._logs_of(number)).hex(),
         }
 
-    def _logs(self, criteria: dict[str, Any]) -> JsonValue:
+    def _logs(self, criteria: dict[str, Any]) -> Json:
         first, last = int(criteria["fromBlock"], 16), int(criteria["toBlock"], 16)
         if last - first + 1 > self.most_blocks:
-            raise RangeRefused("too many blocks")
+            raise NodeRefused("eth_getLogs", -32602, "too many blocks")
         addresses = {Address(bytes.fromhex(text[2:])) for text in criteria["address"]}
         topic0 = [bytes.fromhex(topic[2:]) for topic in criteria.get("topics", [])]
         return [

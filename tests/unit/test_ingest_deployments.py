@@ -120,3 +120,13 @@ def test_settings__url_in_a_file__is_read_and_not_shown(tmp_path: Path) -> None:
 
     assert settings.read_rpc_url() == "https://node.example/a-secret-key"
     assert "a-secret-key" not in repr(settings)
+
+
+def test_settings__no_url_of_a_node__is_refused_without_repeating_it() -> None:
+    settings = IngestSettings.load(
+        {"BONAFIDES_INGEST_CHAIN_ID": "1", "BONAFIDES_INGEST_RPC_URL": "http:///a-secret-key"}
+    )
+
+    with pytest.raises(InvalidSettings, match="BONAFIDES_INGEST_RPC_URL") as caught:
+        settings.read_rpc_url()
+    assert "a-secret-key" not in str(caught.value)

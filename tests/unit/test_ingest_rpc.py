@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
 from bonafides.events import BlockRange
+from bonafides.json_rpc import AnswerTooLong, NodeLied, NodeRefused
 from bonafides.types import Address
 from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.sources.errors import NodeLied, RangeRefused, RateLimited
-from bonafides_ingest.sources.json_rpc import JsonRpc, _refusal, octets, quantity
+from bonafides_ingest.sources.errors import RangeRefused, RateLimited, refusals_told_apart
 from bonafides_ingest.sources.rpc import RpcSource
 
 from tests.support.ingest_logs import CHAIN, ORACLE, POOL, ChainOfLogs, address, block_at
@@ -161,34 +161,38 @@ def test_last_log_before__far_back__is_found_in_growing_steps(node: FakeNode) ->
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"),
+    ("code", "message", "expected"),
     [
-        ({"code": -32005, "message": "daily request count exceeded, request rate limited"}, RateLimited),
-        ({"code": 429, "message": "Too Many Requests"}, RateLimited),
-        ({"code": -32005, "message": "query returned more than 10000 results"}, RangeRefused),
-        ({"code": -32602, "message": "range 5000 exceeds limit of 1000"}, RangeRefused),
-        ({"code": -32008, "message": "response is too big"}, RangeRefused),
+        (-32005, "daily request count exceeded, request rate limited", RateLimited),
+        (429, "Too Many Requests", RateLimited),
+        (-32005, "query returned more than 10000 results", RangeRefused),
+        (-32602, "range 5000 exceeds limit of 1000", RangeRefused),
+        (-32008, "response is too big", RangeRefused),
+        (None, "", RangeRefused),
     ],
 )
-def test_refusal__of_providers__is_a_quota_or_a_range(error: Any, expected: type[Unavailable]) -> None:
-    refusal = _refusal(error, "eth_getLogs")
+def test_refusal__of_providers__is_a_quota_or_a_range(
+    code: int | None, message: str, expected: type[Unavailable]
+) -> None:
+    with pytest.raises(Unavailable) as caught, refusals_told_apart():
+        raise NodeRefused("eth_getLogs", code, message)
 
-    assert type(refusal) is expected
-    assert str(error["message"]) not in str(refusal)
-
-
-def test_json_rpc__url_without_host__is_refused() -> None:
-    with pytest.raises(InvalidSettings):
-        JsonRpc("localhost:8545", 1.0, 10)
+    assert type(caught.value) is expected
+    assert not message or message not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [None, 5, "5", "0x", "0xg"])
-def test_quantity__not_a_number__is_a_lie(value: Any) -> None:
-    with pytest.raises(NodeLied):
-        quantity(value)
+def test_refusal__answer_too_long__is_a_range() -> None:
+    with pytest.raises(RangeRefused), refusals_told_apart():
+        raise AnswerTooLong("longer than 10 bytes")
 
 
-@pytest.mark.parametrize("value", [None, "12", "0x1", "0x1234"])
-def test_octets__not_of_the_size__is_a_lie(value: Any) -> None:
-    with pytest.raises(NodeLied):
-        octets(value, 1)
+def test_fetch__provider_asks_to_slow_down__does_not_split_the_range(node: FakeNode) -> None:
+    def slow_down(*_: Any) -> Any:
+        raise NodeRefused("eth_getLogs", 429, "Too Many Requests")
+
+    node.lies["eth_getLogs"] = slow_down
+    source = _source(node)
+
+    with pytest.raises(RateLimited):
+        source.fetch(BlockRange(1, 30), WATCHED, None)
+    assert source.window.blocks == 1000

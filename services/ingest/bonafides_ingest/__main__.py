@@ -9,6 +9,7 @@ import structlog
 from bonafides import crashpoints, database
 from bonafides.clock import SystemClock
 from bonafides.errors import Unavailable
+from bonafides.json_rpc import JsonRpc
 from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusProducer, KafkaConnection
 from bonafides.observability import ProbeServer, configure_logging
 from bonafides.process import Stop, exit_with, retry, run_loop
@@ -23,11 +24,11 @@ from bonafides_ingest.deployments import load_registry
 from bonafides_ingest.indexer import Indexer, IndexerOptions
 from bonafides_ingest.lease import LeaseStore
 from bonafides_ingest.settings import IngestSettings
-from bonafides_ingest.sources.json_rpc import JsonRpc
 from bonafides_ingest.sources.rpc import RpcSource
 from bonafides_ingest.store import Store
 
 CLIENT_ID = "bonafides-ingest"
+MAX_ANSWER_BYTES = 256 << 20  # a batch of a hundred blocks' receipts, of 2 MB each
 log = structlog.get_logger(__name__)
 
 
@@ -62,7 +63,12 @@ def run() -> None:
     clock, readiness = SystemClock(), _Readiness()
     with ExitStack() as on_exit:
         on_exit.callback(log.info, "stopped")
-        rpc = JsonRpc(settings.read_rpc_url(), settings.rpc_timeout_s, settings.rpc_batch_size)
+        rpc = JsonRpc(
+            settings.read_rpc_url(),
+            settings.rpc_timeout_s,
+            batch_size=settings.rpc_batch_size,
+            max_answer_bytes=MAX_ANSWER_BYTES,
+        )
         on_exit.callback(rpc.close)
         password = read_optional_secret(settings.database_password_file, "BONAFIDES_INGEST_DATABASE_PASSWORD_FILE")
         engine = database.connect(settings.database_url, password, pool_size=2)

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Self
 
-from bonafides.errors import InvalidSettings
+from bonafides.errors import InvalidInput, InvalidSettings
+from bonafides.json_rpc import check_node_url
 from bonafides.settings import ServiceSettings, read_secret
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -50,6 +51,8 @@ class IngestSettings(ServiceSettings):
     def read_rpc_url(self) -> str:
         """The node's URL. It may hold a key: never log it. Raises InvalidSettings for anything but http(s)."""
         url = self.rpc_url or read_secret(self.rpc_url_file, "BONAFIDES_INGEST_RPC_URL_FILE")
-        if not url.startswith(("http://", "https://")):
-            raise InvalidSettings("the node's URL is wrong: expected http://… or https://…")
+        try:
+            check_node_url(url)
+        except InvalidInput as exc:
+            raise InvalidSettings(f"BONAFIDES_INGEST_RPC_URL: {exc}") from exc
         return url

@@ -1,6 +1,15 @@
-"""What can be wrong with a node: each class is a label of the error metric."""
+"""What a node may refuse; each class is a label of the error metric, as is the kernel's NodeLied."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 
 from bonafides.errors import Unavailable
+from bonafides.json_rpc import AnswerTooLong, NodeRefused
+
+LIMIT_EXCEEDED = -32005  # EIP-1474; providers use it for ranges and for quotas alike
+_QUOTA_CODES = (LIMIT_EXCEEDED, HTTPStatus.TOO_MANY_REQUESTS, -32029)
+_QUOTA_WORDS = ("rate", "quota", "capacity", "compute units", "too many requests", "throughput")
 
 
 class RateLimited(Unavailable):
@@ -11,5 +20,13 @@ class RangeRefused(Unavailable):
     """The provider refuses this many blocks or logs at once: ask for fewer."""
 
 
-class NodeLied(Unavailable):
-    """The node's answers contradict each other: nothing of this window is used, and it is asked again."""
+@contextmanager
+def refusals_told_apart() -> Iterator[None]:
+    """Turns what the node refuses inside of the block into RateLimited or RangeRefused."""
+    try:
+        yield
+    except NodeRefused as exc:
+        is_quota = exc.code in _QUOTA_CODES and any(word in exc.message.lower() for word in _QUOTA_WORDS)
+        raise (RateLimited if is_quota else RangeRefused)(str(exc)) from exc
+    except AnswerTooLong as exc:
+        raise RangeRefused(str(exc)) from exc

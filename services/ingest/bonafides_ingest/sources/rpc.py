@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
 from bonafides.events import BlockRange, Position
-from bonafides.types import Address, BlockRef, ChainId, Digest, address_text
+from bonafides.json_rpc import Call, JsonRpc, NodeLied, items, member, octets, quantity
+from bonafides.types import Address, BlockRef, ChainId, Digest, Json, address_text
 
 from bonafides_ingest.chain import Log, Window
 from bonafides_ingest.sources.bloom import BLOOM_BYTES, bloom_may_hold
-from bonafides_ingest.sources.errors import NodeLied, RangeRefused
-from bonafides_ingest.sources.json_rpc import Call, JsonRpc, JsonValue, items, member, octets, quantity
+from bonafides_ingest.sources.errors import RangeRefused, refusals_told_apart
 from bonafides_ingest.windows import WindowSize
 
 
@@ -52,7 +52,7 @@ class RpcSource:
         """What is asked for at once now."""
 
     def check_chain(self) -> None:
-        seen = quantity(self._rpc.one("eth_chainId"))
+        seen = quantity(self._ask([("eth_chainId", [])])[0])
         if seen != self._chain_id:
             raise InvalidSettings(
                 f"the node is on chain {seen}, the settings say {self._chain_id} (BONAFIDES_INGEST_CHAIN_ID): "
@@ -60,7 +60,7 @@ class RpcSource:
             )
 
     def finalized(self) -> int:
-        answer = self._rpc.one("eth_getBlockByNumber", "finalized", False)
+        answer = self._ask([("eth_getBlockByNumber", ["finalized", False])])[0]
         if answer is None:
             raise Unavailable("the node knows no finalized block: it is still syncing, or its chain has no finality")
         return quantity(member(answer, "number"))
@@ -107,8 +107,12 @@ class RpcSource:
             last, step = asked.first - 1, step * 2  # one quiet feed is cheap to ask for: look back in growing steps
         return None
 
+    def _ask(self, calls: Sequence[Call]) -> list[Json]:
+        with refusals_told_apart():
+            return self._rpc.batch(calls)
+
     def _logs(self, asked: BlockRange, addresses: frozenset[Address], topic0: Digest | None = None) -> list[_FoundLog]:
-        criteria: dict[str, JsonValue] = {
+        criteria: dict[str, Json] = {
             "fromBlock": hex(asked.first),
             "toBlock": hex(asked.last),
             "address": [address_text(address) for address in sorted(addresses)],
@@ -116,7 +120,7 @@ class RpcSource:
         if topic0 is not None:
             criteria["topics"] = ["0x" + topic0.hex()]
         # In one batch with the head: a node behind a balancer that lags would answer [] for blocks it does not have.
-        head, answer = self._rpc.batch([("eth_blockNumber", []), ("eth_getLogs", [criteria])])
+        head, answer = self._ask([("eth_blockNumber", []), ("eth_getLogs", [criteria])])
         if quantity(head) < asked.last:
             raise NodeLied(f"the node's head is below block {asked.last}, which it called finalized")
         found = [_read_log(entry) for entry in items(answer)]
@@ -133,14 +137,14 @@ class RpcSource:
         ordered = sorted(numbers)
         calls: list[Call] = [("eth_getBlockByNumber", [hex(number), False]) for number in ordered]
         headers = {}
-        for number, answer in zip(ordered, self._rpc.batch(calls), strict=True):
+        for number, answer in zip(ordered, self._ask(calls), strict=True):
             header = self._read_header(answer)
             if header.ref.number != number:
                 raise NodeLied(f"the node sent another block than {number}")
             headers[number] = header
         return headers
 
-    def _read_header(self, answer: JsonValue) -> _Header:
+    def _read_header(self, answer: Json) -> _Header:
         if answer is None:
             raise NodeLied("the node does not have a block below its finalized one")
         ref = BlockRef(
@@ -162,7 +166,7 @@ class RpcSource:
             if number not in heard and any(bloom_may_hold(headers[number].bloom, address) for address in addresses)
         ]
         calls: list[Call] = [("eth_getBlockReceipts", [hex(number)]) for number in unsure]
-        for number, receipts in zip(unsure, self._rpc.batch(calls), strict=True):
+        for number, receipts in zip(unsure, self._ask(calls), strict=True):
             logs = [entry for receipt in items(receipts) for entry in items(member(receipt, "logs"))]
             if any(octets(member(entry, "address"), 20) in addresses for entry in logs):
                 raise NodeLied(f"the node left out logs of block {number} that stand in its receipts")
@@ -189,7 +193,7 @@ def _place(found: Sequence[_FoundLog], headers: dict[int, _Header]) -> tuple[Log
     return tuple(logs)
 
 
-def _read_log(entry: JsonValue) -> _FoundLog:
+def _read_log(entry: Json) -> _FoundLog:
     if isinstance(entry, dict) and entry.get("removed") is True:
         raise NodeLied("the node sent a log that it calls removed, below finalized")
     topics = tuple(Digest(octets(topic, 32)) for topic in items(member(entry, "topics")))
