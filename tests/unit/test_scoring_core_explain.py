@@ -7,7 +7,6 @@ from bonafides.types import AdverseReason
 from bonafides_scoring.explain import base_points_of, explain, largest_remainder
 from bonafides_scoring.features.schema import FAMILIES, FEATURES, REASON_OF_FAMILY, Family
 from bonafides_scoring.prediction import Prediction, family_sums
-from bonafides_scoring.reason_texts import reason_text
 from bonafides_scoring.scorecard import ScorecardScale, points_of_contribution
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,12 +88,3 @@ def test_family_sums__one_share_per_feature__lands_in_its_family() -> None:
     sums = dict(zip(FAMILIES, family_sums([1.0] * len(FEATURES)), strict=True))
 
     assert sums == {family: float(sum(spec.family is family for spec in FEATURES)) for family in Family}
-
-
-@pytest.mark.parametrize("reason", list(AdverseReason))
-def test_reason_text__every_reason__says_the_wallets_own_values(reason: AdverseReason) -> None:
-    worst, best = reason_text(reason, WORST), reason_text(reason, BEST)
-
-    assert worst.endswith(".")
-    assert any(character.isdigit() for character in worst) or "today" in worst or "never" in worst
-    assert worst != best
