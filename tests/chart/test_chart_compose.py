@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from bonafides.database import ROLES
+from bonafides.types import Json
 
 from tests.support.ops_compose import (
     JOBS,
@@ -20,7 +21,7 @@ from tests.support.ops_compose import (
     services,
 )
 from tests.support.ops_env_example import PATH as ENV_EXAMPLE
-from tests.support.ops_helm import REPOSITORY, Json, mapping, sequence
+from tests.support.ops_helm import REPOSITORY, mapping, sequence
 
 pytestmark = pytest.mark.chart
 

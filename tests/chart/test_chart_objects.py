@@ -4,8 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from bonafides.types import Json
 
-from tests.support.ops_helm import CHART, CI_VALUES, Json, Rendered, mapping, objects, of_kind, pods, sequence, template
+from tests.support.ops_helm import CHART, CI_VALUES, Rendered, mapping, objects, of_kind, pods, sequence, template
 
 pytestmark = pytest.mark.chart
 

@@ -10,8 +10,8 @@ from bonafides_lab.demo.lender import Lender, attempts
 from bonafides_lab.demo.lender_environment import checkout_root, ensure_lender_environment
 from bonafides_lab.demo.results import Row
 from bonafides_lab.demo.story import fetch_document
-from bonafides_lab.market.json_rpc import JsonRpc
 from bonafides_lab.market.truth import TrueBalance, read_account_data, read_balances
+from bonafides_lab.stack.anvil_rpc import AnvilRpc
 from bonafides_lab.system.processes import Service
 from bonafides_scoring.api.schemas import ExplainedAnswer, ScoredAnswer, UnscorableAnswer
 
@@ -39,7 +39,7 @@ def test_market__a_year_on_real_aave__is_large_and_varied_enough(story: Story) -
 def test_ledger__every_wallet_and_reserve__equals_the_chain(story: Story) -> None:
     as_of = scored(story)[0][1].as_of[0]
     wallets = [wallet.address for wallet in story.world.market.wallets if wallet.kind != "treasury"]
-    rpc = JsonRpc(story.world.stack.rpc_url)
+    rpc = AnvilRpc(story.world.stack.rpc_url)
 
     ours = ledger_balances(story.database, wallets, as_of.number)
     theirs = read_balances(rpc, story.world.market.deployment, wallets, as_of.number)
@@ -70,7 +70,7 @@ def test_scores__whoever_has_or_had_debt__has_a_score_and_nobody_else(story: Sto
 def test_scores__of_the_kinds_of_borrowers__say_what_the_chain_says(story: Story) -> None:
     wallets = [row.wallet.address for row, _ in scored(story)]
     block = scored(story)[0][1].as_of[0].number
-    rpc = JsonRpc(story.world.stack.rpc_url)
+    rpc = AnvilRpc(story.world.stack.rpc_url)
     accounts = read_account_data(rpc, story.world.market.deployment, wallets, block)
 
     for account, (row, answer) in zip(accounts, scored(story), strict=True):

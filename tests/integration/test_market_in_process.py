@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from bonafides.errors import InvalidInput, MissingTool
+from bonafides.json_rpc import octets
 from bonafides.types import Address, ChainId, Protocol
 from bonafides_ingest.deployments import load_registry
 from bonafides_lab.market.actions import ALL, Action, Verb
@@ -18,7 +19,6 @@ from bonafides_lab.market.artifacts import Artifacts
 from bonafides_lab.market.calldata import words
 from bonafides_lab.market.chain import Chain
 from bonafides_lab.market.deployment import deploy_market
-from bonafides_lab.market.json_rpc import octets
 from bonafides_lab.market.people import mixed_borrowers
 from bonafides_lab.market.positions import Book, read_quotes
 from bonafides_lab.market.prices import price_path
@@ -238,7 +238,7 @@ def test_market__on_anvil_and_in_process__emits_the_same_logs() -> None:
     play_ten_people(PyrevmChain(ChainId(31337), seed=2, sink=sink), artifacts)
     with anvil_from(START - DAY_S) as url, anvil_under_control(url) as anvil:
         play_ten_people(anvil, artifacts)
-        seen = anvil.rpc.one("eth_getLogs", {"fromBlock": "0x0"})
+        seen = anvil.rpc.call("eth_getLogs", {"fromBlock": "0x0"})
 
     ours = [
         (block.number, place, "0x" + log.address.hex(), tuple("0x" + topic.hex() for topic in log.topics), log.data)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 from bonafides.errors import InvalidInput, Unavailable
+from bonafides.json_rpc import member, quantity
 from bonafides.types import address_text
 from bonafides_lab.market.actions import Verb
 from bonafides_lab.market.habits import Kind
-from bonafides_lab.market.json_rpc import JsonRpc, field, quantity
 from bonafides_lab.market.play import PlayedMarket, genesis_timestamp, play
 from bonafides_lab.market.truth import TrueBalance, read_account_data, read_balances
 from bonafides_lab.market.wallets import private_key
+from bonafides_lab.stack.anvil_rpc import AnvilRpc
 
 from tests.support.market_chains import aave_artifacts_or_skip, anvil_from
 
@@ -22,13 +23,14 @@ pytestmark = pytest.mark.integration
 @dataclass(frozen=True)
 class Played:
     market: PlayedMarket
-    rpc: JsonRpc
+    url: str
+    rpc: AnvilRpc
     end_timestamp: int
     progress: list[tuple[int, int]]
 
     def balances(self) -> list[TrueBalance]:
         wallets = [wallet.address for wallet in self.market.wallets]
-        return read_balances(self.rpc, self.market.deployment, wallets, quantity(self.rpc.one("eth_blockNumber")))
+        return read_balances(self.rpc, self.market.deployment, wallets, quantity(self.rpc.call("eth_blockNumber")))
 
     def debt_of(self, kind: Kind) -> int:
         addresses = {wallet.address for wallet in self.market.of_kind(kind)}
@@ -42,8 +44,8 @@ def played() -> Iterator[Played]:
     steps: list[tuple[int, int]] = []
     with anvil_from(genesis_timestamp(end)) as url:
         market = play(url, artifacts, end_timestamp=end, progress=lambda done, of: steps.append((done, of)))
-        rpc = JsonRpc(url)
-        yield Played(market, rpc, end, steps)
+        rpc = AnvilRpc(url)
+        yield Played(market, url, rpc, end, steps)
         rpc.close()
 
 
@@ -71,16 +73,16 @@ def test_play__progress__counts_every_day_to_the_end(played: Played) -> None:
 
 
 def test_play__last_block__is_exactly_at_the_end(played: Played) -> None:
-    block = played.rpc.one("eth_getBlockByNumber", "latest", False)
+    block = played.rpc.call("eth_getBlockByNumber", "latest", False)
 
-    assert quantity(field(block, "timestamp")) == played.end_timestamp
+    assert quantity(member(block, "timestamp")) == played.end_timestamp
 
 
 def test_play__liquidations__are_in_the_logs_of_the_pool(played: Played) -> None:
     liquidation_call = "0xe413a321e8681d831f4dbccbca790d2952b56f977908e45be37335533e005286"
     pool = address_text(played.market.deployment.pool)
 
-    logs = played.rpc.one("eth_getLogs", {"fromBlock": "0x0", "address": pool, "topics": [liquidation_call]})
+    logs = played.rpc.call("eth_getLogs", {"fromBlock": "0x0", "address": pool, "topics": [liquidation_call]})
 
     assert isinstance(logs, list)
     assert len(logs) == played.market.liquidations
@@ -97,7 +99,7 @@ def test_play__lender__has_supply_and_never_had_debt(played: Played) -> None:
     lender_topic = "0x" + lender.rjust(32, b"\0").hex()
     borrow = "0xb3d084820fb1a9decffb176436bd02558d15fac9b0ddfed8c465bc7359d7dce0"
 
-    logs = played.rpc.one("eth_getLogs", {"fromBlock": "0x0", "topics": [borrow, None, lender_topic]})
+    logs = played.rpc.call("eth_getLogs", {"fromBlock": "0x0", "topics": [borrow, None, lender_topic]})
 
     assert logs == []
     assert sum(balance.supply for balance in played.balances() if balance.wallet == lender) > 0
@@ -105,7 +107,7 @@ def test_play__lender__has_supply_and_never_had_debt(played: Played) -> None:
 
 def test_read_account_data__indebted_wallet__agrees_with_its_balances(played: Played) -> None:
     wallet = played.market.of_kind(Kind.CAREFUL)[0].address
-    block = quantity(played.rpc.one("eth_blockNumber"))
+    block = quantity(played.rpc.call("eth_blockNumber"))
 
     account = read_account_data(played.rpc, played.market.deployment, [wallet], block)[0]
 
@@ -125,18 +127,16 @@ def test_private_key__of_a_borrower__signs_as_its_address(played: Played) -> Non
 
 
 def test_play__afterwards__anvil_mines_by_itself_and_checks_signatures(played: Played) -> None:
-    assert played.rpc.one("anvil_getAutomine") is True
+    assert played.rpc.call("anvil_getAutomine") is True
     wallet = address_text(played.market.wallets[0].address)
 
     with pytest.raises(InvalidInput, match=r"eth_sendTransaction"):
-        played.rpc.one("eth_sendTransaction", {"from": wallet, "to": wallet})
+        played.rpc.call("eth_sendTransaction", {"from": wallet, "to": wallet})
 
 
 def test_play__chain_already_past_the_start__is_refused_with_the_timestamp_to_use(played: Played) -> None:
-    url = f"http://127.0.0.1:{played.rpc.port}"
-
     with pytest.raises(InvalidInput, match=r"start anvil with --timestamp \d+"):
-        play(url, aave_artifacts_or_skip(), end_timestamp=played.end_timestamp)
+        play(played.url, aave_artifacts_or_skip(), end_timestamp=played.end_timestamp)
 
 
 def test_play__nobody_listens__says_so() -> None:

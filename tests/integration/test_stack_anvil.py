@@ -98,10 +98,10 @@ def test_keeps_state__stop_and_start__finds_the_chain_again(tmp_path: Path) -> N
 
 
 def test_rpc__node_refuses__is_invalid_input(fresh_anvil: LocalAnvil) -> None:
-    with pytest.raises(InvalidInput, match="no_such_method"):
+    with pytest.raises(InvalidInput, match=r"refused no_such_method.*Method not found"):
         fresh_anvil.rpc.call("no_such_method")
 
 
 def test_rpc__nobody_answers__is_unavailable() -> None:
-    with pytest.raises(Unavailable, match="did not answer eth_chainId"):
+    with pytest.raises(Unavailable, match="does not answer eth_chainId"):
         AnvilRpc(f"http://127.0.0.1:{free_port()}").chain_id()

@@ -9,9 +9,9 @@ from pathlib import Path
 from bonafides.hashing import keccak
 from bonafides.types import Address, EventType, address_text
 from bonafides_lab.market.anvil_chain import calls_at
-from bonafides_lab.market.json_rpc import JsonRpc
 from bonafides_lab.market.play import PlayedMarket, genesis_timestamp, play
 from bonafides_lab.stack.anvil import AnvilOptions, LocalAnvil
+from bonafides_lab.stack.anvil_rpc import AnvilRpc
 
 from tests.support.market_chains import aave_artifacts_or_skip
 
@@ -47,7 +47,7 @@ class LiveMarket:
                 ):
                     keys.append((wallet, reserve.token, entry))
                     requests.append((token, SCALED_BALANCE_OF + bytes(12) + wallet))
-        rpc = JsonRpc(self.url)
+        rpc = AnvilRpc(self.url)
         answers = calls_at(rpc, requests, hex(block))
         rpc.close()
         return {key: int.from_bytes(a) for key, a in zip(keys, answers, strict=True) if any(a)}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bonafides.errors import MissingTool, Unavailable
 from bonafides_lab.market.artifacts import Artifacts
-from bonafides_lab.market.json_rpc import JsonRpc
+from bonafides_lab.stack.anvil_rpc import AnvilRpc
 from bonafides_lab.stack.node_tools import NODE_MODULES, aave_artifacts_folder, anvil_program
 
 READY_TIMEOUT_S = 20
@@ -56,9 +56,9 @@ def anvil_from(genesis_timestamp: int) -> Iterator[str]:
 def _wait_until_ready(url: str) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
-        rpc = JsonRpc(url)
+        rpc = AnvilRpc(url)
         try:
-            rpc.one("eth_chainId")
+            rpc.call("eth_chainId")
         except Unavailable:
             if time.monotonic() > deadline:
                 raise

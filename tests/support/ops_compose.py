@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+from bonafides.types import Json
 
-from tests.support.ops_helm import REPOSITORY, Json, mapping, sequence
+from tests.support.ops_helm import REPOSITORY, mapping, sequence
 
 COMPOSE_FILE = REPOSITORY / "docker-compose.yml"
 PROCESSES = ("ingest", "scoring-worker", "scoring-api", "issuer", "publisher", "attestation-api")

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from bonafides.types import Json
 
 REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "helm" / "bonafides"
@@ -29,8 +30,6 @@ KUBERNETES_VERSIONS = ("1.31.0", "1.34.0", "1.37.0")
 
 HELM_SHA256 = "b66cb19f2b31f9d427632ea6c4b4a1ff89b74ecaeaee323cd166da41a7af53bd"
 """helm v4.3.1 for Linux on x86-64, as version 2.0.0 of the package carries it."""
-
-type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 
 
 def helm_binary() -> Path:

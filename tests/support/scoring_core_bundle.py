@@ -4,12 +4,10 @@ import json
 from collections.abc import Sequence
 
 from bonafides.events import LendingEvent, MarketPoint
-from bonafides.types import BlockRef
+from bonafides.types import BlockRef, Json
 from bonafides_scoring.market import points_used
 from bonafides_scoring.receipt import encode_receipt
 from bonafides_scoring.scorer import Scored, ScoreRequest
-
-type Json = str | int | bool | list["Json"] | dict[str, "Json"] | None
 
 
 def bundle_json(request: ScoreRequest, result: Scored, events: Sequence[LendingEvent]) -> dict[str, Json]:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from bonafides.errors import InvalidInput
-from bonafides.types import DEVELOPMENT_CHAINS, Address, ChainId, address_text
+from bonafides.errors import InvalidInput, Unavailable
+from bonafides.json_rpc import Call, JsonRpc, items, member, octets, quantity
+from bonafides.types import DEVELOPMENT_CHAINS, Address, ChainId, Json, address_text
 
 from bonafides_lab.market.calldata import create_address
 from bonafides_lab.market.chain import ClosedBlock
-from bonafides_lab.market.json_rpc import JsonRpc, JsonValue, field, octets, quantity
+from bonafides_lab.stack.anvil_rpc import AnvilRpc
 
 ETHER_FOR_GAS = 100 * 10**18
 GAS_PER_TRANSACTION = 1_500_000
@@ -25,10 +26,10 @@ class AnvilChain:
     Use `anvil_under_control`, which hands anvil back in the end with automatic mining.
     """
 
-    def __init__(self, rpc: JsonRpc, chain_id: ChainId) -> None:
+    def __init__(self, rpc: AnvilRpc, chain_id: ChainId) -> None:
         self._rpc = rpc
         self._chain_id = chain_id
-        self._pending: list[tuple[str, Sequence[JsonValue]]] = []
+        self._pending: list[Call] = []
         self._nonces: dict[Address, int] = {}
         self._timestamp = 0
         self._funded: set[Address] = set()
@@ -38,13 +39,13 @@ class AnvilChain:
         return self._chain_id
 
     @property
-    def rpc(self) -> JsonRpc:
+    def rpc(self) -> AnvilRpc:
         """The connection, for what only a node can answer."""
         return self._rpc
 
     def latest_timestamp(self) -> int:
         """Unix seconds of the newest block."""
-        return quantity(field(self._rpc.one("eth_getBlockByNumber", "latest", False), "timestamp"))
+        return quantity(member(self._rpc.call("eth_getBlockByNumber", "latest", False), "timestamp"))
 
     def fund(self, wallets: Sequence[Address]) -> None:
         new = [wallet for wallet in dict.fromkeys(wallets) if wallet not in self._funded]
@@ -70,7 +71,7 @@ class AnvilChain:
     def _queue(self, sender: Address, to: Address | None, payload: bytes, gas: int) -> int:
         nonce = self._nonces[sender]
         self._nonces[sender] = nonce + 1
-        transaction: dict[str, JsonValue] = {
+        transaction: dict[str, Json] = {
             "from": address_text(sender),
             "data": "0x" + payload.hex(),
             "gas": hex(gas),
@@ -85,14 +86,14 @@ class AnvilChain:
     def close_block(self) -> ClosedBlock:
         hashes = self._rpc.batch(self._pending)
         self._pending = []
-        self._rpc.one("evm_setNextBlockTimestamp", self._timestamp)
-        self._rpc.one("evm_mine")
-        block = self._rpc.one("eth_getBlockByNumber", "latest", False)
-        number, timestamp = quantity(field(block, "number")), quantity(field(block, "timestamp"))
-        receipts = self._rpc.one("eth_getBlockReceipts", hex(number))
+        self._rpc.call("evm_setNextBlockTimestamp", self._timestamp)
+        self._rpc.call("evm_mine")
+        block = self._rpc.call("eth_getBlockByNumber", "latest", False)
+        number, timestamp = quantity(member(block, "number")), quantity(member(block, "timestamp"))
+        receipts = self._rpc.call("eth_getBlockReceipts", hex(number))
         statuses = {
-            octets(field(receipt, "transactionHash")): quantity(field(receipt, "status")) == 1
-            for receipt in (receipts if isinstance(receipts, list) else [])
+            octets(member(receipt, "transactionHash")): quantity(member(receipt, "status")) == 1
+            for receipt in items(receipts)
         }
         # One left in the pool (never seen) counts as failed: the caller's next nonce would not fit either.
         return ClosedBlock(number, timestamp, tuple(statuses.get(octets(sent), False) for sent in hashes))
@@ -117,23 +118,26 @@ def anvil_under_control(url: str) -> Iterator[AnvilChain]:
         InvalidInput: the node is no anvil, or its chain is no development chain.
         Unavailable: nobody answers at `url`.
     """
-    rpc = JsonRpc(url)
+    rpc = AnvilRpc(url)
     try:
-        version = str(rpc.one("web3_clientVersion"))
-        chain_id = ChainId(quantity(rpc.one("eth_chainId")))
+        try:
+            version = str(rpc.call("web3_clientVersion"))
+        except Unavailable as exc:
+            raise Unavailable(f"the market plays on anvil, and none is there: {exc}; is it running?") from exc
+        chain_id = ChainId(quantity(rpc.call("eth_chainId")))
         if not version.startswith("anvil") or chain_id not in DEVELOPMENT_CHAINS:
             raise InvalidInput(
                 f"the market plays on anvil with a development chain id; saw {version.split('/')[0]}, chain {chain_id}"
             )
-        block_gas = field(rpc.one("eth_getBlockByNumber", "latest", False), "gasLimit")
-        rpc.one("evm_setAutomine", False)
-        rpc.one("anvil_autoImpersonateAccount", True)
-        rpc.one("evm_setBlockGasLimit", hex(BLOCK_GAS_WHILE_PLAYING))
+        block_gas = member(rpc.call("eth_getBlockByNumber", "latest", False), "gasLimit")
+        rpc.call("evm_setAutomine", False)
+        rpc.call("anvil_autoImpersonateAccount", True)
+        rpc.call("evm_setBlockGasLimit", hex(BLOCK_GAS_WHILE_PLAYING))
         try:
             yield AnvilChain(rpc, chain_id)
         finally:
-            rpc.one("evm_setBlockGasLimit", block_gas)
-            rpc.one("anvil_autoImpersonateAccount", False)
-            rpc.one("evm_setAutomine", True)
+            rpc.call("evm_setBlockGasLimit", block_gas)
+            rpc.call("anvil_autoImpersonateAccount", False)
+            rpc.call("evm_setAutomine", True)
     finally:
         rpc.close()

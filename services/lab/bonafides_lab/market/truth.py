@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bonafides.json_rpc import JsonRpc
 from bonafides.types import Address
 
 from bonafides_lab.market import methods
 from bonafides_lab.market.anvil_chain import calls_at
 from bonafides_lab.market.calldata import words
 from bonafides_lab.market.deployment import Deployment
-from bonafides_lab.market.json_rpc import JsonRpc
 
 
 @dataclass(frozen=True, slots=True)
