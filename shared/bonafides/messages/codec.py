@@ -109,4 +109,3 @@ def _writers() -> dict[bytes, _Written]:
         name = cast("dict[str, str]", source)["name"]
         known[_fingerprint(source)] = _Written(name, fastavro.parse_schema(source))
     return known
-
