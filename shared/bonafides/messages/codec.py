@@ -1,8 +1,8 @@
 """Messages to bytes and back: Avro single-object encoding (magic, 8-byte fingerprint, body).
 
 The schemas stand in `schemas/`, one file a message; inside `.v1` they only grow. A message written under an older
-schema is read through it (`schemas/history/`). Golden bytes: `tests/vectors/messages.json`. The bytes are checked twice:
-by Avro for form, and by `records.py` for meaning; what fails either is an `InvalidMessage` and loses nothing.
+schema is read through it (`schemas/history/`). Golden bytes: `tests/vectors/messages.json`. Bytes are checked twice, by
+Avro for form and by `records.py` for meaning; what fails either is an `InvalidMessage` and loses nothing.
 """
 
 import io
