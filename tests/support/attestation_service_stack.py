@@ -14,6 +14,7 @@ from pathlib import Path
 from bonafides import database
 from bonafides.bus import TopicPartition
 from bonafides.hashing import keccak
+from bonafides.json_rpc import JsonRpc
 from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusProducer, KafkaConnection
 from bonafides.messages import AttestationChanged, Message, ScoreIssued, decode, encode
 from bonafides.topics import ATTESTATION_STATUS, SCORES_ISSUED, TOPICS, dead_letter_topic, partition_of
@@ -37,7 +38,6 @@ from bonafides_attestation.keys import new_keystore
 from bonafides_attestation.publication import Patience
 from bonafides_attestation.publisher import FeeRules, Publisher
 from bonafides_attestation.registry import ROOT_PUBLISHED, Registry
-from bonafides_attestation.rpc import JsonRpc
 from bonafides_lab.processes import Process
 from bonafides_lab.stack.anvil import LocalAnvil
 from kafka import KafkaConsumer

@@ -3,11 +3,11 @@
 import pytest
 from bonafides.errors import InvalidSettings, Unavailable
 from bonafides.hashing import keccak
+from bonafides.json_rpc import JsonRpc, NodeRefused
 from bonafides.types import Digest, Json
 from bonafides.verify.typed_data import domain_separator
 from bonafides_attestation.chain import Chain, Reverted, SendOutcome
 from bonafides_attestation.registry import Registry, error_name
-from bonafides_attestation.rpc import JsonRpc, NodeRefusal
 
 from tests.support.attestation_service_samples import DOMAIN, SIGNER
 
@@ -19,13 +19,13 @@ HASH = Digest(keccak(b"something"))
 class _Node(JsonRpc):
     """Answers each method with what it was given; an error is raised."""
 
-    def __init__(self, **answers: Json | NodeRefusal) -> None:
+    def __init__(self, **answers: Json | NodeRefused) -> None:
         super().__init__("http://127.0.0.1:1", 1)
         self.answers = answers
 
     def call(self, method: str, *params: Json) -> Json:
         answer = self.answers[method]
-        if isinstance(answer, NodeRefusal):
+        if isinstance(answer, NodeRefused):
             raise answer
         return answer
 
@@ -62,23 +62,27 @@ def test_receipt__reverted_transaction__did_not_succeed() -> None:
     ],
 )
 def test_send_raw__words_of_the_node__name_the_outcome(message: str, expected: SendOutcome) -> None:
-    assert Chain(_Node(eth_sendRawTransaction=NodeRefusal(message, b""))).send_raw(b"raw")[0] is expected
+    assert (
+        Chain(_Node(eth_sendRawTransaction=NodeRefused("eth_sendRawTransaction", -32000, message))).send_raw(b"raw")[0]
+        is expected
+    )
 
 
 def test_call__refusals__are_the_contracts_only_when_it_reverted() -> None:
-    paused = NodeRefusal("execution reverted", keccak(b"RegistryPaused()")[:4])
+    paused = NodeRefused("eth_call", 3, "execution reverted", keccak(b"RegistryPaused()")[:4])
 
     with pytest.raises(Reverted) as caught:
         Chain(_Node(eth_call=paused)).call(DOMAIN.registry, b"")
     assert error_name(caught.value) == "RegistryPaused"
     with pytest.raises(Unavailable):
-        Chain(_Node(eth_call=NodeRefusal("header not found", b""))).call(DOMAIN.registry, b"")
+        Chain(_Node(eth_call=NodeRefused("eth_call", -32000, "header not found"))).call(DOMAIN.registry, b"")
 
 
 def test_check_deployment__other_chain_or_other_contract__is_refused() -> None:
     right = "0x" + domain_separator(DOMAIN).hex()
-    refused: list[tuple[str, Json | NodeRefusal]] = [
-        ("0x1", right), ("0x7a69", "0x"), ("0x7a69", "0x" + bytes(32).hex()), ("0x7a69", NodeRefusal("reverted", b""))
+    reverted = NodeRefused("eth_call", 3, "reverted")
+    refused: list[tuple[str, Json | NodeRefused]] = [
+        ("0x1", right), ("0x7a69", "0x"), ("0x7a69", "0x" + bytes(32).hex()), ("0x7a69", reverted)
     ]  # fmt: skip
 
     for chain_id, answer in refused:
@@ -97,11 +101,3 @@ def test_registry__contract_is_gone__is_unavailable() -> None:
 
 def test_key_record__never_added__is_none() -> None:
     assert Registry(Chain(_Node(eth_call="0x" + bytes(96).hex())), DOMAIN).key_record(SIGNER.address) is None
-
-
-@pytest.mark.parametrize("url", ["ftp://node", "node:8545", "http:///path?key=secret"])
-def test_json_rpc__no_node_url__is_refused_without_repeating_it(url: str) -> None:
-    with pytest.raises(InvalidSettings) as caught:
-        JsonRpc(url, 1)
-
-    assert url not in str(caught.value)

@@ -88,9 +88,17 @@ def test_read_rpc_url__a_file_is_named__goes_before_the_variable(tmp_path: Path)
     settings = AttestationSettings.load(GIVEN | {"BONAFIDES_ATTESTATION_RPC_URL_FILE": str(file)})
 
     assert settings.read_rpc_url() == "https://user:secret@node.example/"
-    file.write_text("ftp://node.example")
-    with pytest.raises(InvalidSettings, match="http"):
+
+
+@pytest.mark.parametrize("url", ["ftp://node", "node:8545", "http:///path?key=secret"])
+def test_read_rpc_url__no_url_of_a_node__is_refused_without_repeating_it(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text(url)
+    settings = AttestationSettings.load(GIVEN | {"BONAFIDES_ATTESTATION_RPC_URL_FILE": str(file)})
+
+    with pytest.raises(InvalidSettings, match="BONAFIDES_ATTESTATION_RPC_URL") as caught:
         settings.read_rpc_url()
+    assert url not in str(caught.value)
 
 
 def test_new_keystore__a_new_file__opens_with_its_password_alone_and_is_never_overwritten(tmp_path: Path) -> None:

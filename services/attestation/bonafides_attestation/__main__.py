@@ -10,6 +10,7 @@ from bonafides import crashpoints, database
 from bonafides.clock import SystemClock
 from bonafides.consumer import OffsetConsumer
 from bonafides.errors import InvalidSettings, Unavailable
+from bonafides.json_rpc import JsonRpc
 from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusConsumer, KafkaBusProducer, KafkaConnection
 from bonafides.observability import ProbeServer, configure_logging
 from bonafides.outbox import Outbox
@@ -29,7 +30,6 @@ from bonafides_attestation.publication import Patience
 from bonafides_attestation.publisher import FeeRules, Publisher
 from bonafides_attestation.registry import Registry
 from bonafides_attestation.results import ResultHandler
-from bonafides_attestation.rpc import JsonRpc
 from bonafides_attestation.settings import GWEI, AttestationSettings
 from bonafides_attestation.signer import Attester, KeySigner
 from bonafides_attestation.tables import consumer_offset, outbox

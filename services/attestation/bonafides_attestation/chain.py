@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bonafides.errors import Unavailable
-from bonafides.types import Address, ChainId, Digest, address_text
-from bonafides.verify.strict_json import Json
+from bonafides.json_rpc import JsonRpc, NodeLied, NodeRefused, items, member, octets, quantity
+from bonafides.types import Address, ChainId, Digest, Json, address_text
 
 from bonafides_attestation.publication import Receipt
-from bonafides_attestation.rpc import JsonRpc, NodeRefusal
 
 
 class Reverted(Exception):
@@ -64,32 +63,33 @@ class Chain:
         block = self._block("latest")
         if block is None:
             raise Unavailable("the node has no newest block")
-        return Head(block.int("number"), block.int("timestamp"), block.int("baseFeePerGas", "0x0"))
+        base_fee = block.get("baseFeePerGas", "0x0")  # none before London
+        return Head(quantity(member(block, "number")), quantity(member(block, "timestamp")), quantity(base_fee))
 
     def finalized_number(self, depth: int | None) -> int:
         """Number of the newest final block: by the node's tag, or the head less `depth`. -1 when there is none."""
         if depth is not None:
             return self.head().number - depth
         block = self._block("finalized")
-        return -1 if block is None else block.int("number")
+        return -1 if block is None else quantity(member(block, "number"))
 
     def block_hash(self, number: int) -> Digest | None:
         """Hash of the canonical block of this number; None when there is none."""
         block = self._block(hex(number))
-        return None if block is None else block.digest("hash")
+        return None if block is None else _digest(block, "hash")
 
     def block_time(self, number: int) -> int:
         """Unix seconds of the canonical block of this number."""
         block = self._block(hex(number))
         if block is None:
             raise Unavailable(f"the node has no block {number} (yet, or any more)")
-        return block.int("timestamp")
+        return quantity(member(block, "timestamp"))
 
     def suggested_tip_wei(self) -> int:
         """The node's idea of a tip; 0 when it has none."""
         try:
-            return _int(self._rpc.call("eth_maxPriorityFeePerGas"))
-        except NodeRefusal:
+            return quantity(self._rpc.call("eth_maxPriorityFeePerGas"))
+        except NodeRefused:
             return 0
 
     def transaction_count(self, account: Address) -> int:
@@ -105,8 +105,8 @@ class Chain:
         found = self._ask("eth_getTransactionReceipt", "0x" + tx_hash.hex())
         if found is None:
             return None
-        answer = _Answer(found)
-        return Receipt(tx_hash, answer.int("blockNumber"), answer.digest("blockHash"), answer.int("status") == 1)
+        number, succeeded = quantity(member(found, "blockNumber")), quantity(member(found, "status")) == 1
+        return Receipt(tx_hash, number, _digest(found, "blockHash"), succeeded)
 
     def logs(self, address: Address, topics: list[bytes], from_block: int) -> list[Log]:
         """Log entries of one contract, from a block to the head, whose first topics are these."""
@@ -116,75 +116,58 @@ class Chain:
             "fromBlock": hex(from_block),
             "toBlock": "latest",
         }
-        found = self._ask("eth_getLogs", question)
-        if not isinstance(found, list):
-            raise Unavailable("the node's answer to eth_getLogs is no list")
-        return [_Answer(entry).log() for entry in found]
+        return [_read_log(entry) for entry in items(self._ask("eth_getLogs", question))]
 
     def call(self, to: Address, call_data: bytes, sender: Address | None = None) -> bytes:
         """What a contract answers at the newest block. Raises Reverted."""
         try:
-            return _bytes(self._rpc.call("eth_call", _transaction(to, call_data, sender), "latest"))
-        except NodeRefusal as exc:
+            return octets(self._rpc.call("eth_call", _transaction(to, call_data, sender), "latest"))
+        except NodeRefused as exc:
             raise _reverted(exc) from exc
 
     def estimate_gas(self, to: Address, call_data: bytes, sender: Address) -> int:
         """Gas of a transaction after the newest block, whatever waits in the pool. Raises Reverted."""
         try:
-            return _int(self._rpc.call("eth_estimateGas", _transaction(to, call_data, sender), "latest"))
-        except NodeRefusal as exc:
+            return quantity(self._rpc.call("eth_estimateGas", _transaction(to, call_data, sender), "latest"))
+        except NodeRefused as exc:
             raise _reverted(exc) from exc
 
     def send_raw(self, raw_tx: bytes) -> tuple[SendOutcome, str]:
         """Hand over a raw transaction; what the node said. Raises Unavailable, and then it may have been accepted."""
         try:
             self._rpc.call("eth_sendRawTransaction", "0x" + raw_tx.hex())
-        except NodeRefusal as exc:
-            return _send_outcome(str(exc).lower()), str(exc)
+        except NodeRefused as exc:
+            return _send_outcome(exc.message.lower()), str(exc)
         return SendOutcome.ACCEPTED, ""
 
-    def _block(self, tag: str) -> "_Answer | None":
+    def _block(self, tag: str) -> dict[str, Json] | None:
         found = self._ask("eth_getBlockByNumber", tag, False)
-        return None if found is None else _Answer(found)
+        if found is not None and not isinstance(found, dict):
+            raise NodeLied("the node sent no object where a block belongs")
+        return found
 
     def _number(self, method: str, *params: Json) -> int:
-        return _int(self._ask(method, *params))
+        return quantity(self._ask(method, *params))
 
     def _ask(self, method: str, *params: Json) -> Json:
         try:
             return self._rpc.call(method, *params)
-        except NodeRefusal as exc:
-            raise Unavailable(f"the node refused {method}: {exc}") from exc
+        except NodeRefused as exc:
+            raise Unavailable(str(exc)) from exc
 
 
-class _Answer:
-    """An object in the node's answer, read field by field."""
+def _read_log(entry: Json) -> Log:
+    return Log(
+        topics=tuple(octets(topic) for topic in items(member(entry, "topics"))),
+        payload=octets(member(entry, "data")),
+        tx_hash=_digest(entry, "transactionHash"),
+        block_number=quantity(member(entry, "blockNumber")),
+        block_hash=_digest(entry, "blockHash"),
+    )
 
-    def __init__(self, found: Json) -> None:
-        if not isinstance(found, dict):
-            raise Unavailable("the node's answer is no object")
-        self._found = found
 
-    def int(self, name: str, default: str | None = None) -> int:
-        return _int(self._found.get(name, default))
-
-    def digest(self, name: str) -> Digest:
-        raw = _bytes(self._found.get(name))
-        if len(raw) != 32:
-            raise Unavailable(f"the node's {name} has {len(raw)} bytes, expected 32")
-        return Digest(raw)
-
-    def log(self) -> Log:
-        topics = self._found.get("topics")
-        if not isinstance(topics, list):
-            raise Unavailable("the node's log entry has no topics")
-        return Log(
-            topics=tuple(_bytes(topic) for topic in topics),
-            payload=_bytes(self._found.get("data")),
-            tx_hash=self.digest("transactionHash"),
-            block_number=self.int("blockNumber"),
-            block_hash=self.digest("blockHash"),
-        )
+def _digest(found: Json, name: str) -> Digest:
+    return Digest(octets(member(found, name), 32))
 
 
 def _transaction(to: Address, call_data: bytes, sender: Address | None) -> Json:
@@ -205,22 +188,5 @@ def _send_outcome(message: str) -> SendOutcome:
     return SendOutcome.REFUSED
 
 
-def _reverted(exc: NodeRefusal) -> Reverted | Unavailable:
-    """A refusal with revert data, or one that speaks of a revert, is the contract's; any other is the node's."""
-    if exc.revert or "revert" in str(exc).lower():
-        return Reverted(exc.revert)
-    return Unavailable(f"the node refused a call: {exc}")
-
-
-def _int(value: Json) -> int:
-    try:
-        return int(str(value), 16)
-    except ValueError as exc:
-        raise Unavailable("the node's answer is no number") from exc
-
-
-def _bytes(value: Json) -> bytes:
-    try:
-        return bytes.fromhex(str(value).removeprefix("0x"))
-    except ValueError as exc:
-        raise Unavailable("the node's answer is not hexadecimal") from exc
+def _reverted(exc: NodeRefused) -> Reverted | Unavailable:
+    return Reverted(exc.revert) if exc.is_revert else Unavailable(str(exc))

@@ -84,12 +84,12 @@ def deploy_registry(
     --publisher publisher.json --node-account 0x… --admin-delay-s 0 --out deployment.json
     """
     from bonafides.errors import InvalidInput
+    from bonafides.json_rpc import JsonRpc
     from bonafides.types import parse_address
     from rich.console import Console
 
     from bonafides_attestation.deployment import KeyDeployer, NodeDeployer, deploy_registry
     from bonafides_attestation.keys import open_keystore
-    from bonafides_attestation.rpc import JsonRpc
 
     if (deployer_keystore is None) == (node_account is None):
         raise InvalidInput("name --deployer-keystore or --node-account: who pays for the deployment")

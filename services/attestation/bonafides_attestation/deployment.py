@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bonafides.errors import InvalidInput, Unavailable
-from bonafides.types import Address, ChainId, Digest, ModelClass, address_text
+from bonafides.json_rpc import JsonRpc, NodeRefused, member, octets, quantity
+from bonafides.types import Address, ChainId, Digest, Json, ModelClass, address_text
 from bonafides.verify.json_types import JsonAddress, JsonDigest, JsonInteger, JsonModel
-from bonafides.verify.strict_json import Json
 from bonafides.verify.trust import FlagName, TrustedModel, TrustFile
 from bonafides.verify.typed_data import Domain
 from eth_account import Account
@@ -16,7 +16,6 @@ from eth_account import Account
 from bonafides_attestation.abi import RegistryPowers, registry_creation_code
 from bonafides_attestation.chain import Chain
 from bonafides_attestation.registry import Registry
-from bonafides_attestation.rpc import JsonRpc, NodeRefusal
 
 DEPLOY_GAS = 4_000_000
 RECEIPT_TIMEOUT_S = 120
@@ -50,7 +49,7 @@ class Deployer(Protocol):
         """The account."""
 
     def send(self, rpc: JsonRpc, chain_id: ChainId, creation_code: bytes) -> str:
-        """Send the creation; returns the transaction hash. Raises NodeRefusal or Unavailable."""
+        """Send the creation; returns the transaction hash. Raises NodeRefused or Unavailable."""
 
 
 class KeyDeployer:
@@ -138,17 +137,17 @@ def deploy_registry(
     )
     try:
         tx_hash = deployer.send(rpc, chain_id, registry_creation_code(powers))
-    except NodeRefusal as exc:
-        raise InvalidInput(f"the node refuses the deployment: {exc}") from exc
+    except NodeRefused as exc:
+        raise InvalidInput(f"the node refuses the deployment: {exc.message}") from exc
     receipt = _wait_for_receipt(rpc, tx_hash)
-    if receipt.get("status") != "0x1":
+    if quantity(member(receipt, "status")) != 1:
         raise InvalidInput("the deployment reverted: look at the powers that were asked for")
-    registry = Address(bytes.fromhex(str(receipt["contractAddress"])[2:]))
+    registry = Address(octets(member(receipt, "contractAddress"), 20))
     Registry(chain, Domain(chain_id, registry)).check_deployment()
     return Deployment(
         chain_id=chain_id,
         registry=registry,
-        block=int(str(receipt["blockNumber"]), 16),
+        block=quantity(member(receipt, "blockNumber")),
         transaction=Digest(bytes.fromhex(tx_hash[2:])),
         admin=powers.admin,
         guardian=powers.guardian,
@@ -181,14 +180,14 @@ def trust_file(
     )
 
 
-def _wait_for_receipt(rpc: JsonRpc, tx_hash: str) -> dict[str, Json]:
+def _wait_for_receipt(rpc: JsonRpc, tx_hash: str) -> Json:
     deadline = time.monotonic() + RECEIPT_TIMEOUT_S
     while time.monotonic() < deadline:
         try:
             receipt = rpc.call("eth_getTransactionReceipt", tx_hash)
-        except NodeRefusal as exc:
-            raise Unavailable(f"the node refused a receipt: {exc}") from exc
-        if isinstance(receipt, dict):
+        except NodeRefused as exc:
+            raise Unavailable(str(exc)) from exc
+        if receipt is not None:
             return receipt
         time.sleep(0.1)
     raise Unavailable(f"no block took the deployment in {RECEIPT_TIMEOUT_S} s")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from bonafides.errors import InvalidInput, InvalidSettings
+from bonafides.json_rpc import check_node_url
 from bonafides.settings import ServiceSettings, read_secret
 from bonafides.types import DEVELOPMENT_CHAINS, Address, ChainId, Digest, ModelClass, parse_address
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -129,8 +130,10 @@ class AttestationSettings(ServiceSettings):
             url = read_secret(self.rpc_url_file, "BONAFIDES_ATTESTATION_RPC_URL_FILE")
         else:
             url = self.rpc_url.get_secret_value()
-        if not url.startswith(("http://", "https://")):
-            raise InvalidSettings("BONAFIDES_ATTESTATION_RPC_URL: expected http:// or https://")
+        try:
+            check_node_url(url)
+        except InvalidInput as exc:
+            raise InvalidSettings(f"BONAFIDES_ATTESTATION_RPC_URL: {exc}") from exc
         return url
 
 
