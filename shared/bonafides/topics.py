@@ -48,7 +48,7 @@ def murmur2(data: bytes) -> int:
     """Kafka's murmur2 as Java's default partitioner computes it; unsigned 32-bit result.
 
     Ours because clients differ: librdkafka's default partitioner is CRC32, and one wallet in two partitions is a silent
-    loss of order. Golden values in `tests/vectors/partitions.json`.
+    loss of order. The tests hold it to the values of Kafka's own.
     """
     m, mask = 0x5BD1E995, 0xFFFFFFFF
     length = len(data)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from bonafides import digests, messages
+from bonafides.database import ROLES
 from bonafides.events import (
     BlockRange,
     Boundary,
@@ -22,6 +23,7 @@ from bonafides.events import (
     sub_index,
 )
 from bonafides.hashing import sha256
+from bonafides.topics import TOPICS, partition_of
 from bonafides.types import (
     Address,
     AdverseReason,
@@ -39,6 +41,7 @@ from bonafides.types import (
     Role,
     ScoreFlag,
     UnscorableReason,
+    VerificationStatus,
 )
 
 CHAIN = ChainId(31337)
@@ -195,9 +198,41 @@ def digest_vectors() -> dict[str, str]:
     }
 
 
+def word_vectors() -> dict[str, object]:
+    """Every closed enum with its words and numbers, the topics, and the database roles: none may change in place."""
+    closed = (
+        AdverseReason,
+        AttestationStatus,
+        Band,
+        EventType,
+        Finality,
+        MarketPointKind,
+        ModelClass,
+        Protocol,
+        Role,
+        UnscorableReason,
+        VerificationStatus,
+        messages.WithdrawalKind,
+    )
+    return {
+        **{words.__name__: [member.value for member in words] for words in closed},
+        "EventType.code": {kind.value: kind.code for kind in EventType},
+        "Role.code": {role.value: role.code for role in Role},
+        "MarketPointKind.code": {kind.value: kind.code for kind in MarketPointKind},
+        "ScoreFlag": {flag.name: flag.value for flag in ScoreFlag},
+        "topics": {topic.name: [topic.partitions, topic.retention_ms] for topic in TOPICS},
+        "partitions": {wallet.hex(): partition_of(wallet, TOPICS[0]) for wallet in (WALLET, OTHER, USDC, WETH)},
+        "roles": list(ROLES),
+    }
+
+
 def write_vectors(folder: Path) -> None:
     """Write the golden files again."""
-    for name, vectors in (("messages", message_vectors()), ("digests", digest_vectors())):
+    for name, vectors in (
+        ("messages", message_vectors()),
+        ("digests", digest_vectors()),
+        ("words", word_vectors()),
+    ):
         (folder / f"{name}.json").write_text(json.dumps(vectors, indent=2) + "\n")
 
 

@@ -57,6 +57,12 @@ def test_messages__one_of_each__are_the_golden_bytes() -> None:
     assert golden == samples.message_vectors()
 
 
+def test_words__enums_topics_and_roles__are_the_golden_ones() -> None:
+    golden = json.loads((VECTORS / "words.json").read_text())
+
+    assert golden == samples.word_vectors()
+
+
 @pytest.mark.parametrize("message", samples.one_of_each_message(), ids=lambda m: type(m).__name__)
 def test_messages__written_and_read__are_equal(message: messages.Message) -> None:
     assert messages.decode(messages.encode(message)) == message
