@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Engine,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -30,8 +31,8 @@ from bonafides.topics import Topic
 
 
 def outbox_table(metadata: MetaData, schema: str) -> Table:
-    """The table of one schema."""
-    return Table(
+    """The table of one schema, with its index."""
+    table = Table(
         "outbox",
         metadata,
         Column("id", BigInteger, primary_key=True, autoincrement=True),
@@ -42,6 +43,9 @@ def outbox_table(metadata: MetaData, schema: str) -> Table:
         Column("sent_at", DateTime(timezone=True), nullable=True),
         schema=schema,
     )
+    # Sent rows stay for a while: without this every turn would read them all.
+    Index("outbox_unsent", table.c.id, postgresql_where=table.c.sent_at.is_(None))
+    return table
 
 
 def put(connection: Connection, table: Table, topic: Topic, partition: int, message: Message) -> None:

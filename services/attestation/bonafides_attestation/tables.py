@@ -268,5 +268,3 @@ leases = Table(
 
 consumer_offset = offsets_table(metadata, SCHEMA)
 outbox = outbox_table(metadata, SCHEMA)
-# Sent rows stay for a while: without this every turn would read them all.
-Index("outbox_unsent", outbox.c.id, postgresql_where=text("sent_at is null"))

@@ -127,6 +127,7 @@ CREATE TABLE scoring.outbox (
     sent_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id)
 );
+CREATE INDEX outbox_unsent ON scoring.outbox (id) WHERE sent_at IS NULL;
 CREATE TABLE scoring.partition_progress (
     partition INTEGER NOT NULL,
     chain_id BIGINT NOT NULL,
