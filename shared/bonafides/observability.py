@@ -17,7 +17,6 @@ from pathlib import Path
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from bonafides.errors import InvalidSettings
 from bonafides.types import Address
 
 
@@ -91,7 +90,7 @@ class ProbeServer:
         return int(self._server.server_address[1]) if self._server else self._address[1]
 
     def start(self) -> None:
-        """Listen and answer from now on. Raises InvalidSettings when the address cannot be listened on."""
+        """Listen and answer from now on. Raises OSError when the address cannot be listened on."""
         probe = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -106,11 +105,7 @@ class ProbeServer:
             def log_message(self, format: str, *args: object) -> None:
                 """Probes are not logged."""
 
-        try:
-            self._server = ThreadingHTTPServer(self._address, Handler)
-        except OSError as exc:
-            host, port = self._address
-            raise InvalidSettings(f"the health port {host}:{port} cannot be listened on: {exc.strerror}") from exc
+        self._server = ThreadingHTTPServer(self._address, Handler)
         threading.Thread(target=self._server.serve_forever, name="probes", daemon=True).start()
 
     def beat(self) -> None:

@@ -8,19 +8,24 @@ restart counter pages. None of them shows a stack trace to a user.
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 import structlog
 
 from bonafides.errors import BonafidesError, InvalidSettings, InvariantViolation, MissingTool, Unavailable
 
+EXIT_USAGE = 2
 EXIT_SETTINGS = 78  # EX_CONFIG of sysexits.h
 EXIT_INVARIANT = 70  # EX_SOFTWARE
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 
 log = structlog.get_logger(__name__)
+
+
+class StopAsked(Exception):
+    """Asked to stop while something was waited for: an end in good order, no error."""
 
 
 class Stop:
@@ -52,10 +57,14 @@ def backoff_delay(attempt: int) -> float:
     return float(min(FIRST_DELAY_S * 2 ** min(attempt - 1, 16), LONGEST_DELAY_S))
 
 
-def retry[T](action: Callable[[], T], stop: Stop, what: str) -> T | None:
-    """Do it until it works; None when asked to stop meanwhile. Only `Unavailable` is tried again."""
+def retry[T](action: Callable[[], T], stop: Stop, what: str, *, beat: Callable[[], None]) -> T:
+    """Do it until it works. Only `Unavailable` is tried again, and each attempt beats: who waits is not stuck.
+
+    Raises StopAsked when asked to stop meanwhile.
+    """
     attempt = 0
     while not stop.is_asked():
+        beat()
         try:
             return action()
         except Unavailable as exc:
@@ -63,7 +72,7 @@ def retry[T](action: Callable[[], T], stop: Stop, what: str) -> T | None:
             delay_s = backoff_delay(attempt)
             log.warning("waiting", what=what, reason=str(exc), attempt=attempt, delay_s=delay_s)
             stop.wait(delay_s)
-    return None
+    raise StopAsked(f"asked to stop while waiting for {what}")
 
 
 def run_loop(turn: Callable[[], bool], stop: Stop, *, idle_s: float, beat: Callable[[], None]) -> None:
@@ -86,6 +95,18 @@ def run_loop(turn: Callable[[], bool], stop: Stop, *, idle_s: float, beat: Calla
         beat()
         if not was_busy:
             stop.wait(idle_s)
+
+
+def start(module: str, processes: Mapping[str, Callable[[], None]]) -> NoReturn:
+    """`python -m <module> <name>`: run the process that the command line names; `""` is the one without a name.
+
+    Ends with 2 and a line about the usage when there is none of that name.
+    """
+    main = processes.get(" ".join(sys.argv[1:]))
+    if main is None:
+        sys.stderr.write(f"usage: python -m {module} {'|'.join(processes)}".rstrip() + "\n")
+        sys.exit(EXIT_USAGE)
+    exit_with(main)
 
 
 def exit_with(main: Callable[[], None]) -> NoReturn:

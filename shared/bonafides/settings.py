@@ -78,14 +78,24 @@ class ServiceSettings(BaseSettings):
         return (init_settings,)
 
     @classmethod
+    def variable(cls, name: str) -> str:
+        """The environment variable of a setting, for texts."""
+        return f"{cls.model_config.get('env_prefix', '')}{name}".upper()
+
+    @classmethod
+    def address_refused(cls, name: str, host: str, port: int, cause: OSError) -> InvalidSettings:
+        """What is raised when the port that this setting names cannot be listened on."""
+        return InvalidSettings(f"{cls.variable(name)}: {host}:{port} cannot be listened on: {cause.strerror or cause}")
+
+    @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Read the environment. Raises InvalidSettings naming each variable that is unknown, missing or wrong."""
         environ = os.environ if environ is None else environ
         prefix = str(cls.model_config.get("env_prefix", ""))
-        known = {f"{prefix}{name}".upper() for name in cls.model_fields}
+        known = {cls.variable(name) for name in cls.model_fields}
         if unknown := sorted(name for name in environ if name.upper().startswith(prefix) and name.upper() not in known):
             raise InvalidSettings(f"unknown setting {', '.join(unknown)}: expected one of {', '.join(sorted(known))}")
-        values = {name: environ[key] for name in cls.model_fields if (key := f"{prefix}{name}".upper()) in environ}
+        values = {name: environ[key] for name in cls.model_fields if (key := cls.variable(name)) in environ}
         try:
             return cls.model_validate(values)
         except ValidationError as exc:

@@ -90,9 +90,9 @@ def test_api__bad_requests_and_required_consent__are_problems_and_audited(stack:
 
     refused, malformed, unknown_route = http_get(f"{base}/0x{'ab' * 32}"), http_get(f"{base}/1"), http_get(base + "x")
 
-    assert (refused[0], json.loads(refused[2])["type"]) == (403, "consent-required")
+    assert (refused[0], json.loads(refused[2])["type"]) == (403, "urn:bonafides:error:ConsentMissing")
     assert refused[1]["content-type"] == "application/problem+json"
-    assert (malformed[0], json.loads(malformed[2])["type"]) == (422, "invalid-input")
+    assert (malformed[0], json.loads(malformed[2])["type"]) == (422, "urn:bonafides:error:InvalidInput")
     assert (unknown_route[0], unknown_route[1]["x-content-type-options"]) == (404, "nosniff")
     assert stack.rows("SELECT route, http_status, consent_mode FROM attestation.audit") == [
         ("/v1/attestations/{attestation_id}", 403, "required")
@@ -109,7 +109,8 @@ def test_api__unknown_attestation_in_open_mode__is_404(stack: AttestationStack) 
 
     code, headers, body = http_get(f"{base}/0x{'ab' * 32}")
 
-    assert (code, json.loads(body)["type"], headers["bonafides-consent-mode"]) == (404, "not-found", "open")
+    kind = json.loads(body)["type"]
+    assert (code, kind, headers["bonafides-consent-mode"]) == (404, "urn:bonafides:error:NotFound", "open")
 
 
 @pytest.mark.parametrize("point", ["api.before_audit", "api.after_audit"])

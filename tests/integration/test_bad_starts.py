@@ -1,11 +1,12 @@
 """Every process started wrongly: it says what it saw and what it expected, and shows nobody a stack trace."""
 
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from bonafides.process import EXIT_SETTINGS
+from bonafides.process import EXIT_SETTINGS, EXIT_USAGE
 from bonafides_lab.processes import Process, free_port
 from bonafides_lab.stack.anvil import AnvilOptions, LocalAnvil
 from bonafides_lab.system.installation import make_keys
@@ -133,17 +134,41 @@ def test_start__crash_point_in_production__refuses(folder: Path, tmp_path: Path)
     assert "development" in process.tail()
 
 
-def test_start__health_port_taken__refuses_and_names_it(folder: Path, tmp_path: Path) -> None:
-    service = Service.SCORING_API
+@pytest.mark.parametrize(
+    ("service", "setting"),
+    [
+        *((service, "health_port") for service in Service),
+        (Service.SCORING_API, "api_port"),
+        (Service.ATTESTATION_API, "api_port"),
+    ],
+)
+def test_start__port_taken__refuses_and_names_it(service: Service, setting: str, folder: Path, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        env = variables(folder, service, health_port=str(port))
+        env = variables(folder, service, **{setting: str(port)})
 
         with Process.start(service.value, service.argv, env, tmp_path) as process:
             code = process.wait(30)
 
+    said = process.tail(100)
     assert code == EXIT_SETTINGS
-    assert str(port) in process.tail()
-    assert "Traceback" not in process.tail(100)
+    assert f"{service.prefix}{setting.upper()}: 127.0.0.1:{port}" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("bonafides_ingest", ""),
+        ("bonafides_scoring", " worker|api"),
+        ("bonafides_attestation", " issuer|publisher|api"),
+    ],
+)
+def test_start__process_that_there_is_not__says_which_there_are(module: str, names: str, tmp_path: Path) -> None:
+    with Process.start(module, [sys.executable, "-m", module, "nonsense"], {}, tmp_path) as process:
+        code = process.wait(30)
+
+    assert code == EXIT_USAGE
+    assert process.tail(100).strip().endswith(f"usage: python -m {module}{names}")

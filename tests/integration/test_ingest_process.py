@@ -204,7 +204,7 @@ def test_ingest__running__answers_probes_and_metrics_without_addresses(setup: In
     started = next(json.loads(line) for line in _log_of(process).splitlines() if '"started"' in line)
 
     def get(path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{started['probe_port']}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{started['health_port']}{path}", timeout=5) as answer:
             return str(answer.read().decode())
 
     assert (get("/healthz"), get("/readyz")) == ("ok\n", "ok\n")

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import pytest
 import structlog
+from bonafides.consent import ConsentMode
 from bonafides.database import connect, transaction
 from bonafides.hashing import checksum_address, sha256
+from bonafides.http_api import metrics
 from bonafides.messages import AttestationChanged
 from bonafides.testing.memory_bus import MemoryProducer
 from bonafides.topics import ATTESTATION_STATUS
 from bonafides.types import Address, AttestationStatus, Digest, address_text
-from bonafides_scoring import metrics
 from bonafides_scoring.api.app import create_app
-from bonafides_scoring.consent import ConsentMode
 from bonafides_scoring.store.tables import access_log, score
 from fastapi.testclient import TestClient
 from prometheus_client import generate_latest
@@ -335,11 +335,11 @@ def test_logs_and_metrics__after_reads__name_no_wallet_and_no_score(
 
 def test_metrics__answers__are_counted_by_template_and_class_of_status(served: Served) -> None:
     labels = ("/v1/wallets/{address}/score", "GET", "4xx")
-    before = metrics.http_request_seconds.labels(*labels)._sum.get()
+    before = metrics.request_seconds.labels(*labels)._sum.get()
 
     served.client.get("/v1/wallets/hello/score")
 
-    assert metrics.http_request_seconds.labels(*labels)._sum.get() > before
+    assert metrics.request_seconds.labels(*labels)._sum.get() > before
 
 
 def test_api__database_gone__is_503_and_names_no_host(database_url: str) -> None:

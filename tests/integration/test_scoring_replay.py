@@ -72,7 +72,7 @@ def running_worker(engine: Engine, bootstrap: str, *, max_records: int = 500) ->
     consumer = KafkaBusConsumer(kafka, "test", GROUP, SESSION_TIMEOUT_S)
     admin, producer = KafkaBusAdmin(kafka, "test"), KafkaBusProducer(kafka, "test")
     worker = make_worker(engine, consumer, admin, producer, max_records=max_records)
-    retry(worker.start, stop, "topics")
+    retry(worker.start, stop, "topics", beat=lambda: None)
     turns: list[bool] = []
 
     def turn() -> bool:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from bonafides.consent import ConsentMode
 from bonafides.testing.memory_bus import MemoryProducer
 from bonafides.types import Digest
 from bonafides_scoring.api.app import create_app
-from bonafides_scoring.consent import ConsentMode
 from bonafides_scoring.model import shipped_model
 from bonafides_scoring.replay_commands import replay_command
 from bonafides_scoring.store.tables import score

@@ -4,23 +4,23 @@ import pytest
 from bonafides import crashpoints
 from bonafides.errors import InvalidMessage, InvalidSettings, InvariantViolation, Unavailable
 from bonafides.observability import ProbeServer, Pseudonyms
-from bonafides.process import EXIT_INVARIANT, EXIT_SETTINGS, Stop, backoff_delay, exit_with, retry, run_loop
+from bonafides.process import (
+    EXIT_INVARIANT,
+    EXIT_SETTINGS,
+    EXIT_USAGE,
+    StopAsked,
+    backoff_delay,
+    exit_with,
+    retry,
+    run_loop,
+    start,
+)
 from bonafides.types import Address
 from prometheus_client import CollectorRegistry, Counter
 
+from tests.support.kernel_stop import NoWait
+
 pytestmark = pytest.mark.unit
-
-
-class NoWait(Stop):
-    """A stop that never waits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-
-    def wait(self, seconds: float) -> bool:
-        self.waits.append(seconds)
-        return self.is_asked()
 
 
 def test_backoff_delay__attempts_grow__doubles_up_to_the_longest() -> None:
@@ -37,8 +37,24 @@ def test_retry__unavailable_twice__waits_longer_and_then_answers() -> None:
             raise answer
         return str(answer)
 
-    assert retry(action, stop, "the broker") == "up"
+    beats: list[int] = []
+
+    assert retry(action, stop, "the broker", beat=lambda: beats.append(1)) == "up"
     assert stop.waits == [0.5, 1.0]
+    assert len(beats) == 3
+
+
+def test_retry__asked_to_stop_while_waiting__tries_no_more() -> None:
+    stop, attempts = NoWait(), []
+
+    def action() -> None:
+        attempts.append(1)
+        stop.ask()
+        raise Unavailable("down")
+
+    with pytest.raises(StopAsked, match="the broker"):
+        retry(action, stop, "the broker", beat=lambda: None)
+    assert len(attempts) == 1
 
 
 def test_retry__another_error__is_not_tried_again() -> None:
@@ -46,7 +62,7 @@ def test_retry__another_error__is_not_tried_again() -> None:
         raise InvalidMessage("never right")
 
     with pytest.raises(InvalidMessage):
-        retry(action, NoWait(), "x")
+        retry(action, NoWait(), "x", beat=lambda: None)
 
 
 def test_run_loop__unavailable_then_work_then_stop__beats_and_ends() -> None:
@@ -90,6 +106,34 @@ def test_exit_with__each_fate__has_its_code_and_no_stack_trace(
 
     assert ended.value.code == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["worker", "api"]])
+def test_start__no_process_of_that_name__says_which_there_are_and_ends_with_2(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["python", *arguments])
+
+    with pytest.raises(SystemExit) as ended:
+        start("bonafides_sample", {"worker": lambda: None, "api": lambda: None})
+
+    assert ended.value.code == EXIT_USAGE
+    assert capsys.readouterr().err == "usage: python -m bonafides_sample worker|api\n"
+
+
+def test_start__process_without_a_name__takes_no_argument(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[str] = []
+    codes = []
+    for arguments in ([], ["nonsense"]):
+        monkeypatch.setattr("sys.argv", ["python", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            start("bonafides_sample", {"": lambda: ran.append("it")})
+        codes.append(ended.value.code)
+
+    assert (codes, ran) == ([0, EXIT_USAGE], ["it"])
+    assert capsys.readouterr().err == "usage: python -m bonafides_sample\n"
 
 
 def _probe(now: list[float], ready: list[str | None]) -> ProbeServer:

@@ -5,9 +5,9 @@ from enum import StrEnum
 
 import pytest
 from bonafides import types
+from bonafides.consent import ConsentMode
+from bonafides.http_api.problems import ProblemType
 from bonafides_scoring.api.app import create_app
-from bonafides_scoring.api.problems import ProblemType
-from bonafides_scoring.consent import ConsentMode
 from bonafides_scoring.features.schema import Family
 from sqlalchemy import create_engine
 

@@ -1,9 +1,9 @@
-"""Rules of the scoring service that need no database: who is scored, what replaces what, who may read, what is said."""
+"""Rules of the scoring service that need no database: who is scored, what replaces what, what is said."""
 
 from itertools import pairwise
 
 import pytest
-from bonafides.errors import InvalidInput, InvalidSettings, InvariantViolation, NotFound, Unavailable
+from bonafides.errors import InvalidInput, InvalidSettings
 from bonafides.hashing import sha256
 from bonafides.types import (
     Address,
@@ -15,10 +15,8 @@ from bonafides.types import (
     flag_names,
 )
 from bonafides_scoring.api.history import Cursor, parse_cursor
-from bonafides_scoring.api.problems import ProblemType, problem_of
 from bonafides_scoring.api.routes import parse_score_id
 from bonafides_scoring.api.schemas import FlagName
-from bonafides_scoring.consent import ConsentMissing, ConsentMode, require_consent
 from bonafides_scoring.due import DAY_S, Basis, is_due, longest_age_s
 from bonafides_scoring.features.schema import FEATURES, NEVER_DAYS, Family
 from bonafides_scoring.settings import ScoringSettings
@@ -100,39 +98,6 @@ def test_is_progress__stuck_batch_was_replaced__may_be_sent_again() -> None:
 @pytest.mark.parametrize("status", AttestationStatus)
 def test_is_progress__same_status_again__changes_nothing_and_is_allowed(status: AttestationStatus) -> None:
     assert is_progress(status, status)
-
-
-def test_require_consent__required__refuses_everybody_the_same_way() -> None:
-    with pytest.raises(ConsentMissing, match="borrower's grant"):
-        require_consent(ConsentMode.REQUIRED)
-
-
-def test_require_consent__open__lets_pass() -> None:
-    require_consent(ConsentMode.OPEN)
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "kind"),
-    [
-        (ConsentMissing("no"), 403, ProblemType.CONSENT_MISSING),
-        (NotFound("nothing"), 404, ProblemType.NOT_FOUND),
-        (InvalidInput("bad"), 422, ProblemType.INVALID_INPUT),
-        (Unavailable("db.internal refuses"), 503, ProblemType.UNAVAILABLE),
-        (InvariantViolation("secret detail"), 500, ProblemType.INTERNAL),
-    ],
-)
-def test_problem_of__each_class_of_error__names_itself(error: Exception, status: int, kind: ProblemType) -> None:
-    assert isinstance(error, NotFound | InvalidInput | Unavailable | InvariantViolation)
-
-    problem = problem_of(error)
-
-    assert (problem.status, problem.type) == (status, kind)
-
-
-def test_problem_of__our_own_failure__keeps_its_text_inside() -> None:
-    told = [problem_of(error).detail for error in (Unavailable("db.internal"), InvariantViolation("secret"))]
-
-    assert not any("db.internal" in detail or "secret" in detail for detail in told)
 
 
 def test_parse_cursor__what_next_gave__comes_back() -> None:

@@ -5,52 +5,28 @@ wallet of the subject the answer is 403 (`consent_mode=required`); `open` is for
 answer says so. Each read is written to the access log before it is answered.
 """
 
-import time
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
-import structlog
 from bonafides import crashpoints
+from bonafides.consent import ConsentMissing, ConsentMode, require_consent
 from bonafides.database import transaction
-from bonafides.errors import BonafidesError, InvalidInput, NotFound, Unavailable
+from bonafides.errors import NotFound
+from bonafides.http_api import problems
+from bonafides.http_api.app import new_app
 from bonafides.types import AttestationStatus, Digest
 from bonafides.verify.documents import Presentation
 from bonafides.verify.json_types import JsonAddress, JsonDigest, JsonInteger, JsonModel
 from bonafides.verify.leaves import LEAF_TYPES
-from fastapi import FastAPI, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Path, Query
 from pydantic import Field
 from sqlalchemy import Engine
-from starlette.exceptions import HTTPException
 
-from bonafides_attestation import api_store, metrics
+from bonafides_attestation import api_store
 from bonafides_attestation.document import HolderFile, present
 
-ConsentMode = Literal["required", "open"]
 ANYBODY = "anybody"
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+REFUSAL = "documents go to the wallets of their subject alone, and this request proves none"
 DigestText = Annotated[str, Path(pattern="^0x[0-9a-f]{64}$", description="0x and 64 lower-case hexadecimal digits.")]
-
-log = structlog.get_logger(__name__)
-
-
-class ConsentRequired(BonafidesError):
-    """The reader has not proven to be a wallet of the subject."""
-
-
-class Problem(JsonModel):
-    """RFC 9457. `type` names the class of the error."""
-
-    type: Literal["invalid-input", "not-found", "consent-required", "unavailable", "internal", "http"]
-    title: str
-    status: int
-    detail: str
 
 
 class Summary(JsonModel):
@@ -78,23 +54,25 @@ class PresentationRequest(JsonModel):
     """The wallet to show, one of the subject."""
 
 
-_PROBLEMS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (403, 404, 422, 500, 503)
-}
+_PROBLEMS = problems.responses(
+    {
+        403: "No wallet of the subject has allowed this read.",
+        404: "There is no such attestation.",
+        422: "A parameter or the request's body is not as expected.",
+        500: "Something is wrong on our side.",
+        503: "The database does not answer; try again.",
+    }
+)
 
 
 def create_app(engine: Engine, consent_mode: ConsentMode) -> FastAPI:
-    """The application. It holds no key and no setting."""
-    app = FastAPI(
-        title="Bonafides attestation API",
-        version="1",
-        description="Documents for the wallets of a subject. Lenders verify presentations by themselves.",
-        docs_url=None,  # its page would load scripts from elsewhere; the description itself is at /openapi.json
-        redoc_url=None,
+    """The application. It holds no key. `engine` needs `bonafides.http_api.app.WORKER_THREADS` connections."""
+    app = new_app(
+        "Bonafides attestation API",
+        "Documents for the wallets of a subject. Lenders verify presentations by themselves.",
+        consent_mode,
     )
     reads = _Reads(engine, consent_mode)
-    _add_error_handlers(app)
-    _add_middleware(app, consent_mode)
 
     @app.get("/v1/attestations/{attestation_id}", responses=_PROBLEMS)
     def read_attestation(attestation_id: DigestText) -> HolderFile:
@@ -155,65 +133,18 @@ class _Reads:
         return Summaries(score_id=score_id, attestations=rows)
 
     def _check_consent(self, route: str, attestation_id: Digest | None) -> None:
-        if self._consent_mode == "open":
-            return
-        self._audit(route, attestation_id, 403)
-        raise ConsentRequired("documents go to the wallets of their subject alone, and this request proves none")
+        try:
+            require_consent(self._consent_mode, REFUSAL)
+        except ConsentMissing:
+            self._audit(route, attestation_id, 403)
+            raise
 
     def _audit(self, route: str, attestation_id: Digest | None, http_status: int) -> None:
         crashpoints.reach("api.before_audit")
         with transaction(self._engine) as connection:
-            api_store.write_audit(connection, route, attestation_id, ANYBODY, self._consent_mode, http_status)
+            api_store.write_audit(connection, route, attestation_id, ANYBODY, self._consent_mode.value, http_status)
         crashpoints.reach("api.after_audit")
 
 
 def _digest(text: str) -> Digest:
     return Digest(bytes.fromhex(text[2:]))
-
-
-def _problem(kind: str, status: int, title: str, detail: str) -> JSONResponse:
-    body = {"type": kind, "title": title, "status": status, "detail": detail}
-    return JSONResponse(body, status, media_type="application/problem+json")
-
-
-def _add_error_handlers(app: FastAPI) -> None:
-    async def on_refusal(_: Request, exc: Exception) -> Response:
-        match exc:
-            case NotFound():
-                return _problem("not-found", 404, "Not found", str(exc))
-            case InvalidInput():
-                return _problem("invalid-input", 422, "Invalid input", str(exc))
-            case ConsentRequired():
-                return _problem("consent-required", 403, "Consent required", str(exc))
-            case Unavailable():
-                return _problem(
-                    "unavailable", 503, "Unavailable", "the service cannot read its database now; try again"
-                )
-            case BonafidesError():
-                log.critical("a stored document cannot be true", reason=str(exc))
-                return _problem("internal", 500, "Internal error", "a stored document cannot be true; we were paged")
-            case RequestValidationError():
-                first = exc.errors()[0]
-                place = ".".join(str(part) for part in first["loc"])
-                return _problem("invalid-input", 422, "Invalid input", f"{place}: {first['msg']}")
-            case HTTPException():
-                return _problem("http", exc.status_code, str(exc.detail), str(exc.detail))
-        return _problem("internal", 500, "Internal error", "something here is wrong; the trace is in our log")
-
-    for kind in (BonafidesError, RequestValidationError, HTTPException, Exception):
-        app.add_exception_handler(kind, on_refusal)
-
-
-def _add_middleware(app: FastAPI, consent_mode: ConsentMode) -> None:
-    @app.middleware("http")
-    async def say_and_measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
-        response = await call_next(request)
-        for name, value in HEADERS.items():
-            response.headers[name] = value
-        response.headers["Bonafides-Consent-Mode"] = consent_mode
-        route = getattr(request.scope.get("route"), "path", "other")
-        metrics.http_requests_total.labels(route, f"{response.status_code // 100}xx").inc()
-        metrics.http_request_duration_seconds.labels(route).observe(time.perf_counter() - started)
-        log.info("answered", route=route, method=request.method, status=response.status_code)
-        return response

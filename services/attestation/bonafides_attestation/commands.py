@@ -157,10 +157,8 @@ def _address_or_keystore(text: str) -> "Address":
 
 
 def _run(name: str) -> None:
-    from functools import partial
-
     from bonafides.process import exit_with
 
-    from bonafides_attestation.__main__ import run
+    from bonafides_attestation.__main__ import PROCESSES
 
-    exit_with(partial(run, name))
+    exit_with(PROCESSES[name])

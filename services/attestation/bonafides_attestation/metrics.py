@@ -1,4 +1,4 @@
-"""Metrics of issuer, publisher and attestation-api. Labels are closed lists; none names a wallet, a score or a key."""
+"""Metrics of issuer and publisher. Labels are closed lists; none names a wallet, a score or a key."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -34,13 +34,6 @@ max_fee_wei = Gauge(
     "bonafides_attestation_max_fee_wei", "Highest fee per gas of the transaction in flight; 0 when there is none."
 )
 is_active = Gauge("bonafides_attestation_is_active", "1 when this process holds the lease of its kind.")
-
-http_requests_total = Counter(
-    "bonafides_attestation_http_requests_total", "Requests answered, by route template.", ["route", "status_class"]
-)
-http_request_duration_seconds = Histogram(
-    "bonafides_attestation_http_request_duration_seconds", "Time to answer, by route template.", ["route"]
-)
 
 for _reason in Refusal:
     refused_total.labels(_reason.value)

@@ -7,6 +7,7 @@ publisher's, the API neither.
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+from bonafides.consent import ConsentMode
 from bonafides.errors import InvalidInput, InvalidSettings
 from bonafides.json_rpc import check_node_url
 from bonafides.settings import ServiceSettings, read_secret
@@ -103,7 +104,7 @@ class AttestationSettings(ServiceSettings):
 
     api_port: int = Field(default=8082, ge=0, le=65535)
     """HTTP port of attestation-api; 0 takes a free port."""
-    consent_mode: Literal["required", "open"] = "required"
+    consent_mode: ConsentMode = ConsentMode.REQUIRED
     """`required` answers 403 without a proof by a wallet of the subject; `open` is for public data and says so."""
 
     @model_validator(mode="after")

@@ -29,9 +29,8 @@ def gaps() -> None:
 
     Example: bonafides ingest gaps
     """
-    from bonafides import database
     from bonafides.events import BlockRange
-    from bonafides.settings import read_optional_secret
+    from bonafides.runtime import connect_database
     from bonafides.types import ChainId
     from rich.console import Console
     from rich.table import Table
@@ -45,8 +44,7 @@ def gaps() -> None:
     settings = IngestSettings.load()
     chain_id = ChainId(settings.chain_id)
     deployments = load_registry(settings.deployments_file).of_chain(chain_id)
-    password = read_optional_secret(settings.database_password_file, "BONAFIDES_INGEST_DATABASE_PASSWORD_FILE")
-    engine = database.connect(settings.database_url, password, pool_size=1)
+    engine = connect_database(settings, pool_size=1)
     leases = LeaseStore(engine, chain_id, settings.lease_s)
     leases.check()
     tip = leases.tip()

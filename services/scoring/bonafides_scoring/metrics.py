@@ -1,9 +1,9 @@
-"""Metrics of the scoring worker and API. Labels are closed words: topics, results, route templates; never a wallet."""
+"""Metrics of the scoring worker. Labels are closed words: topics, results; never a wallet."""
 
 from typing import Final
 
 from bonafides.topics import ATTESTATION_STATUS, MARKET, WALLET_EVENTS
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 RESULT_SCORED: Final = "scored"
 RESULT_UNSCORABLE: Final = "unscorable"
@@ -23,14 +23,6 @@ boundary_seconds = Histogram(
     "Time to fold, score and store one partition at one scoring boundary.",
     buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60),
 )
-
-http_request_seconds = Histogram(
-    "http_server_request_duration_seconds",
-    "Duration of API requests by route template.",
-    ["route", "method", "status_class"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
-)
-http_in_flight = Gauge("http_requests_in_flight", "API requests being answered now.")
 
 for _topic in (WALLET_EVENTS, MARKET, ATTESTATION_STATUS):
     dead_letters_total.labels(_topic.name)

@@ -4,8 +4,9 @@ None of them changes a score: what can change one is in the log or in the model 
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
+from bonafides.consent import ConsentMode
 from bonafides.settings import ServiceSettings
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -26,7 +27,7 @@ class ScoringSettings(ServiceSettings):
     before every one has a finalized boundary; a boundary of a chain that is missing here stops the worker."""
     model_directory: Path | None = None
     """Folder of a model bundle; unset: the bundle that ships with this version."""
-    consent_mode: Literal["required", "open"] = "required"
+    consent_mode: ConsentMode = ConsentMode.REQUIRED
     """`required`: a score is shown by a grant of its borrower only. `open` is for public data; every answer says so."""
     api_host: str = "127.0.0.1"
     """Address the API listens on."""

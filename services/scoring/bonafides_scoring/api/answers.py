@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypedDict, cast
 
+from bonafides.consent import ConsentMode
 from bonafides.errors import NotFound
 from bonafides.types import Address, AdverseReason, Band, Digest, ModelClass, ScoreFlag, UnscorableReason, flag_names
 from sqlalchemy import Connection, RowMapping, Table, select
 
 from bonafides_scoring.api import schemas
-from bonafides_scoring.consent import ConsentMode
 from bonafides_scoring.features.schema import FEATURES, REASON_OF_FAMILY, Family
 from bonafides_scoring.store import attestations
 from bonafides_scoring.store.tables import latest_result, provisional_result

@@ -4,13 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bonafides import crashpoints
+from bonafides.consent import ConsentMissing, ConsentMode, require_consent
 from bonafides.database import transaction
 from bonafides.errors import InvalidInput, NotFound
 from bonafides.types import Address, Digest
 from sqlalchemy import Connection, Engine
 
-from bonafides_scoring.consent import ConsentMissing, ConsentMode, require_consent
 from bonafides_scoring.store.tables import access_log
+
+REFUSAL = (
+    "this service shows a score only with its borrower's grant (consent mode: required), and there is no grant for "
+    "this read"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Reader:
         found: T | None = None
         with transaction(self.engine) as connection:
             try:
-                require_consent(self.consent_mode)
+                require_consent(self.consent_mode, REFUSAL)
                 found = answer(connection, self.consent_mode)
             except (ConsentMissing, NotFound) as exc:
                 refusal = exc

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from bonafides.consent import ConsentMode
 from bonafides.digests import event_set_digest, market_digest
 from bonafides.errors import InvalidInput, InvariantViolation, NotFound
 from bonafides.events import LendingEvent, MarketPoint
@@ -12,7 +13,6 @@ from sqlalchemy import Connection
 
 from bonafides_scoring.api import schemas
 from bonafides_scoring.api.answers import blocks_of, coverage_of, explanation_of, hex_text, model_of, score_row
-from bonafides_scoring.consent import ConsentMode
 from bonafides_scoring.fold import empty_state, fold
 from bonafides_scoring.knowledge import as_of_boundaries, histories_at, view_at
 from bonafides_scoring.market import points_used

@@ -3,16 +3,17 @@
 from importlib.resources import files
 from typing import Any
 
+from bonafides.consent import ConsentMode
 from bonafides.errors import BonafidesError, InvalidInput
+from bonafides.http_api import problems
 from bonafides.types import Address, Band, parse_address
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Connection
 
-from bonafides_scoring.api import answers, problems, schemas
+from bonafides_scoring.api import answers, schemas
 from bonafides_scoring.api.audit import Read, Reader
-from bonafides_scoring.consent import ConsentMode
 from bonafides_scoring.web import drawings, texts
 
 ASSETS = {"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}

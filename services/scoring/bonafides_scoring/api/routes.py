@@ -3,10 +3,11 @@
 from typing import Annotated, Any, TypedDict
 
 from bonafides.errors import InvalidInput
+from bonafides.http_api import problems
 from bonafides.types import Digest, parse_address
 from fastapi import APIRouter, Path, Query
 
-from bonafides_scoring.api import answers, history, problems, schemas
+from bonafides_scoring.api import answers, history, schemas
 from bonafides_scoring.api.audit import Read, Reader
 
 WalletPath = Annotated[

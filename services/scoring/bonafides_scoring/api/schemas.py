@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
+from bonafides.consent import ConsentMode
 from bonafides.types import (
     AdverseReason,
     AttestationStatus,
@@ -16,7 +17,6 @@ from bonafides.types import (
 )
 from pydantic import BaseModel, ConfigDict, Field
 
-from bonafides_scoring.consent import ConsentMode
 from bonafides_scoring.features.schema import Family
 
 Hex20 = Annotated[str, Field(pattern="^0x[0-9a-f]{40}$")]
