@@ -40,7 +40,7 @@ def serve[S: ServiceSettings](runtime: Runtime[S], app: FastAPI, bound: socket.s
     config = uvicorn.Config(
         app,
         log_config=None,
-        log_level="warning",
+        log_level="error",  # what it warns of is a caller's doing: malformed requests, upgrades that are not offered
         access_log=False,  # it writes raw paths, and a path holds a wallet
         ws="none",  # so do the lines about web sockets, of which there are none here
         server_header=False,
