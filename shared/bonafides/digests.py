@@ -102,11 +102,8 @@ def encode_market_point(point: MarketPoint) -> bytes:
 
 
 def market_digest(points: Iterable[MarketPoint]) -> Digest:
-    """Digest of the market points that a score used, sorted by (chain, canonical order)."""
-    leaves = [
-        sha256(encode_market_point(point))
-        for point in sorted(points, key=lambda p: (p.position.block.chain_id, p.order))
-    ]
+    """Digest of the market points that a score used, in their canonical order."""
+    leaves = [sha256(encode_market_point(point)) for point in sorted(points, key=lambda p: p.canonical_order)]
     return sha256(b"bonafides/market/1", struct.pack(">I", len(leaves)), *leaves)
 
 

@@ -1,9 +1,10 @@
 """Decoded events, market points and blocks as Parquet files: what `bonafides ingest decode` writes and training reads.
 
 A folder holds `events.parquet`, `market.parquet` and `blocks.parquet`, each in canonical order (chain, block, tx_index,
-log_index, sub_index). 256-bit integers are 32 bytes big-endian (two's complement where they may be negative), since
-Parquet has no such number and a float would lose wei. Rows are written and read in groups, so that memory stays bounded
-whatever a file's size. pyarrow is imported at first use: it comes with the `lab` extra.
+log_index, sub_index; market points of one log then by deployment and asset). 256-bit integers are 32 bytes big-endian
+(two's complement where they may be negative), since Parquet has no such number and a float would lose wei. Rows are
+written and read in groups, so that memory stays bounded whatever a file's size. pyarrow is imported at first use: it
+comes with the `lab` extra.
 """
 
 from collections.abc import Callable, Iterable, Iterator

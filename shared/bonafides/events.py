@@ -40,6 +40,18 @@ def event_id(chain_id: ChainId, block_hash: Digest, log_index: int, sub: int) ->
     return sha256(struct.pack(">Q32sIH", chain_id, block_hash, log_index, sub))
 
 
+def market_point_id(
+    chain_id: ChainId, block_hash: Digest, log_index: int, sub: int, deployment: str, asset: Address
+) -> Digest:
+    """The bytes of `event_id` ‖ u16 length ‖ deployment in UTF-8 ‖ asset (20 bytes).
+
+    One log can be a fact of several markets: two deployments that share a price feed, a feed that prices two assets.
+    """
+    name = deployment.encode()
+    place = struct.pack(">Q32sIH", chain_id, block_hash, log_index, sub)
+    return sha256(place, struct.pack(">H", len(name)), name, asset)
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where an event stands in its chain. Order is canonical: (block, tx_index, log_index, sub_index)."""
@@ -106,7 +118,7 @@ class MarketPoint:
 
     `values` are the numbers of the kind, in this order:
 
-    - price: (price in USD · 1e8,)
+    - price: (price in USD · 1e8,); 0 says that the price is unknown from here on
     - reserve_index: (liquidity rate ray, variable borrow rate ray, liquidity index ray, variable borrow index ray)
     - reserve_config: (ltv bps, liquidation threshold bps, liquidation bonus bps, decimals)
     - emode_config: (ltv bps, liquidation threshold bps, liquidation bonus bps), `category` says which
@@ -125,14 +137,21 @@ class MarketPoint:
 
     @property
     def id(self) -> Digest:
-        """Identified like an event, by its log."""
+        """See `market_point_id`."""
         block = self.position.block
-        return event_id(block.chain_id, block.hash, self.position.log_index, self.sub_index)
+        return market_point_id(
+            block.chain_id, block.hash, self.position.log_index, self.sub_index, self.deployment, self.asset
+        )
 
     @property
     def order(self) -> tuple[int, int, int, int]:
-        """Canonical order inside one chain."""
+        """Order inside one chain. Points of one log may be equal in it: see `canonical_order`."""
         return (*self.position.order, self.sub_index)
+
+    @property
+    def canonical_order(self) -> tuple[int, tuple[int, int, int, int], str, Address, int]:
+        """Order of any points: (chain, order, deployment, asset, category). No two facts are equal in it."""
+        return (self.position.block.chain_id, self.order, self.deployment, self.asset, self.category)
 
     @property
     def precedence(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from bonafides import digests, messages
@@ -123,6 +124,15 @@ def price(number: int = 99, usd_1e8: int = 2_000 * 10**8) -> MarketPoint:
     )
 
 
+def prices_of_one_answer() -> list[MarketPoint]:
+    """One answer of a feed that prices two assets in two deployments: four facts of one log."""
+    return [
+        replace(price(), deployment=deployment, asset=asset)
+        for deployment in ("aave-v3-other", DEPLOYMENT)
+        for asset in (WETH, USDC)
+    ]
+
+
 def coverage() -> DeploymentCoverage:
     """Complete but for one gap."""
     return DeploymentCoverage(DEPLOYMENT, CHAIN, 1, 1, 130, (BlockRange(50, 59),), 2)
@@ -191,7 +201,9 @@ def digest_vectors() -> dict[str, str]:
         "event_encoding": digests.encode_event(liquidation()).hex(),
         "event_set": digests.event_set_digest([event(), liquidation()]).hex(),
         "event_set_empty": digests.event_set_digest([]).hex(),
+        "market_point_id": price().id.hex(),
         "market": digests.market_digest([price()]).hex(),
+        "market_of_one_answer": digests.market_digest(prices_of_one_answer()).hex(),
         "coverage": digests.coverage_digest([coverage()]).hex(),
         "features": digests.feature_digest(sha256(b"schema"), [0.1, -1.0, float("nan"), 3e38]).hex(),
         "wallets": digests.wallets_encoding([OTHER, WALLET]).hex(),

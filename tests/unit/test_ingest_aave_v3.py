@@ -240,6 +240,32 @@ def test_price__feed_answers__is_told_for_each_asset_it_prices(market: Market) -
     assert len({point.id for point in points}) == 4
 
 
+def test_price__one_feed_for_forty_assets__is_told_for_each(market: Market) -> None:
+    assets = [address(f"asset {number}") for number in range(40)]
+    for number, asset in enumerate(assets):
+        market.chain.emit(2, number, ORACLE, abi.ASSET_SOURCE_UPDATED, asset, market.weth.feed)
+    answer = market.chain.emit(3, 0, market.weth.feed, abi.ANSWER_UPDATED, 5, 2, 0)
+
+    told = [point for point in market.decode().points if point.position == answer.position]
+
+    assert {point.asset for point in told} == {market.weth.asset, *assets}
+    assert len({point.id for point in told}) == 41
+
+
+def test_price__two_deployments_share_a_feed__is_a_fact_of_each() -> None:
+    other = DEPLOYMENT.model_copy(update={"id": "aave-v3-other", "oracle": address("other oracle")})
+    chain = ChainOfLogs()
+    for tx, deployment in enumerate((DEPLOYMENT, other)):
+        chain.emit(2, tx, deployment.oracle, abi.ASSET_SOURCE_UPDATED, ALICE, BOB)
+    answer = chain.emit(3, 0, BOB, abi.ANSWER_UPDATED, 5, 1, 0)
+
+    decoded = [decode_logs(AaveV3State(deployment), chain.logs, 0)[1] for deployment in (DEPLOYMENT, other)]
+
+    told = [point for part in decoded for point in part.points if point.position == answer.position]
+    assert [point.deployment for point in told] == [DEPLOYMENT.id, other.id]
+    assert len({point.id for point in told}) == 2
+
+
 def test_price__oracle_given_another_feed__follows_the_new_one_alone(market: Market) -> None:
     other = address("other feed")
     market.chain.emit(2, 0, other, abi.ANSWER_UPDATED, 7, 1, 0)

@@ -18,7 +18,7 @@ from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 from bonafides_ingest.sources.parquet import open_log_folder
 from typer.testing import CliRunner
 
-from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, RAY, ChainOfLogs, address, block_at
+from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, RAY, ChainOfLogs, ListedReserve, address, block_at
 
 pytestmark = pytest.mark.unit
 
@@ -86,6 +86,28 @@ def test_decode_folder__several_files__equals_the_chain_decoded_at_once(tmp_path
     assert list(event_files.read_blocks(tmp_path / "out")) == [block_at(number) for number in range(21)]
     assert (counts.logs, counts.events, counts.points, counts.blocks) == (15, 10, 3, 21)
     assert seen[-1] == 15
+
+
+def test_decode_folder__two_deployments_share_a_feed__writes_all_in_canonical_order(
+    tmp_path: Path, chain: ChainOfLogs
+) -> None:
+    own = {name: address(f"other {name}") for name in ("pool", "configurator", "oracle", "provider")}
+    other = DEPLOYMENT.model_copy(update={"id": "aave-v3-another", **own})
+    feed = ListedReserve.of("WETH").feed
+    chain.emit(5, 0, other.oracle, abi.ASSET_SOURCE_UPDATED, ListedReserve.of("WETH").asset, feed)
+    chain.emit(6, 0, other.pool, abi.USER_EMODE_SET, address("b"), 1)
+    chain.emit(7, 0, feed, abi.ANSWER_UPDATED, 5, 2, 0)
+    chain.logs.sort(key=lambda log: log.position.order)
+    _write(tmp_path, chain, 0, 20)
+
+    registry = Registry(version=1, deployments=(DEPLOYMENT, other))
+    decode_folder(open_log_folder(tmp_path), registry, tmp_path / "out")
+
+    events = list(event_files.read_events(tmp_path / "out"))
+    points = list(event_files.read_market_points(tmp_path / "out"))
+    assert events == sorted(events, key=lambda event: event.order)
+    assert points == sorted(points, key=lambda point: point.canonical_order)
+    assert [point.deployment for point in points if point.position.block.number == 7] == [other.id, DEPLOYMENT.id]
 
 
 def test_read_logs__small_stretches__never_cut_a_block(tmp_path: Path, chain: ChainOfLogs) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bonafides import digests, messages
 from bonafides.errors import InvalidInput, InvalidMessage
-from bonafides.events import ForkEpoch, LendingEvent, SubIndexKey, event_id, is_void, sub_index
+from bonafides.events import ForkEpoch, LendingEvent, MarketPoint, SubIndexKey, event_id, is_void, sub_index
 from bonafides.topics import SCORES_ISSUED, WALLET_EVENTS, murmur2, partition_of
 from bonafides.types import Address, AsOf, ChainId, Digest, EventType, Role, parse_address
 from hypothesis import given
@@ -36,6 +36,23 @@ def test_event_id__same_log_on_another_branch__is_another_event() -> None:
     there = event_id(ChainId(1), Digest(b"\x01" * 32), 7, 0)
 
     assert here != there
+
+
+def test_market_point_id__named_place__is_sha256_of_its_bytes_with_deployment_and_asset() -> None:
+    point = samples.price()
+    place = (31337).to_bytes(8) + point.position.block.hash + (0).to_bytes(4) + (0).to_bytes(2)
+    by_hand = place + (13).to_bytes(2) + b"aave-v3-local" + samples.WETH
+
+    assert point.id == hashlib.sha256(by_hand).digest()
+
+
+def test_market_point_id__one_answer_of_a_shared_feed__is_a_fact_of_each_deployment_and_asset() -> None:
+    assert len({point.id for point in samples.prices_of_one_answer()}) == 4
+
+
+@given(st.permutations(samples.prices_of_one_answer()))
+def test_market_digest__points_of_one_log_in_any_order__is_the_same(points: list[MarketPoint]) -> None:
+    assert digests.market_digest(points) == digests.market_digest(samples.prices_of_one_answer())
 
 
 def test_sub_index__every_type_and_role__has_a_number_of_its_own() -> None:

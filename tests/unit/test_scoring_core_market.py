@@ -1,5 +1,7 @@
 """The market as of a block, and Aave's health factor worked by hand."""
 
+from dataclasses import replace
+
 import pytest
 from bonafides.errors import InvariantViolation
 from bonafides.types import ZERO_ADDRESS, EventType, MarketPointKind
@@ -129,6 +131,17 @@ def test_balances__half_a_year_later__have_grown_as_the_tokens_say() -> None:
 
     assert supply == 1_050 * DOLLAR  # linear: 10 % · ½
     assert debt == 1_051_270_255  # 1 + .05 + .05²/2 + .05³/6 is 1.0512708; the contract cuts 31.9 to 31 in the last
+
+
+def test_points_used__two_deployments_share_a_feed__names_the_fact_of_each() -> None:
+    prices = [known for known in market_points() if known.kind is MarketPointKind.PRICE]
+    shared = prices + [replace(known, deployment="aave-v3-other") for known in prices]
+    holdings = tuple((AssetKey(deployment, WETH), AssetState()) for deployment in ("aave-v3-other", DEPLOYMENT))
+    state = replace(folded(Story()), assets=holdings)
+
+    used = points_used([state], [market_view(shared, block_ref(60, START))])
+
+    assert [(known.deployment, known.asset) for known in used] == sorted((key.deployment, WETH) for key, _ in holdings)
 
 
 def test_points_used__a_wallet__names_only_its_assets() -> None:

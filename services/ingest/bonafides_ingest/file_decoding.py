@@ -11,6 +11,7 @@ from bonafides.types import BlockRef
 from bonafides_ingest.deployments import Registry
 from bonafides_ingest.protocols.aave_v3 import decode_logs
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.decoded import Decoded
 from bonafides_ingest.sources.parquet import LogFolder
 
 FILE_EPOCH = 0
@@ -48,13 +49,18 @@ def decode_folder(
         event_files.blocks_writer(out) as blocks,
     ):
         for stretch in logs.read_logs():
+            parts: list[Decoded] = []
             for index, state in enumerate(states):
-                states[index], decoded = decode_logs(state, stretch, FILE_EPOCH)
-                events.write(decoded.events)
-                market.write(decoded.points)
-                counts.events += len(decoded.events)
-                counts.points += len(decoded.points)
-                counts.refused.update(refusal.reason for refusal in decoded.refused)
+                states[index], part = decode_logs(state, stretch, FILE_EPOCH)
+                parts.append(part)
+            # A stretch never cuts a block, so that sorting inside it sorts the file.
+            found_events = sorted((event for part in parts for event in part.events), key=lambda e: e.order)
+            found_points = sorted((point for part in parts for point in part.points), key=lambda p: p.canonical_order)
+            events.write(found_events)
+            market.write(found_points)
+            counts.events += len(found_events)
+            counts.points += len(found_points)
+            counts.refused.update(refusal.reason for part in parts for refusal in part.refused)
             counts.logs += len(stretch)
             on_progress(counts.logs)
         blocks.write(_counted(logs.read_blocks(), counts))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bonafides.errors import InvariantViolation, NotFound
 from bonafides.events import MarketPoint
-from bonafides.types import ZERO_ADDRESS, Address, BlockRef, MarketPointKind
+from bonafides.types import ZERO_ADDRESS, Address, BlockRef, Digest, MarketPointKind
 
 from bonafides_scoring import interest
 from bonafides_scoring.wallet_state import AssetKey, AssetState, WalletState
@@ -234,7 +234,7 @@ def _account(deployment: str, holdings: tuple[Holding, ...]) -> Account:
 
 def points_used(states: Iterable[WalletState], views: Iterable[MarketView]) -> tuple[MarketPoint, ...]:
     """The market points that a score of these wallets can depend on, for its receipt: sorted, each once."""
-    found: dict[tuple[int, tuple[int, int, int, int]], MarketPoint] = {}
+    found: dict[Digest, MarketPoint] = {}
     by_chain = {view.block.chain_id: view for view in views}
     kinds = (
         MarketPointKind.PRICE,
@@ -251,5 +251,5 @@ def points_used(states: Iterable[WalletState], views: Iterable[MarketView]) -> t
         for key in keys:
             point = view.points.get(key)
             if point is not None:
-                found[(state.chain_id, point.order)] = point
-    return tuple(found[place] for place in sorted(found))
+                found[point.id] = point
+    return tuple(sorted(found.values(), key=lambda point: point.canonical_order))

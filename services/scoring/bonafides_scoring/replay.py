@@ -103,7 +103,7 @@ def _features(receipt: Receipt, bundle: ScoreBundle, model: ReplayModel) -> Feat
     states = _states(receipt, bundle.as_events())
     points = bundle.as_points()
     views = [market_view(points, block) for block in receipt.as_of.blocks]
-    if points_used(states, views) != tuple(sorted(points, key=lambda p: (p.position.block.chain_id, p.order))):
+    if points_used(states, views) != tuple(sorted(points, key=lambda p: p.canonical_order)):
         raise InvalidInput("the bundle holds market points that this score does not use")
     return feature_vector(states, views, receipt.as_of, model.manifest.reference_position.position())
 

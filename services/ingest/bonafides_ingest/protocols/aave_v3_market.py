@@ -8,8 +8,6 @@ from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_v3_reading import Reader, Reading
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
 
-MAX_ASSETS_OF_A_FEED = 16  # a leg is four bits of the sub-index
-
 
 def _read_reserve_data(reading: Reading) -> list[MarketPoint]:
     asset, liquidity_rate, _, borrow_rate, liquidity_index, borrow_index = abi.RESERVE_DATA_UPDATED.decode(reading.log)
@@ -55,15 +53,13 @@ def _read_asset_source(reading: Reading) -> list[MarketPoint]:
 
 def _change_source(reading: Reading) -> AaveV3State:
     asset, feed = abi.ASSET_SOURCE_UPDATED.decode(reading.log)
-    if len(reading.state.assets_by_feed.get(feed, ())) >= MAX_ASSETS_OF_A_FEED and feed != ZERO_ADDRESS:
-        raise InvalidMessage(f"price source refused: the feed prices {MAX_ASSETS_OF_A_FEED} assets already")
     return reading.state.with_source(asset, feed)
 
 
 def _read_answer(reading: Reading) -> list[MarketPoint]:
     answer, _, _ = abi.ANSWER_UPDATED.decode(reading.log)
     assets = reading.state.assets_by_feed.get(reading.log.address, ())
-    return [reading.point(MarketPointKind.PRICE, asset, (_price(answer),), leg=leg) for leg, asset in enumerate(assets)]
+    return [reading.point(MarketPointKind.PRICE, asset, (_price(answer),)) for asset in assets]
 
 
 def _change_answer(reading: Reading) -> AaveV3State:

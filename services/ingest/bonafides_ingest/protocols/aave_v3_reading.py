@@ -70,12 +70,12 @@ class Reading:
         ]
 
     def point(
-        self, kind: MarketPointKind, asset: Address, values: tuple[int, ...], *, category: int = 0, leg: int = 0
+        self, kind: MarketPointKind, asset: Address, values: tuple[int, ...], *, category: int = 0
     ) -> MarketPoint:
-        """One fact of the market. `leg` (0..15) tells apart the assets of one feed's answer."""
+        """One fact of the market. Those of one log are told apart by kind, deployment and asset."""
         return MarketPoint(
             position=self.log.position,
-            sub_index=kind.code * 256 + leg,
+            sub_index=kind.code * 256,
             fork_epoch=self.fork_epoch,
             decoder_version=DECODER_VERSION,
             deployment=self.state.deployment.id,

@@ -67,7 +67,7 @@ class AaveV3State:
     not_wallets: frozenset[Address] = field(init=False)
     """The protocol's own contracts and treasuries, and the zero address: no credit history of theirs is kept."""
     assets_by_feed: Mapping[Address, tuple[Address, ...]] = field(init=False)
-    """Ascending, so that the legs of one answer are the same in every replay."""
+    """Ascending, so that the points of one answer come in the same order in every replay."""
 
     def __post_init__(self) -> None:
         deployment = self.deployment
