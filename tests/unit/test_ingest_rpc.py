@@ -89,6 +89,37 @@ def test_fetch__node_lies_about_logs__is_caught(node: FakeNode, lie: Any) -> Non
         _fetch(node)
 
 
+def test_fetch__log_left_out_of_a_block_that_holds_another_of_ours__is_caught(node: FakeNode) -> None:
+    node.chain.emit(21, 1, ORACLE, abi.ASSET_SOURCE_UPDATED, address("asset"), address("feed"))
+    node.lies["eth_getLogs"] = lambda truth, _: truth[:-1]
+
+    with pytest.raises(NodeLied, match="block 21"):
+        _fetch(node)
+
+
+def test_fetch__second_log_of_one_contract_left_out_where_receipts_are_read__is_caught(node: FakeNode) -> None:
+    node.chain.emit(21, 1, POOL, abi.USER_EMODE_SET, address("bob"), 2)
+    node.lies["eth_getLogs"] = lambda truth, _: truth[:-1]
+    node.lies["eth_getBlockByNumber"] = lambda truth, _: truth | {"logsBloom": "0x" + "ff" * 256}
+
+    with pytest.raises(NodeLied, match="block 21"):
+        _fetch(node)
+
+
+def test_fetch__log_that_the_receipts_lack__is_caught(node: FakeNode) -> None:
+    node.lies["eth_getBlockByNumber"] = lambda truth, _: truth | {"logsBloom": "0x" + "ff" * 256}
+    node.lies["eth_getBlockReceipts"] = lambda *_: []
+
+    with pytest.raises(NodeLied, match="block 5"):
+        _fetch(node)
+
+
+def test_fetch__bloom_that_says_maybe_to_everything__takes_what_the_receipts_confirm(node: FakeNode) -> None:
+    node.lies["eth_getBlockByNumber"] = lambda truth, _: truth | {"logsBloom": "0x" + "ff" * 256}
+
+    assert _fetch(node) == [5, 20, 21]
+
+
 def test_fetch__node_behind_what_it_called_finalized__is_caught(node: FakeNode) -> None:
     node.lies["eth_blockNumber"] = lambda *_: hex(29)
 
