@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from bonafides import database
-from bonafides.errors import InvariantViolation, Unavailable
+from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
 from bonafides.events import BlockRange, Boundary, BoundaryMark, ForkEpoch, LendingEvent
 from bonafides.messages import EventBatch, LogDeadLetter, decode
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProducer
@@ -317,6 +317,22 @@ def test_coverage__deployment_added_later__is_read_from_its_first_block_and_list
     gaps = [(b.number, {c.deployment: c.gaps for c in b.coverage}.get("later")) for b in world.boundaries()]
     assert gaps[2] == (3, (BlockRange(11, 35),))
     assert gaps[-1][1] == ()
+
+
+def test_check_starts__first_block_lowered_after_blocks_were_read__refuses_to_start(world: World) -> None:
+    world.replica().turn()
+    store = Store(world.engine, CHAIN, 60)
+    lowered = DEPLOYMENT.model_copy(update={"from_block": 0})
+
+    with pytest.raises(InvalidSettings, match=r"aave-v3-test .* block 0 .* from block 1 .* another id"):
+        store.check_starts([lowered])
+
+
+@pytest.mark.parametrize("changes", [{}, {"from_block": 5}, {"from_block": 0, "id": "another"}])
+def test_check_starts__nothing_below_what_was_read__starts(world: World, changes: dict[str, object]) -> None:
+    world.replica().turn()
+
+    Store(world.engine, CHAIN, 60).check_starts([DEPLOYMENT.model_copy(update=changes)])
 
 
 def test_finalized_block_replaced__stops_and_pages(world: World) -> None:

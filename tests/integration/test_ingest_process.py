@@ -258,6 +258,18 @@ def test_ingest__settings_that_contradict_the_world__refuses_to_start(
     assert "Traceback" not in _log_of(process)
 
 
+def test_ingest__first_block_lowered_after_a_run__refuses_to_start(setup: IngestSetup) -> None:
+    _run_until_scored(setup)
+    lowered = re.sub(r"from_block: (\d+)", lambda found: f"from_block: {int(found[1]) - 1}", setup.registry.read_text())
+    setup.registry.write_text(lowered)
+
+    process = setup.start("ingest-lowered")
+
+    assert process.wait(30) == 78
+    assert "enter it under another id" in _log_of(process)
+    assert "Traceback" not in _log_of(process)
+
+
 def test_ingest__malformed_logs_on_the_chain__are_dead_letters_and_the_stream_goes_on(
     bootstrap: str, fresh_database: str, stack_folder: Path, tmp_path: Path
 ) -> None:

@@ -53,6 +53,8 @@ def run() -> None:
         leases = LeaseStore(engine, chain_id, settings.lease_s)
         runtime.wait_for("the node", source.check_chain)
         runtime.wait_for("the database", leases.check)
+        store = Store(engine, chain_id, settings.lease_s)
+        runtime.wait_for("the database", lambda: store.check_starts(options.deployments))
         admin, producer = runtime.open_admin(), runtime.open_producer()
         identity = runtime.wait_for("the topics", lambda: _log_identity(admin))
         runtime.wait_for("the database", lambda: leases.bind_log(identity))
@@ -62,7 +64,7 @@ def run() -> None:
             source,
             producer,
             leases,
-            Store(engine, chain_id, settings.lease_s),
+            store,
             BoundaryStore(engine, chain_id, settings.lease_s),
             SystemClock(),
         )

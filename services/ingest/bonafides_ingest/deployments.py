@@ -40,7 +40,7 @@ class Deployment(BaseModel):
     oracle: RegistryAddress
     provider: RegistryAddress
     from_block: int = Field(ge=0)
-    """First block to read: at or before the protocol's first log."""
+    """First block to read: at or before the protocol's first log. Never lowered once blocks of this id were read."""
     source: str
     """Where the addresses are from: package@version or repository@commit."""
     development: bool = False

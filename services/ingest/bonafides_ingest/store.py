@@ -1,11 +1,11 @@
 """What ingest remembers of a chain, in Postgres: ranges read, contracts found, dead letters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bonafides import crashpoints
 from bonafides.database import transaction
-from bonafides.errors import InvariantViolation
+from bonafides.errors import InvalidSettings, InvariantViolation
 from bonafides.events import BlockRange
 from bonafides.types import Address, BlockRef, ChainId
 from sqlalchemy import Connection, Engine, Table, delete, func, select
@@ -79,6 +79,22 @@ class Store:
                     BlockRange(row["first_block"], row["last_block"]),
                 )
         return done
+
+    def check_starts(self, deployments: Iterable[Deployment]) -> None:
+        """Raise InvalidSettings when one begins below the blocks that were read of it.
+
+        What is known of a deployment is what its logs up to the cursor say. Earlier logs, read after later ones, would
+        take that back: an asset would be priced by the feed that it had long ago.
+        """
+        done = self.done_ranges()
+        for deployment in deployments:
+            ranges = done.get(deployment.id)
+            if ranges and deployment.from_block < ranges[0].first:
+                raise InvalidSettings(
+                    f"deployment {deployment.id} begins at block {deployment.from_block} in the registry, but was read "
+                    f"from block {ranges[0].first} on: set from_block back, or enter it under another id, which is "
+                    "read from its first block"
+                )
 
     def unknown_dead_letters(self) -> dict[str, int]:
         """Dead letters whose wallet is unknown, by deployment: they stand in the coverage."""
