@@ -9,6 +9,7 @@ BonafidesError
 ├── InvalidSettings      do not start: what was set, what was expected
 ├── MissingTool          do not start: which program or extra is missing and how to get it
 └── InvariantViolation   stop and page a human: going on would publish something false
+    └── UnknownSchema    stop: a newer version wrote this message; upgrade this process first
 ```
 """
 
@@ -43,3 +44,11 @@ class MissingTool(BonafidesError):
 
 class InvariantViolation(BonafidesError):
     """Two facts that cannot both be true: the process stops and pages, and never repairs by itself."""
+
+
+class UnknownSchema(InvariantViolation):
+    """A message of a schema that this version does not know: the process stops, and is upgraded before it goes on.
+
+    No `InvalidMessage`: a producer that was upgraded first writes nothing else, and burying all of it would look as if
+    nothing had happened. The offset stays before the message, so nothing is lost meanwhile.
+    """

@@ -1,6 +1,6 @@
 """The messages of the topics and their bytes."""
 
-from bonafides.messages.codec import decode, encode
+from bonafides.messages.codec import RefusedPart, decode, decode_parts, encode
 from bonafides.messages.types import (
     MAX_EVENTS_PER_RECORD,
     MAX_POINTS_PER_RECORD,
@@ -29,10 +29,12 @@ __all__ = [
     "LogDeadLetter",
     "MarketBatch",
     "Message",
+    "RefusedPart",
     "ScoreIssued",
     "ScoreWithdrawn",
     "UnscorableIssued",
     "WithdrawalKind",
     "decode",
+    "decode_parts",
     "encode",
 ]

@@ -2,11 +2,14 @@
 
 The schemas stand in `schemas/`, one file a message; inside `.v1` they only grow. A message written under an older
 schema is read through it (`schemas/history/`). Golden bytes: `tests/vectors/messages.json`. Bytes are checked twice, by
-Avro for form and by `records.py` for meaning; what fails either is an `InvalidMessage` and loses nothing.
+Avro for form and by `records.py` for meaning; what fails either is an `InvalidMessage` and loses nothing. A schema that
+nobody here knows is another matter: `UnknownSchema`.
 """
 
 import io
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple, cast
@@ -14,11 +17,37 @@ from typing import NamedTuple, cast
 import fastavro
 from fastavro.types import Schema
 
-from bonafides.errors import InvalidMessage
-from bonafides.messages.records import MESSAGE_TYPES, Record, from_record, to_record
-from bonafides.messages.types import Message
+from bonafides.errors import InvalidInput, InvalidMessage, UnknownSchema
+from bonafides.events import LendingEvent, MarketPoint, WalletDeadLetter
+from bonafides.messages.ranges import MAX_U16
+from bonafides.messages.records import (
+    MESSAGE_TYPES,
+    Record,
+    event_from,
+    from_record,
+    point_from,
+    position_from,
+    to_record,
+    wallet_from,
+)
+from bonafides.messages.types import EventBatch, MarketBatch, Message
 
 MAGIC = b"\xc3\x01"
+_OUT_OF_RANGE = (ValueError, KeyError, TypeError, InvalidInput)
+"""What `records.py` raises; InvalidInput comes from an as-of that names its chains wrongly."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPart:
+    """One event or market fact of a batch that will never be right; the others of its batch are."""
+
+    original: bytes
+    """A batch of this one alone."""
+    reason: str
+    letter: WalletDeadLetter | None
+    """Whose history has a hole, and where; None for a market fact, and where that cannot be read either."""
+    sub_index: int | None
+    """Which event of its log; None where that cannot be read."""
 
 
 class _Written(NamedTuple):
@@ -29,28 +58,55 @@ class _Written(NamedTuple):
 def encode(message: Message) -> bytes:
     """Bytes of a message, under the current schema of its type."""
     name = type(message).__name__
-    buffer = io.BytesIO()
-    buffer.write(MAGIC + _fingerprint_of(name))
     try:
-        fastavro.schemaless_writer(buffer, _current(name), to_record(message))
+        return _bytes_of(name, to_record(message))
     except (ValueError, TypeError, OverflowError) as exc:
         raise InvalidMessage(f"{name} does not fit its schema: {type(exc).__name__}") from exc
-    return buffer.getvalue()
 
 
 def decode(raw: bytes) -> Message:
     """The message in these bytes.
 
     Raises:
-        InvalidMessage: no such schema, a body that does not fit it, bytes left over, or values outside their range.
+        InvalidMessage: no message of ours, a body that does not fit its schema, bytes left over, or values outside
+            their range.
+        UnknownSchema: a message whose schema this version does not know.
     """
+    name, record = _read(raw)
+    return _message_of(name, record)
+
+
+def decode_parts(raw: bytes) -> tuple[Message, tuple[RefusedPart, ...]]:
+    """Like `decode`, and one bad event or market fact of a batch is left out and comes back by itself.
+
+    Raises InvalidMessage and UnknownSchema like `decode`, for what is no batch or whose form cannot be read.
+    """
+    name, record = _read(raw)
+    try:
+        return _message_of(name, record), ()
+    except InvalidMessage:
+        match name:
+            case "EventBatch":
+                events, refused = _good_parts(record["events"], event_from, _refused_event)
+                return EventBatch(tuple(events)), refused
+            case "MarketBatch":
+                points, refused = _good_parts(record["points"], point_from, _refused_point)
+                return MarketBatch(tuple(points)), refused
+            case _:
+                raise
+
+
+def _read(raw: bytes) -> tuple[str, Record]:
     if raw[:2] != MAGIC or len(raw) < 10:
         raise InvalidMessage(
             f"not an Avro single object: expected to start with c301, saw {raw[:2].hex() or 'nothing'}"
         )
     written = _writers().get(raw[2:10])
     if written is None:
-        raise InvalidMessage(f"unknown schema fingerprint {raw[2:10].hex()}: written by a newer version, or not ours")
+        raise UnknownSchema(
+            f"unknown schema fingerprint {raw[2:10].hex()}: a newer version wrote this message; upgrade this process "
+            "before the one that writes"
+        )
     buffer = io.BytesIO(raw[10:])
     try:
         record = fastavro.schemaless_reader(buffer, written.schema, _current(written.message_name))
@@ -58,10 +114,54 @@ def decode(raw: bytes) -> Message:
         raise InvalidMessage(f"{written.message_name} body does not fit its schema: {type(exc).__name__}") from exc
     if left := len(raw) - 10 - buffer.tell():
         raise InvalidMessage(f"{written.message_name} has {left} bytes after its end")
+    return written.message_name, cast("Record", record)
+
+
+def _message_of(name: str, record: Record) -> Message:
     try:
-        return from_record(written.message_name, cast("Record", record))
-    except (ValueError, KeyError, TypeError) as exc:
-        raise InvalidMessage(f"{written.message_name} holds a value out of range: {exc}") from exc
+        return from_record(name, record)
+    except _OUT_OF_RANGE as exc:
+        raise InvalidMessage(_refusal(name, exc)) from exc
+
+
+def _refusal(name: str, exc: Exception) -> str:
+    return f"{name} holds a value out of range: {exc}"
+
+
+def _good_parts[Part: (LendingEvent, MarketPoint)](
+    records: list[Record], read: Callable[[Record], Part], refuse: Callable[[Record, Exception], RefusedPart]
+) -> tuple[list[Part], tuple[RefusedPart, ...]]:
+    good, refused = [], []
+    for record in records:
+        try:
+            good.append(read(record))
+        except _OUT_OF_RANGE as exc:
+            refused.append(refuse(record, exc))
+    return good, tuple(refused)
+
+
+def _refused_event(record: Record, exc: Exception) -> RefusedPart:
+    reason = _refusal("LendingEvent", exc)
+    try:
+        # The deployment is left out: it may be what is wrong, and nothing asks a dead letter for it.
+        letter = WalletDeadLetter(position_from(record["position"]), "", wallet_from(record), reason)
+    except _OUT_OF_RANGE:
+        letter = None
+    sub_index = record["sub_index"] if 0 <= record["sub_index"] <= MAX_U16 else None
+    return RefusedPart(_bytes_of("EventBatch", {"events": [record]}), reason, letter, sub_index)
+
+
+def _refused_point(record: Record, exc: Exception) -> RefusedPart:
+    return RefusedPart(
+        _bytes_of("MarketBatch", {"points": [record]}), _refusal("MarketPoint", exc), letter=None, sub_index=None
+    )
+
+
+def _bytes_of(name: str, record: Record) -> bytes:
+    buffer = io.BytesIO()
+    buffer.write(MAGIC + _fingerprint_of(name))
+    fastavro.schemaless_writer(buffer, _current(name), record)
+    return buffer.getvalue()
 
 
 def schema_names() -> list[str]:

@@ -17,6 +17,14 @@ from bonafides.events import (
     WalletDeadLetter,
 )
 from bonafides.messages import types as m
+from bonafides.messages.ranges import (
+    MAX_U16,
+    MAX_U32,
+    in_range,
+    optional_in_range,
+    plain_text,
+    point_values,
+)
 from bonafides.types import (
     Address,
     AdverseReason,
@@ -45,7 +53,13 @@ def block_record(block: BlockRef) -> Record:
 
 
 def _block(r: Record) -> BlockRef:
-    return BlockRef(ChainId(r["chain_id"]), r["number"], Digest(r["hash"]), r["timestamp"])
+    return BlockRef(
+        chain_of(r), in_range("block number", r["number"]), Digest(r["hash"]), in_range("timestamp", r["timestamp"])
+    )
+
+
+def chain_of(r: Record) -> ChainId:
+    return ChainId(in_range("chain_id", r["chain_id"], lowest=1))
 
 
 def _position_record(position: Position) -> Record:
@@ -57,8 +71,17 @@ def _position_record(position: Position) -> Record:
     }
 
 
-def _position(r: Record) -> Position:
-    return Position(_block(r["block"]), Digest(r["tx_hash"]), r["tx_index"], r["log_index"])
+def position_from(r: Record) -> Position:
+    return Position(
+        _block(r["block"]),
+        Digest(r["tx_hash"]),
+        in_range("tx_index", r["tx_index"], MAX_U32),
+        in_range("log_index", r["log_index"], MAX_U32),
+    )
+
+
+def wallet_from(r: Record) -> Address:
+    return Address(r["wallet"])
 
 
 def _event_record(event: LendingEvent) -> Record:
@@ -82,14 +105,14 @@ def _event_record(event: LendingEvent) -> Record:
     }
 
 
-def _event(r: Record) -> LendingEvent:
+def event_from(r: Record) -> LendingEvent:
     return LendingEvent(
-        position=_position(r["position"]),
-        sub_index=r["sub_index"],
-        fork_epoch=r["fork_epoch"],
-        decoder_version=r["decoder_version"],
+        position=position_from(r["position"]),
+        sub_index=in_range("sub_index", r["sub_index"], MAX_U16),
+        fork_epoch=in_range("fork_epoch", r["fork_epoch"]),
+        decoder_version=in_range("decoder_version", r["decoder_version"]),
         protocol=Protocol(r["protocol"]),
-        deployment=r["deployment"],
+        deployment=plain_text("deployment", r["deployment"]),
         type=EventType(r["type"]),
         role=Role(r["role"]),
         wallet=Address(r["wallet"]),
@@ -117,17 +140,17 @@ def _point_record(point: MarketPoint) -> Record:
     }
 
 
-def _point(r: Record) -> MarketPoint:
+def point_from(r: Record) -> MarketPoint:
     return MarketPoint(
-        position=_position(r["position"]),
-        sub_index=r["sub_index"],
-        fork_epoch=r["fork_epoch"],
-        decoder_version=r["decoder_version"],
-        deployment=r["deployment"],
+        position=position_from(r["position"]),
+        sub_index=in_range("sub_index", r["sub_index"], MAX_U16),
+        fork_epoch=in_range("fork_epoch", r["fork_epoch"]),
+        decoder_version=in_range("decoder_version", r["decoder_version"]),
+        deployment=plain_text("deployment", r["deployment"]),
         kind=MarketPointKind(r["kind"]),
         asset=Address(r["asset"]),
-        category=r["category"],
-        values=tuple(int.from_bytes(value, signed=True) for value in r["values"]),
+        category=in_range("category", r["category"], MAX_U16),
+        values=point_values(MarketPointKind(r["kind"]), [int.from_bytes(value, signed=True) for value in r["values"]]),
     )
 
 
@@ -145,13 +168,16 @@ def _coverage_record(coverage: DeploymentCoverage) -> Record:
 
 def _coverage(r: Record) -> DeploymentCoverage:
     return DeploymentCoverage(
-        deployment=r["deployment"],
-        chain_id=ChainId(r["chain_id"]),
-        registry_version=r["registry_version"],
-        scanned_from=r["scanned_from"],
-        complete_to=r["complete_to"],
-        gaps=tuple(BlockRange(gap["first"], gap["last"]) for gap in r["gaps"]),
-        dead_letters=r["dead_letters"],
+        deployment=plain_text("deployment", r["deployment"]),
+        chain_id=chain_of(r),
+        registry_version=in_range("registry_version", r["registry_version"], MAX_U32),
+        scanned_from=in_range("scanned_from", r["scanned_from"]),
+        complete_to=in_range("complete_to", r["complete_to"]),
+        gaps=tuple(
+            BlockRange(in_range("first block of a gap", gap["first"]), in_range("last block of a gap", gap["last"]))
+            for gap in r["gaps"]
+        ),
+        dead_letters=in_range("dead_letters", r["dead_letters"], MAX_U32),
     )
 
 
@@ -168,13 +194,19 @@ def _boundary_record(boundary: Boundary) -> Record:
 
 def _boundary(r: Record) -> Boundary:
     return Boundary(
-        number=r["number"],
+        number=_boundary_number(r),
         block=_block(r["block"]),
         finality=Finality(r["finality"]),
         is_scoring=r["is_scoring"],
-        fork_epochs=tuple(ForkEpoch(e["epoch"], e["fork_block"]) for e in r["fork_epochs"]),
+        fork_epochs=tuple(
+            ForkEpoch(in_range("epoch", e["epoch"]), in_range("fork_block", e["fork_block"])) for e in r["fork_epochs"]
+        ),
         coverage=tuple(_coverage(row) for row in r["coverage"]),
     )
+
+
+def _boundary_number(r: Record) -> int:
+    return in_range("boundary number", r["number"], lowest=1)
 
 
 def _score_record(score: m.ScoreIssued) -> Record:
@@ -207,7 +239,7 @@ def _score(r: Record) -> m.ScoreIssued:
         pd_bps=r["pd_bps"],
         coverage_digest=Digest(r["coverage_digest"]),
         reasons=tuple(AdverseReason(reason) for reason in r["reasons"]),
-        flags=ScoreFlag(r["flags"]),
+        flags=ScoreFlag(in_range("flags", r["flags"], MAX_U32)),
     )
 
 
@@ -285,25 +317,31 @@ _TO: dict[type, Callable[[Any], Record]] = {
 }
 
 _FROM: dict[str, Callable[[Record], m.Message]] = {
-    "EventBatch": lambda r: m.EventBatch(tuple(_event(event) for event in r["events"])),
-    "BoundaryMark": lambda r: BoundaryMark(ChainId(r["chain_id"]), r["number"]),
+    "EventBatch": lambda r: m.EventBatch(tuple(event_from(event) for event in r["events"])),
+    "BoundaryMark": lambda r: BoundaryMark(chain_of(r), _boundary_number(r)),
     "Hydrated": lambda r: Hydrated(
-        Address(r["wallet"]), r["scanned_from"], _block(r["block"]), tuple(_coverage(row) for row in r["coverage"])
+        Address(r["wallet"]),
+        in_range("scanned_from", r["scanned_from"]),
+        _block(r["block"]),
+        tuple(_coverage(row) for row in r["coverage"]),
     ),
     "WalletDeadLetter": lambda r: WalletDeadLetter(
-        _position(r["position"]), r["deployment"], Address(r["wallet"]), r["reason"]
+        position_from(r["position"]),
+        plain_text("deployment", r["deployment"]),
+        Address(r["wallet"]),
+        plain_text("reason", r["reason"]),
     ),
-    "MarketBatch": lambda r: m.MarketBatch(tuple(_point(point) for point in r["points"])),
+    "MarketBatch": lambda r: m.MarketBatch(tuple(point_from(point) for point in r["points"])),
     "Boundary": _boundary,
     "HistoryRequest": lambda r: m.HistoryRequest(
-        Digest(r["request_id"]), ChainId(r["chain_id"]), Address(r["wallet"]), r["requested_at"]
+        Digest(r["request_id"]), chain_of(r), Address(r["wallet"]), in_range("requested_at", r["requested_at"])
     ),
     "HistoryProgress": lambda r: m.HistoryProgress(
         Digest(r["request_id"]),
-        ChainId(r["chain_id"]),
+        chain_of(r),
         Address(r["wallet"]),
-        r["complete_to"],
-        r["target"],
+        in_range("complete_to", r["complete_to"]),
+        in_range("target", r["target"]),
         r["is_done"],
     ),
     "ScoreIssued": _score,
@@ -314,20 +352,22 @@ _FROM: dict[str, Callable[[Record], m.Message]] = {
         Digest(r["model_id"]),
         UnscorableReason(r["reason"]),
     ),
-    "ScoreWithdrawn": lambda r: m.ScoreWithdrawn(Digest(r["score_id"]), m.WithdrawalKind(r["kind"]), r["reason"]),
+    "ScoreWithdrawn": lambda r: m.ScoreWithdrawn(
+        Digest(r["score_id"]), m.WithdrawalKind(r["kind"]), plain_text("reason", r["reason"])
+    ),
     "AttestationChanged": lambda r: m.AttestationChanged(
         Digest(r["score_id"]),
         Digest(r["attestation_id"]),
         AttestationStatus(r["status"]),
-        r["revocation_index"],
-        r["valid_until"],
+        optional_in_range("revocation_index", r["revocation_index"]),
+        optional_in_range("valid_until", r["valid_until"]),
     ),
     "DeadLetter": lambda r: m.DeadLetter(
         r["original"], r["reason"], r["topic"], r["partition"], r["offset"], r["decoder_version"]
     ),
     "LogDeadLetter": lambda r: m.LogDeadLetter(
-        _position(r["position"]),
-        r["deployment"],
+        position_from(r["position"]),
+        plain_text("deployment", r["deployment"]),
         Address(r["address"]),
         tuple(Digest(topic) for topic in r["topics"]),
         r["payload"],
