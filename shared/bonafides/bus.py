@@ -46,7 +46,9 @@ class Producer(Protocol):
     def send(self, topic: str, partition: int, value: bytes) -> None:
         """Hand over one record. It may be buffered; nothing is promised before `flush` returns.
 
-        Raises Unavailable when the buffer is full and the broker does not answer.
+        Raises:
+            Unavailable: the buffer is full and the broker does not answer.
+            InvariantViolation: the record is larger than the broker takes. It would never go out.
         """
 
     def flush(self) -> None:
@@ -65,17 +67,20 @@ class Consumer(Protocol):
     def subscribe(
         self,
         topics: Iterable[str],
-        on_assigned: Callable[[set[TopicPartition]], Mapping[TopicPartition, int]],
+        on_assigned: Callable[[set[TopicPartition]], None],
         on_revoked: Callable[[set[TopicPartition]], None],
     ) -> None:
-        """Join the group. At each assignment `on_assigned` names the next offset of every new partition; a partition
-        it does not name starts at the beginning."""
+        """Join the group. A partition that comes is paused at its beginning: the caller seeks and resumes it.
+
+        So the callbacks need no database and cannot fail: they run inside the client's own poll, where an error would
+        lose the batch that the client has already counted as read.
+        """
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Record]:
         """Records of the assigned partitions that are not paused, in order per partition.
 
         Raises:
-            Unavailable: the broker does not answer.
+            Unavailable: the broker does not answer. Positions are then unknown: seek before reading on.
             InvariantViolation: the next offset of a partition is no longer in the log.
         """
 

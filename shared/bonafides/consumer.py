@@ -1,12 +1,15 @@
 """The loop of a consumer whose offsets stand in Postgres.
 
 ```
-poll ─► [ one transaction: events, state, outbox, offsets (compare-and-set) ] ─► commit to the broker (metrics only)
-          └─ a partition that must wait is put back: seek to its first unread record, paused until it may go on
+assigned, paused ─► placed: offset from Postgres, seek, resume ─┐
+        ▲                                                       ▼
+        │    poll ─► [ one transaction: events, state, outbox, offsets (compare-and-set) ] ─► commit (metrics only)
+        │                       │  └─ a partition that must wait is put back, paused until it may go on
+        └── whatever fails: ────┘     Postgres alone knows what was committed, so ask it again
 ```
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -57,6 +60,8 @@ class OffsetConsumer:
     max_records: int = 500
     _identities: dict[str, LogIdentity] = field(default_factory=dict)
     _next: dict[TopicPartition, int] = field(default_factory=dict)
+    _unplaced: set[TopicPartition] = field(default_factory=set)
+    """Assigned and paused: where to read on is not known yet, or not any more."""
     _waiting: set[TopicPartition] = field(default_factory=set)
 
     def start(self) -> None:
@@ -65,11 +70,19 @@ class OffsetConsumer:
         self.consumer.subscribe([topic.name for topic in self.topics], self._assigned, self._revoked)
 
     def turn(self) -> bool:
-        """Poll once and handle what came; returns whether anything did."""
+        """Poll once and handle what came; returns whether anything did.
+
+        Raises Unavailable, LostPartition among it: nothing is lost, the next turn asks Postgres where to read on.
+        """
+        self._place()
         if self._waiting:
             self.consumer.resume(self._waiting)
             self._waiting.clear()
-        records = self.consumer.poll(0.2, self.max_records)
+        try:
+            records = self.consumer.poll(0.2, self.max_records)
+        except BaseException:
+            self._displace(self.consumer.assignment())
+            raise
         if not records:
             return False
         crashpoints.reach(f"{self.crash_prefix}.after_poll")
@@ -79,17 +92,13 @@ class OffsetConsumer:
         try:
             outcomes = self._handle(by_partition)
         except BaseException:
-            # Nothing was committed: read the same records again, whatever the client's position says.
-            self._put_back({at: batch[0].offset for at, batch in by_partition.items()})
+            self._displace(set(by_partition))
             raise
         crashpoints.reach(f"{self.crash_prefix}.after_commit")
         self.handler.after_commit()
         self._next |= {at: outcome.following for at, outcome in outcomes.items()}
-        self._put_back({at: outcome.following for at, outcome in outcomes.items() if outcome.is_waiting})
-        waiting = {at for at, outcome in outcomes.items() if outcome.is_waiting}
-        held = self.consumer.assignment()
-        self.consumer.pause(waiting & held)
-        self._waiting |= waiting & held
+        self._displace(by_partition.keys() - outcomes.keys())
+        self._hold({at: outcome.following for at, outcome in outcomes.items() if outcome.is_waiting})
         self.consumer.commit({at: outcome.following for at, outcome in outcomes.items()})
         return any(outcome.following > by_partition[at][0].offset for at, outcome in outcomes.items())
 
@@ -101,8 +110,8 @@ class OffsetConsumer:
         outcomes: dict[TopicPartition, Outcome] = {}
         with transaction(self.engine) as connection:
             for at, batch in by_partition.items():
-                if at not in self._next:
-                    continue  # revoked between poll and here
+                if self._next.get(at) != batch[0].offset:
+                    continue  # revoked between poll and here, or not what comes next: taking it would leave a hole
                 outcome = self.handler.handle(connection, at, batch)
                 if outcome.following != self._next[at]:
                     advance_offset(
@@ -118,23 +127,47 @@ class OffsetConsumer:
             crashpoints.reach(f"{self.crash_prefix}.before_commit")
         return outcomes
 
-    def _put_back(self, offsets: Mapping[TopicPartition, int]) -> None:
-        held = self.consumer.assignment()
-        for at, offset in offsets.items():
-            if at in held:
-                self.consumer.seek(at, offset)
-
-    def _assigned(self, partitions: set[TopicPartition]) -> Mapping[TopicPartition, int]:
+    def _place(self) -> None:
+        """Read on where Postgres says, in every partition whose place is not known."""
+        placing = self._unplaced & self.consumer.assignment()
+        if not placing:
+            return
         with transaction(self.engine) as connection:
-            found = read_offsets(connection, self.offsets, self.group, partitions, self._identities)
+            found = read_offsets(connection, self.offsets, self.group, placing, self._identities)
+        for at in placing:
+            self.consumer.seek(at, found[at])
         self._next |= found
-        log.info("partitions assigned", count=len(partitions))
-        return found
+        self._unplaced -= placing
+        self.consumer.resume(placing)
+        log.info("partitions assigned", count=len(placing))
+
+    def _displace(self, partitions: Set[TopicPartition]) -> None:
+        """Forget where these partitions are: a commit whose answer was lost may have happened or not."""
+        held = partitions & self.consumer.assignment()
+        self.consumer.pause(held)
+        self._unplaced |= held
+        for at in partitions:
+            self._next.pop(at, None)
+            self._waiting.discard(at)
+
+    def _hold(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Read these again from here, after the next turn's resume."""
+        held = offsets.keys() & self.consumer.assignment()
+        for at in held:
+            self.consumer.seek(at, offsets[at])
+        self.consumer.pause(held)
+        self._waiting |= held
+
+    def _assigned(self, partitions: set[TopicPartition]) -> None:
+        for at in partitions:
+            self._next.pop(at, None)
+        self._unplaced |= partitions
 
     def _revoked(self, partitions: set[TopicPartition]) -> None:
         for at in partitions:
             self._next.pop(at, None)
-            self._waiting.discard(at)
+        self._unplaced -= partitions
+        self._waiting -= partitions
 
 
 __all__ = ["Handler", "LostPartition", "OffsetConsumer", "Outcome"]

@@ -5,6 +5,7 @@ extra checksums are pure Python at 6 MB/s.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from kafka.errors import (
     IllegalGenerationError,
     IncompatibleBrokerVersion,
     KafkaError,
+    MessageSizeTooLargeError,
     OffsetOutOfRangeError,
     RebalanceInProgressError,
     TopicAlreadyExistsError,
@@ -87,6 +89,8 @@ class KafkaBusProducer:
     def send(self, topic: str, partition: int, value: bytes) -> None:
         try:
             self._producer.send(topic, value=value, partition=partition).add_errback(self._failures.append)
+        except MessageSizeTooLargeError as exc:
+            raise _too_large(topic, value) from exc
         except (KafkaError, OSError) as exc:
             raise _unavailable(self._bootstrap, exc) from exc
 
@@ -97,6 +101,8 @@ class KafkaBusProducer:
             raise _unavailable(self._bootstrap, exc) from exc
         finally:
             failures, self._failures = self._failures, []
+        if too_large := next((exc for exc in failures if isinstance(exc, MessageSizeTooLargeError)), None):
+            raise InvariantViolation("a record that was sent is larger than the broker takes") from too_large
         if failures:
             raise _unavailable(self._bootstrap, failures[0]) from failures[0]
 
@@ -122,9 +128,11 @@ class KafkaBusConsumer:
         self, connection: KafkaConnection, client_id: str, group: str, session_timeout_s: float = 30.0
     ) -> None:
         self._bootstrap = connection.bootstrap
-        self._on_assigned: Callable[[set[TopicPartition]], Mapping[TopicPartition, int]] = lambda _: {}
+        self._on_assigned: Callable[[set[TopicPartition]], None] = lambda _: None
         self._on_revoked: Callable[[set[TopicPartition]], None] = lambda _: None
-        self._callback_failure: BaseException | None = None
+        self._topics: list[str] = []
+        self._empty_since: float | None = None
+        self._patience_s = max(5.0, 2 * session_timeout_s)
         try:
             self._consumer = KafkaConsumer(
                 **connection.options(client_id),
@@ -146,33 +154,51 @@ class KafkaBusConsumer:
     def subscribe(
         self,
         topics: Iterable[str],
-        on_assigned: Callable[[set[TopicPartition]], Mapping[TopicPartition, int]],
+        on_assigned: Callable[[set[TopicPartition]], None],
         on_revoked: Callable[[set[TopicPartition]], None],
     ) -> None:
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
-        self._consumer.subscribe(topics=list(topics), listener=_Listener(self))
+        self._topics = list(topics)
+        self._join()
+
+    def _join(self) -> None:
+        """Join the group knowing the topics: a leader that does not know their partitions yet deals out none."""
+        try:
+            for topic in self._topics:
+                self._consumer.partitions_for_topic(topic)
+            self._consumer.subscribe(topics=self._topics, listener=_Listener(self))
+        except (KafkaError, OSError) as exc:
+            raise _unavailable(self._bootstrap, exc) from exc
+        self._empty_since = time.monotonic()
+
+    def _join_again_if_forgotten(self) -> None:
+        """Leave and join once more when the group has given us nothing for long.
+
+        Seen with kafka-python 3.0.12: a member that starts while another is being missed can be dealt no partition, and
+        nothing makes the group think again. A group never has more members than partitions, so "none" is never right.
+        """
+        if self._consumer.assignment():
+            self._empty_since = None
+        elif self._empty_since is None:
+            self._empty_since = time.monotonic()
+        elif time.monotonic() - self._empty_since > self._patience_s:
+            self._consumer.unsubscribe()
+            self._join()
 
     def assigned(self, partitions: set[TopicPartition]) -> None:
-        """Called by the client inside `poll`; what it raises is kept and raised by `poll`, since kafka-python only
-        logs it."""
-        try:
-            starts = self._on_assigned(partitions)
-            for at in partitions:
-                if at in starts:
-                    self._consumer.seek(KafkaTopicPartition(*at), starts[at])
-                else:
-                    self._consumer.seek_to_beginning(KafkaTopicPartition(*at))
-        except BaseException as exc:
-            self._callback_failure = exc
+        """Called by the client inside `poll`, before it fetches anything of these partitions."""
+        for at in partitions:
+            # Some position: without one the client would ask the group for a committed offset, and fail.
+            self._consumer.seek(KafkaTopicPartition(*at), 0)
+        self.pause(partitions)
+        self._on_assigned(partitions)
 
     def revoked(self, partitions: set[TopicPartition]) -> None:
         """Called by the client inside `poll`."""
-        try:
-            self._on_revoked(partitions)
-        except BaseException as exc:
-            self._callback_failure = exc
+        self._on_revoked(partitions)
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Record]:
+        self._join_again_if_forgotten()
         try:
             batches = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
         except OffsetOutOfRangeError as exc:
@@ -182,9 +208,6 @@ class KafkaBusConsumer:
             ) from exc
         except (KafkaError, OSError) as exc:
             raise _unavailable(self._bootstrap, exc) from exc
-        if self._callback_failure:
-            failure, self._callback_failure = self._callback_failure, None
-            raise failure
         return [
             Record(TopicPartition(at.topic, at.partition), record.offset, record.value or b"")
             for at, records in batches.items()
@@ -281,6 +304,10 @@ class KafkaBusAdmin:
 
     def close(self) -> None:
         self._admin.close()
+
+
+def _too_large(topic: str, value: bytes) -> InvariantViolation:
+    return InvariantViolation(f"a record of {len(value)} bytes for {topic} is larger than the broker takes")
 
 
 def _unavailable(bootstrap: str, exc: BaseException) -> Unavailable:

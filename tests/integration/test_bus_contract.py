@@ -1,5 +1,6 @@
 """The contract of `bonafides.bus`, held by the fake in memory and by a real broker alike."""
 
+import random
 import time
 from collections.abc import Callable, Iterator
 
@@ -106,6 +107,33 @@ def test_rebalance__second_member_joins_and_leaves__partitions_are_shared_and_ta
 
     two.consumer.close()
     until(lambda: len(one.consumer.assignment()) == 4, one.poll)
+
+
+def test_assignment__partitions_not_resumed__give_nothing_until_they_are_placed(bus: Bus) -> None:
+    topic = make_topic(bus, 2)
+    sent = produce(bus, topic, 10)
+    reader = Reader(bus.consumer(fresh_group()), topic, resumes=False).join()
+    until(lambda: len(reader.consumer.assignment()) == 2, reader.poll)
+
+    for _ in range(5):
+        reader.poll()
+    assert reader.records == []
+
+    reader.consumer.resume(reader.consumer.assignment())
+    until(lambda: len(reader.records) >= 10, reader.poll)
+    assert sorted(reader.values()) == sorted(sent)
+
+
+def test_producer__record_larger_than_the_broker_takes__stops_instead_of_trying_for_ever(bus: Bus) -> None:
+    topic = make_topic(bus, 1)
+    producer = bus.producer()
+
+    def send() -> None:
+        producer.send(topic.name, 0, random.Random(1).randbytes(5 * 1024 * 1024))  # noise: zstd must not shrink it
+        producer.flush()
+
+    with pytest.raises(InvariantViolation, match="larger"):
+        send()
 
 
 def test_redelivery__seek_back__gives_the_same_records_again(bus: Bus) -> None:

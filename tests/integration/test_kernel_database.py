@@ -1,6 +1,7 @@
 """Offsets, outbox and migrations on a real PostgreSQL."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
@@ -153,6 +154,7 @@ def summing(engine: Engine, schema: str, metadata: MetaData) -> tuple[OffsetCons
         MemoryConsumer(broker, "g"), MemoryAdmin(broker), engine, offsets, "g", (NUMBERS,), handler, "worker"
     )
     loop.start()
+    loop.turn()  # joins: the partitions come, and the next turn reads where they stand
     return loop, handler, broker, table
 
 
@@ -213,6 +215,87 @@ def test_consumer__a_second_incarnation__goes_on_where_the_database_says(
     again.start()
     for _ in range(2):
         again.turn()
+
+    assert _numbers(engine, table) == [1, 2, 3]
+
+
+class Interrupted:
+    """An engine whose next transaction fails: before its commit, or after it, with the answer lost."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._fate: str | None = None
+        real = database.transaction
+
+        @contextmanager
+        def transaction(engine: Engine) -> Iterator[Connection]:
+            fate, self._fate = self._fate, None
+            if fate == "before":
+                raise Unavailable("the database does not answer")
+            with real(engine) as connection:
+                yield connection
+            if fate == "after":
+                raise Unavailable("the database closed the connection")
+
+        monkeypatch.setattr("bonafides.consumer.transaction", transaction)
+
+    def next_fails(self, when: str) -> None:
+        self._fate = when
+
+
+def test_consumer__commit_whose_answer_was_lost__goes_on_behind_it_and_counts_once(
+    engine: Engine, summing: tuple[OffsetConsumer, Summer, MemoryBroker, Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, _, broker, table = summing
+    loop.turn()
+    _send(broker, 0, 1, 2)
+    database_is = Interrupted(monkeypatch)
+
+    database_is.next_fails("after")
+    with pytest.raises(Unavailable):
+        loop.turn()
+    _send(broker, 0, 3)
+    for _ in range(3):
+        loop.turn()
+
+    assert _numbers(engine, table) == [1, 2, 3]
+
+
+def test_consumer__database_away_during_an_assignment__asks_again_and_skips_nothing(
+    engine: Engine, summing: tuple[OffsetConsumer, Summer, MemoryBroker, Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, _, broker, table = summing
+    _send(broker, 0, 1, 2)
+    _send(broker, 1, 4)
+    database_is = Interrupted(monkeypatch)
+
+    database_is.next_fails("before")
+    with pytest.raises(Unavailable):
+        loop.turn()
+    for _ in range(3):
+        loop.turn()
+
+    assert _numbers(engine, table) == [1, 2, 4]
+
+
+def test_consumer__another_member_read_on__gives_up_its_place_and_takes_nothing_twice(
+    engine: Engine, summing: tuple[OffsetConsumer, Summer, MemoryBroker, Table]
+) -> None:
+    loop, handler, broker, table = summing
+    loop.turn()
+    loop.turn()
+    zombie = OffsetConsumer(
+        MemoryConsumer(broker, "zombies"), MemoryAdmin(broker), engine, loop.offsets, "g", (NUMBERS,), handler, "worker"
+    )
+    zombie.start()
+    zombie.turn()
+    zombie.turn()
+    _send(broker, 0, 1, 2)
+
+    loop.turn()
+    with pytest.raises(LostPartition):
+        zombie.turn()
+    _send(broker, 0, 3)
+    zombie.turn()
 
     assert _numbers(engine, table) == [1, 2, 3]
 

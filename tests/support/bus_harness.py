@@ -95,6 +95,7 @@ class Reader:
     consumer: Consumer
     topic: Topic
     starts: dict[TopicPartition, int] = field(default_factory=dict)
+    resumes: bool = True
     assigned: list[set[TopicPartition]] = field(default_factory=list)
     revoked: list[set[TopicPartition]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -103,9 +104,12 @@ class Reader:
         self.consumer.subscribe([self.topic.name], self._on_assigned, self.revoked.append)
         return self
 
-    def _on_assigned(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
+    def _on_assigned(self, partitions: set[TopicPartition]) -> None:
         self.assigned.append(partitions)
-        return {at: self.starts[at] for at in partitions if at in self.starts}
+        for at in partitions:
+            self.consumer.seek(at, self.starts.get(at, 0))
+        if self.resumes:
+            self.consumer.resume(partitions)
 
     def poll(self) -> list[Record]:
         came = self.consumer.poll(0.2)

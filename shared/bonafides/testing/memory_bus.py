@@ -9,6 +9,8 @@ from bonafides.bus import LogIdentity, Record, TopicPartition
 from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
 from bonafides.topics import Topic
 
+MAX_RECORD_BYTES = 1_048_000  # a little under Kafka's message.max.bytes, which counts the batch around it too
+
 
 @dataclass
 class MemoryBroker:
@@ -57,6 +59,8 @@ class MemoryProducer:
         self._buffer: list[tuple[TopicPartition, bytes]] = []
 
     def send(self, topic: str, partition: int, value: bytes) -> None:
+        if len(value) > MAX_RECORD_BYTES:
+            raise InvariantViolation(f"a record of {len(value)} bytes for {topic} is larger than the broker takes")
         self._buffer.append((TopicPartition(topic, partition), value))
 
     def flush(self) -> None:
@@ -83,14 +87,14 @@ class MemoryConsumer:
         self._held: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
         self._next: dict[TopicPartition, int] = {}
-        self._on_assigned: Callable[[set[TopicPartition]], Mapping[TopicPartition, int]] = lambda _: {}
+        self._on_assigned: Callable[[set[TopicPartition]], None] = lambda _: None
         self._on_revoked: Callable[[set[TopicPartition]], None] = lambda _: None
         self.committed: dict[TopicPartition, int] = {}
 
     def subscribe(
         self,
         topics: Iterable[str],
-        on_assigned: Callable[[set[TopicPartition]], Mapping[TopicPartition, int]],
+        on_assigned: Callable[[set[TopicPartition]], None],
         on_revoked: Callable[[set[TopicPartition]], None],
     ) -> None:
         self.topics = list(topics)
@@ -120,9 +124,10 @@ class MemoryConsumer:
             self._paused -= gone
             self._on_revoked(gone)
         if come := self.dealt - self._held:
-            starts = self._on_assigned(come)
-            self._next |= {at: starts.get(at, 0) for at in come}
+            self._next |= dict.fromkeys(come, 0)
             self._held |= come
+            self._paused |= come
+            self._on_assigned(come)
 
     def assignment(self) -> set[TopicPartition]:
         return set(self._held)
