@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 from bonafides import database
 from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
-from bonafides.events import BlockRange, Boundary, BoundaryMark, ForkEpoch, LendingEvent
-from bonafides.messages import EventBatch, LogDeadLetter, decode
+from bonafides.events import BlockRange, Boundary, BoundaryMark, ForkEpoch, LendingEvent, MarketPoint
+from bonafides.messages import EventBatch, LogDeadLetter, MarketBatch, decode
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProducer
 from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, partition_of
+from bonafides.types import MarketPointKind
 from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.boundary_store import BoundaryStore
 from bonafides_ingest.indexer import Indexer, IndexerOptions
@@ -20,7 +21,7 @@ from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.store import Store
 from sqlalchemy import Engine, text
 
-from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, RAY, ChainOfLogs, address, block_at, encode_event
+from tests.support.ingest_logs import CHAIN, DEPLOYMENT, ORACLE, POOL, RAY, ChainOfLogs, address, block_at, encode_event
 
 pytestmark = pytest.mark.integration
 
@@ -90,6 +91,10 @@ class World:
     def events(self) -> list[LendingEvent]:
         batches = [m for _, m in self.messages(WALLET_EVENTS.name) if isinstance(m, EventBatch)]
         return [event for batch in batches for event in batch.events]
+
+    def points(self) -> list[MarketPoint]:
+        batches = [m for _, m in self.messages(MARKET.name) if isinstance(m, MarketBatch)]
+        return [point for batch in batches for point in batch.points]
 
     def boundaries(self) -> list[Boundary]:
         return [m for _, m in self.messages(MARKET.name) if isinstance(m, Boundary)]
@@ -193,6 +198,24 @@ def test_turn__broker_fails_at_any_flush__same_events_and_no_hole_in_the_boundar
     assert sorted(set(numbers)) == [1, 2]
     assert len(set(world.boundaries())) == 2  # a boundary sent twice says the same both times
     assert _claims_hold(world)
+
+
+@pytest.mark.parametrize("flush", range(1, 8))
+def test_turn__window_sent_again_by_the_same_holder__says_the_same_prices(world: World, flush: int) -> None:
+    feed, other, asset = address("feed"), address("other feed"), address("asset")
+    world.chain.emit(2, 0, feed, abi.ANSWER_UPDATED, 100, 1, 0)
+    world.chain.emit(3, 0, other, abi.ANSWER_UPDATED, 200, 1, 0)
+    for block, source in ((4, feed), (12, other), (32, feed)):
+        world.chain.emit(block, 1, ORACLE, abi.ASSET_SOURCE_UPDATED, asset, source)
+    world.chain.emit(24, 2, feed, abi.ANSWER_UPDATED, 50, 2, 0)
+    indexer = world.replica()
+    indexer.producer.fails_after = flush  # type: ignore[attr-defined]
+
+    _run_to_the_end(indexer)
+
+    prices = [p for p in world.points() if p.kind is MarketPointKind.PRICE and p.asset == asset]
+    assert {p.fork_epoch for p in prices} == {1}
+    assert {(p.position.block.number, p.values[0]) for p in prices} == {(4, 100), (12, 200), (32, 50)}
 
 
 @pytest.mark.parametrize("flush", range(1, 8))

@@ -1,7 +1,10 @@
 """Reading a window with what it names for the first time."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import pytest
-from bonafides.events import BlockRange
+from bonafides.events import BlockRange, MarketPoint
 from bonafides.types import MarketPointKind
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_v3 import decode_logs
@@ -13,6 +16,26 @@ from tests.support.ingest_logs import DEPLOYMENT, ORACLE, RAY, ChainOfLogs, addr
 pytestmark = pytest.mark.unit
 
 START = {DEPLOYMENT.id: AaveV3State(DEPLOYMENT)}
+
+
+def _followed(chain: ChainOfLogs, ends: Iterable[int], restarts: frozenset[int] = frozenset()) -> list[MarketPoint]:
+    """Market points of blocks 1 to the last end, read in windows that end there.
+
+    Before the windows that begin behind a block of `restarts` only what Postgres holds is known.
+    """
+    state, found, first = AaveV3State(DEPLOYMENT), list[MarketPoint](), 1
+    for last in ends:
+        if first - 1 in restarts:
+            state = replace(state, answers={})
+        scanned = scan(chain, {DEPLOYMENT.id: state}, BlockRange(first, last), None)
+        state, decoded = decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
+        found += decoded.points
+        first = last + 1
+    return found
+
+
+def _prices(points: Iterable[MarketPoint]) -> list[tuple[int, int]]:
+    return [(p.position.block.number, p.values[0]) for p in points if p.kind is MarketPointKind.PRICE]
 
 
 def test_scan__reserve_listed_in_the_window__brings_the_tokens_logs_of_the_whole_window() -> None:
@@ -57,3 +80,20 @@ def test_scan__feed_that_never_answered__leaves_the_price_unknown() -> None:
 
     _, decoded = decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
     assert decoded.points == ()
+
+
+@pytest.mark.parametrize("ends", [(10, 20, 30, 40), (40,), (15, 34, 40)])
+@pytest.mark.parametrize("restarts", [frozenset[int](), frozenset({10, 15}), frozenset({20, 34}), frozenset({30})])
+def test_scan__feed_comes_back_after_it_answered_unwatched__its_newest_answer_counts(
+    ends: tuple[int, ...], restarts: frozenset[int]
+) -> None:
+    chain = ChainOfLogs()
+    feed, other, asset = address("feed"), address("other feed"), address("asset")
+    chain.emit(2, 0, feed, abi.ANSWER_UPDATED, 100, 1, 0)
+    chain.emit(3, 0, other, abi.ANSWER_UPDATED, 200, 1, 0)
+    chain.emit(5, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, asset, feed)
+    chain.emit(15, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, asset, other)
+    chain.emit(25, 0, feed, abi.ANSWER_UPDATED, 50, 2, 0)
+    chain.emit(35, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, asset, feed)
+
+    assert _prices(_followed(chain, ends, restarts)) == [(5, 100), (15, 200), (35, 50)]

@@ -3,9 +3,11 @@
 A reserve that is listed in a window has logs of its own in it, even before the listing: the aToken announces itself in
 the same transaction. So a window is fetched again with the new addresses until it names no more.
 
-A feed that becomes a price source may have answered long before (its constructor does). Its latest answer before the
-window is looked for among its logs, back to the deployment's first block: a log can be proved, replayed from a file and
-hashed, while an `eth_call` at an old block needs an archive node and leaves no trace.
+A feed that becomes a price source may have answered long before (its constructor does), also after it was a source some
+time ago. Its latest answer before the window is looked for among its logs, back to the deployment's first block: a log
+can be proved, replayed from a file and hashed, while an `eth_call` at an old block needs an archive node and leaves no
+trace. What memory holds is believed only of feeds that were watched all along, so that neither a restart nor where a
+window ends changes a price.
 """
 
 from collections.abc import Mapping
@@ -33,6 +35,7 @@ def scan(
     source: ChainSource, states: Mapping[str, AaveV3State], wanted: BlockRange, parent: BlockRef | None
 ) -> Scanned:
     """All logs of these deployments (by id) in a range, or in the first part of it when the provider allows no more."""
+    states = {name: state.with_answers_of_watched() for name, state in states.items()}
     addresses = frozenset(address for state in states.values() for address in state.watched)
     while True:
         window = source.fetch(wanted, addresses, parent)

@@ -62,7 +62,7 @@ class AaveV3State:
     sources: Mapping[Address, Address] = MappingProxyType({})
     """Feed of each asset."""
     answers: Mapping[Address, int] = MappingProxyType({})
-    """Latest answer of each feed that was seen, priced in by an oracle yet or not: USD · 1e8."""
+    """Latest answer of each feed that was seen, priced in by an oracle yet or not: USD · 1e8. Not kept by a restart."""
     watched: Mapping[Address, Watched] = field(init=False)
     not_wallets: frozenset[Address] = field(init=False)
     """The protocol's own contracts and treasuries, and the zero address: no credit history of theirs is kept."""
@@ -98,6 +98,11 @@ class AaveV3State:
     def with_source(self, asset: Address, feed: Address) -> "AaveV3State":
         """With this feed for this asset."""
         return replace(self, sources={**self.sources, asset: feed})
+
+    def with_answers_of_watched(self) -> "AaveV3State":
+        """Without the answers of feeds that price nothing now: they are not fetched, so newer ones may be missing."""
+        known = {feed: answer for feed, answer in self.answers.items() if feed in self.assets_by_feed}
+        return self if len(known) == len(self.answers) else replace(self, answers=known)
 
     def with_answer(self, feed: Address, answer: int) -> "AaveV3State":
         """With this latest answer of a feed. What is watched does not change, so nothing is derived again."""
