@@ -21,7 +21,19 @@ from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.store import Store
 from sqlalchemy import Engine, text
 
-from tests.support.ingest_logs import CHAIN, DEPLOYMENT, ORACLE, POOL, RAY, ChainOfLogs, address, block_at, encode_event
+from tests.support.ingest_logs import (
+    CHAIN,
+    DEPLOYMENT,
+    ORACLE,
+    POOL,
+    PROVIDER,
+    RAY,
+    ChainOfLogs,
+    ListedReserve,
+    address,
+    block_at,
+    encode_event,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -293,6 +305,24 @@ def test_restart__in_the_middle__knows_the_tokens_found_before(world: World) -> 
     _run_to_the_end(world.replica())
 
     assert len(world.events()) == 7
+
+
+@pytest.mark.parametrize("window", [4, 100])
+def test_restart__while_the_market_asks_an_unknown_oracle__prices_stay_unknown(world: World, window: int) -> None:
+    world.options = replace(world.options, window_blocks=window)
+    weth = ListedReserve.of("WETH")
+    world.chain.emit(6, 5, PROVIDER, abi.PRICE_ORACLE_UPDATED, ORACLE, address("new oracle"))
+    world.chain.emit(22, 5, weth.feed, abi.ANSWER_UPDATED, 7, 2, 0)
+    world.chain.emit(33, 5, PROVIDER, abi.PRICE_ORACLE_UPDATED, address("new oracle"), ORACLE)
+    for _ in range(20):
+        replica = world.replica()
+        is_busy = replica.turn()
+        replica.release()
+        if not is_busy:
+            break
+
+    prices = [(p.position.block.number, p.values[0]) for p in world.points() if p.kind is MarketPointKind.PRICE]
+    assert prices == [(1, 10**8), (6, 0), (33, 7)]
 
 
 def test_dead_letter__malformed_log__is_kept_counted_and_the_stream_goes_on(world: World) -> None:

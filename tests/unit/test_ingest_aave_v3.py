@@ -280,13 +280,84 @@ def test_price__oracle_given_another_feed__follows_the_new_one_alone(market: Mar
     ]
 
 
-def test_price__answer_that_is_not_positive__is_refused(market: Market) -> None:
-    market.chain.emit(2, 0, market.weth.feed, abi.ANSWER_UPDATED, 0, 2, 0)
+def _priced(decoded: Decoded) -> list[tuple[int, int]]:
+    """(block, price) of WETH; 0 is unknown."""
+    points = [point for point in decoded.points if point.kind is MarketPointKind.PRICE]
+    return [(p.position.block.number, p.values[0]) for p in points if p.asset == ListedReserve.of("WETH").asset]
+
+
+LISTED = (1, 2000 * 10**8)
+
+
+@pytest.mark.parametrize("answer", [0, -1])
+def test_price__answer_that_is_not_positive__is_unknown_from_there_on(market: Market, answer: int) -> None:
+    market.chain.emit(2, 0, market.weth.feed, abi.ANSWER_UPDATED, answer, 2, 0)
+    market.chain.emit(3, 0, market.weth.feed, abi.ANSWER_UPDATED, 7, 3, 0)
 
     decoded = market.decode()
 
-    assert [refusal.reason for refusal in decoded.refused if "not positive" in refusal.reason]
-    assert len(_values(decoded.points, MarketPointKind.PRICE)) == 1
+    assert _priced(decoded) == [LISTED, (2, 0), (3, 7)]
+    assert decoded.refused == ()
+
+
+@pytest.mark.parametrize("topics", [1, 2, 4])
+def test_price__answer_that_cannot_be_read__is_unknown_and_a_dead_letter(market: Market, topics: int) -> None:
+    right, payload = encode_event(abi.ANSWER_UPDATED, (7, 2, 0))
+    market.chain.emit_raw(2, 0, market.weth.feed, (*right, *right)[:topics], payload)
+
+    decoded = market.decode()
+
+    assert _priced(decoded) == [LISTED, (2, 0)]
+    assert [refusal.is_market for refusal in decoded.refused] == [True]
+
+
+def test_price__oracle_given_a_feed_that_never_answered__is_unknown_until_it_does(market: Market) -> None:
+    other = address("other feed")
+    market.chain.emit(2, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, market.weth.asset, other)
+    market.chain.emit(3, 0, other, abi.ANSWER_UPDATED, 7, 1, 0)
+
+    assert _priced(market.decode()) == [LISTED, (2, 0), (3, 7)]
+
+
+def test_price__oracle_given_a_feed_whose_latest_answer_is_not_positive__is_unknown(market: Market) -> None:
+    other = address("other feed")
+    market.chain.emit(2, 0, other, abi.ANSWER_UPDATED, 7, 1, 0)
+    market.chain.emit(3, 0, other, abi.ANSWER_UPDATED, 0, 2, 0)
+    market.chain.emit(4, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, market.weth.asset, other)
+
+    assert _priced(market.decode()) == [LISTED, (4, 0)]
+
+
+def test_price__source_taken_away__is_unknown(market: Market) -> None:
+    market.chain.emit(2, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, market.weth.asset, ZERO_ADDRESS)
+
+    assert _priced(market.decode()) == [LISTED, (2, 0)]
+
+
+def test_price__market_asks_an_unknown_oracle__is_unknown_for_all_assets_until_it_asks_ours_again(
+    market: Market,
+) -> None:
+    usdc = market.chain.list_reserve(2, "USDC", decimals=6)
+    market.chain.emit(3, 0, PROVIDER, abi.PRICE_ORACLE_UPDATED, ORACLE, address("new oracle"))
+    market.chain.emit(4, 0, market.weth.feed, abi.ANSWER_UPDATED, 7, 2, 0)
+    market.chain.emit(5, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, usdc.asset, market.weth.feed)
+    market.chain.emit(6, 0, PROVIDER, abi.PRICE_ORACLE_UPDATED, address("new oracle"), ORACLE)
+
+    decoded = market.decode()
+
+    assert _priced(decoded) == [LISTED, (3, 0), (6, 7)]
+    assert [value for asset, value in _values(decoded.points, MarketPointKind.PRICE) if asset == usdc.asset] == [
+        (10**8,),
+        (0,),
+        (0,),
+        (7,),
+    ]
+
+
+def test_price__market_names_the_oracle_it_asks_already__says_nothing_new(market: Market) -> None:
+    market.chain.emit(2, 0, PROVIDER, abi.PRICE_ORACLE_UPDATED, ZERO_ADDRESS, ORACLE)
+
+    assert _priced(market.decode()) == [LISTED]
 
 
 def test_reserve__listed_configured_and_updated__makes_points_with_its_decimals() -> None:

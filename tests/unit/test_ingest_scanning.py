@@ -1,17 +1,20 @@
 """Reading a window with what it names for the first time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from bonafides.events import BlockRange, MarketPoint
-from bonafides.types import MarketPointKind
+from bonafides.types import ZERO_ADDRESS, Address, MarketPointKind
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_v3 import decode_logs
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 from bonafides_ingest.scanning import scan
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.support.ingest_logs import DEPLOYMENT, ORACLE, RAY, ChainOfLogs, address
+from tests.support.ingest_logs import DEPLOYMENT, ORACLE, PROVIDER, RAY, ChainOfLogs, address, encode_event
 
 pytestmark = pytest.mark.unit
 
@@ -76,10 +79,7 @@ def test_scan__feed_that_never_answered__leaves_the_price_unknown() -> None:
     chain = ChainOfLogs()
     chain.emit(50, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, address("asset"), address("feed"))
 
-    scanned = scan(chain, START, BlockRange(40, 60), None)
-
-    _, decoded = decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
-    assert decoded.points == ()
+    assert _prices(_followed(chain, (60,))) == [(50, 0)]
 
 
 @pytest.mark.parametrize("ends", [(10, 20, 30, 40), (40,), (15, 34, 40)])
@@ -97,3 +97,42 @@ def test_scan__feed_comes_back_after_it_answered_unwatched__its_newest_answer_co
     chain.emit(35, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, asset, feed)
 
     assert _prices(_followed(chain, ends, restarts)) == [(5, 100), (15, 200), (35, 50)]
+
+
+FEEDS, ASSETS = tuple(address(f"feed {number}") for number in range(3)), (address("asset 0"), address("asset 1"))
+HAPPENINGS = st.one_of(
+    st.tuples(st.just("answer"), st.sampled_from(FEEDS), st.integers(-1, 9)),
+    st.tuples(st.just("unreadable answer"), st.sampled_from(FEEDS), st.integers(1, 4)),
+    st.tuples(st.just("source"), st.sampled_from(ASSETS), st.sampled_from((*FEEDS, ZERO_ADDRESS))),
+    st.tuples(st.just("oracle"), st.sampled_from((ORACLE, address("new oracle"))), st.just(0)),
+)
+
+
+def _chain_of(story: Sequence[tuple[str, Address, Any]]) -> ChainOfLogs:
+    """One happening a block, from block 1 on."""
+    chain = ChainOfLogs(head=len(story))
+    for block, (kind, where, what) in enumerate(story, start=1):
+        match kind:
+            case "answer":
+                chain.emit(block, 0, where, abi.ANSWER_UPDATED, what, block, 0)
+            case "unreadable answer":
+                topics, payload = encode_event(abi.ANSWER_UPDATED, (5, block, 0))
+                chain.emit_raw(block, 0, where, (*topics, *topics)[:what], payload + b"\x01")
+            case "source":
+                chain.emit(block, 0, ORACLE, abi.ASSET_SOURCE_UPDATED, where, what)
+            case _:
+                chain.emit(block, 0, PROVIDER, abi.PRICE_ORACLE_UPDATED, ORACLE, where)
+    return chain
+
+
+@given(st.lists(HAPPENINGS, min_size=1, max_size=25), st.sets(st.integers(1, 24)), st.sets(st.integers(1, 24)))
+def test_scan__any_story_in_any_windows_with_any_restarts__says_what_the_whole_chain_says(
+    story: list[tuple[str, Address, Any]], ends: set[int], restarts: set[int]
+) -> None:
+    chain = _chain_of(story)
+    windows = (*sorted(end for end in ends if end < len(story)), len(story))
+
+    followed = _followed(chain, windows, frozenset(restarts))
+
+    _, at_once = decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 1)
+    assert followed == list(at_once.points)

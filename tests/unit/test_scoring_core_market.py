@@ -96,6 +96,14 @@ def test_accounts__debt_in_an_asset_without_price__cannot_be_valued() -> None:
         accounts(folded(story), market_view(points, story.as_of().blocks[0]))
 
 
+def test_accounts__price_that_became_unknown__cannot_be_valued() -> None:
+    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 1_000 * DOLLAR)
+    void = point(MarketPointKind.PRICE, USDC, (0,), block=block_ref(2, START - 100), log_index=0)
+
+    with pytest.raises(MarketMissing):
+        accounts(folded(story), market_view([*market_points(), void], story.as_of().blocks[0]))
+
+
 def test_market_view__points_after_the_block__are_not_known() -> None:
     later = market_points(weth_usd=1_000.0, number=50, timestamp=START)
 

@@ -170,11 +170,7 @@ class Indexer:
             range=window.range,
             last=window.last,
             deployments=work.deployments,
-            changed_states=tuple(
-                state
-                for name, state in states.items()
-                if (state.reserves, state.sources) != (session.states[name].reserves, session.states[name].sources)
-            ),
+            changed_states=tuple(state for name, state in states.items() if state.kept != session.states[name].kept),
             refused=tuple(refusal for part in decoded for refusal in part.refused),
             partitions=touched_partitions(records),
         )

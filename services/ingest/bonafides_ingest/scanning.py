@@ -13,13 +13,13 @@ window ends changes a price.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bonafides.errors import InvalidMessage
 from bonafides.events import BlockRange
 from bonafides.types import Address, BlockRef
 
 from bonafides_ingest.chain import ChainSource, Window
 from bonafides_ingest.protocols import aave_v3
 from bonafides_ingest.protocols.aave_v3_events import ANSWER_UPDATED
+from bonafides_ingest.protocols.aave_v3_market import answer_of
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 
 
@@ -56,12 +56,6 @@ def _with_earlier_answers(
 ) -> AaveV3State:
     for feed in sorted(feeds):
         log = source.last_log_before(feed, ANSWER_UPDATED.topic0, state.deployment.from_block, before)
-        if log is None:
-            continue  # it answered inside the window, or never by an event
-        try:
-            answer = ANSWER_UPDATED.decode(log)[0]
-        except InvalidMessage:
-            continue
-        if answer > 0:
-            state = state.with_answer(feed, answer)
+        if log is not None:  # else it answered inside the window, or never by an event
+            state = state.with_answer(feed, answer_of(log))
     return state

@@ -113,7 +113,12 @@ class Store:
         with transaction(self._engine) as connection:
             reserves = connection.execute(select(tables.reserve).filter_by(**key)).mappings().all()
             sources = connection.execute(select(tables.price_source).filter_by(**key)).mappings().all()
-        state = AaveV3State(deployment, sources={Address(row["asset"]): Address(row["feed"]) for row in sources})
+            oracle = connection.scalar(select(tables.asked_oracle.c.oracle).filter_by(**key))
+        state = AaveV3State(
+            deployment,
+            sources={Address(row["asset"]): Address(row["feed"]) for row in sources},
+            asked_oracle=None if oracle is None else Address(oracle),
+        )
         return state.with_reserves(
             Reserve(
                 asset=Address(row["asset"]),
@@ -153,6 +158,8 @@ class Store:
             _upsert(connection, tables.reserve, {**key, "asset": row.asset}, found)
         for asset, feed in state.sources.items():
             _upsert(connection, tables.price_source, {**key, "asset": asset}, {"feed": feed})
+        if state.asked_oracle is not None:
+            _upsert(connection, tables.asked_oracle, key, {"oracle": state.asked_oracle})
 
     def _put_dead_letters(self, connection: Connection, refused: Sequence[RefusedLog], limit: int) -> None:
         table = tables.dead_letter

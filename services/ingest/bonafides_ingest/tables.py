@@ -79,6 +79,15 @@ price_source = Table(
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="price_source_of_chain"),
 )
 
+asked_oracle = Table(
+    "asked_oracle",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("deployment", Text, primary_key=True),
+    Column("oracle", LargeBinary, nullable=False, comment="Whom the market asks for prices; no row: the registry's."),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="asked_oracle_of_chain"),
+)
+
 boundary = Table(
     "boundary",
     metadata,

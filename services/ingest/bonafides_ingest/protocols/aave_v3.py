@@ -9,13 +9,15 @@ entries, and equals the contracts' `scaledBalanceOf`. The Pool's events (supplie
 - Stable-rate debt has no scaled balance and no entry: a wallet that took some has a hole in its history, and is told so
   by a dead letter, never a wrong sum.
 - An asset's price changes when its feed answers, and when the oracle is given another feed: then it becomes that feed's
-  latest answer. A price point stands at the log that made the change.
+  latest answer. A price point stands at the log that made the change. Where the price becomes unknown the point says 0:
+  no answer, none that is positive, no feed, or a market that asks an oracle which the registry does not know.
 
 Arithmetic and events: @aave/core-v3@1.19.3 (`ScaledBalanceTokenBase`, `AToken`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent, MarketPoint
@@ -25,9 +27,9 @@ from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_v3_ledger import LEDGER_READERS
-from bonafides_ingest.protocols.aave_v3_market import MARKET_READERS
+from bonafides_ingest.protocols.aave_v3_market import MARKET_READERS, answer_of
 from bonafides_ingest.protocols.aave_v3_pool import POOL_READERS
-from bonafides_ingest.protocols.aave_v3_reading import Reader, Reading
+from bonafides_ingest.protocols.aave_v3_reading import Complaint, Reader, Reading
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind, Reserve
 from bonafides_ingest.protocols.decoded import Decoded, RefusedLog
 
@@ -37,7 +39,12 @@ type _RouteKey = tuple[ContractKind, Digest, int]
 def _routes() -> dict[_RouteKey, Reader]:
     """By kind of contract, signature and number of topics: one signature can be two events (`0x4c209b5f…`)."""
     readers = (*POOL_READERS, *LEDGER_READERS, *MARKET_READERS)
-    return {(kind, reader.topic0, reader.topics): reader for reader in readers for kind in reader.kinds}
+    return {
+        (kind, reader.topic0, topics): reader
+        for reader in readers
+        for kind in reader.kinds
+        for topics in (range(1, 5) if reader.reads_any_topics else (reader.topics,))
+    }
 
 
 _ROUTES = _routes()
@@ -77,10 +84,15 @@ def decode_transaction(state: AaveV3State, logs: Sequence[Log], fork_epoch: int)
             refused.append(_refusal(state, log, watched.kind, reader.wallet_topics, str(exc)))
             continue
         for fact in found:
-            if isinstance(fact, LendingEvent):
-                events.append(fact)
-            else:
-                points.append(fact)
+            match fact:
+                case LendingEvent():
+                    events.append(fact)
+                case MarketPoint():
+                    points.append(fact)
+                case Complaint(reason):
+                    refused.append(_refusal(state, log, watched.kind, reader.wallet_topics, reason))
+                case _:
+                    assert_never(fact)
     return state, Decoded(tuple(events), tuple(points), tuple(refused))
 
 
@@ -107,7 +119,7 @@ class Discovery:
     contracts: frozenset[Address]
     """Tokens and feeds to watch."""
     unanswered_feeds: frozenset[Address]
-    """Feeds that become an asset's price source while their latest answer is unknown."""
+    """Feeds that an asset is priced by from one of these logs on, while their latest answer is unknown."""
 
 
 def discover(state: AaveV3State, logs: Sequence[Log]) -> Discovery:
@@ -121,6 +133,8 @@ def discover(state: AaveV3State, logs: Sequence[Log]) -> Discovery:
                 tokens |= {a_token, stable, variable}
             elif _is(log, state.deployment.oracle, abi.ASSET_SOURCE_UPDATED):
                 feeds.add(abi.ASSET_SOURCE_UPDATED.decode(log)[1])
+            elif _is(log, state.deployment.provider, abi.PRICE_ORACLE_UPDATED):
+                feeds |= set(state.sources.values())  # when the market comes back to our oracle, they price again
         except InvalidMessage:
             continue  # refused, with its reason, when it is decoded
     known = {*state.watched, ZERO_ADDRESS}
@@ -154,11 +168,7 @@ def _remember_answer(state: AaveV3State, log: Log) -> AaveV3State:
     """Feeds answer before an oracle names them; only files show us such logs."""
     if log.topics[0] != abi.ANSWER_UPDATED.topic0:
         return state
-    try:
-        answer = abi.ANSWER_UPDATED.decode(log)[0]
-    except InvalidMessage:
-        return state  # a contract that is not ours
-    return state.with_answer(log.address, answer) if answer > 0 else state
+    return state.with_answer(log.address, answer_of(log))
 
 
 def _refusal(

@@ -1,11 +1,14 @@
 """Aave V3's market facts: prices, indices, thresholds, e-modes."""
 
+from collections.abc import Iterator
+
 from bonafides.errors import InvalidMessage
 from bonafides.events import MarketPoint
-from bonafides.types import ZERO_ADDRESS, MarketPointKind
+from bonafides.types import ZERO_ADDRESS, Address, MarketPointKind
 
+from bonafides_ingest.chain import Log
 from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3_reading import Reader, Reading
+from bonafides_ingest.protocols.aave_v3_reading import Complaint, Fact, Reader, Reading
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
 
 
@@ -43,40 +46,58 @@ def _read_emode_asset(reading: Reading) -> list[MarketPoint]:
     return [reading.point(MarketPointKind.EMODE_ASSET, asset, (), category=category)]
 
 
+def answer_of(log: Log) -> int:
+    """The price (USD · 1e8) that a feed's AnswerUpdated says.
+
+    0 where it says none: the answer is not positive (Aave then asks a fallback oracle, which is not read here), or the
+    log cannot be read.
+    """
+    try:
+        return max(abi.ANSWER_UPDATED.decode(log)[0], 0)
+    except InvalidMessage:
+        return 0
+
+
 def _read_asset_source(reading: Reading) -> list[MarketPoint]:
-    asset, feed = abi.ASSET_SOURCE_UPDATED.decode(reading.log)
-    answer = reading.state.answers.get(feed)
-    if answer is None:
-        return []  # a feed that never answered by an event: the price stays unknown until it does
-    return [reading.point(MarketPointKind.PRICE, asset, (_price(answer),))]
+    asset, _ = abi.ASSET_SOURCE_UPDATED.decode(reading.log)
+    return [_price(reading, _change_source(reading), asset)]
 
 
 def _change_source(reading: Reading) -> AaveV3State:
-    asset, feed = abi.ASSET_SOURCE_UPDATED.decode(reading.log)
-    return reading.state.with_source(asset, feed)
+    return reading.state.with_source(*abi.ASSET_SOURCE_UPDATED.decode(reading.log))
 
 
-def _read_answer(reading: Reading) -> list[MarketPoint]:
-    answer, _, _ = abi.ANSWER_UPDATED.decode(reading.log)
-    assets = reading.state.assets_by_feed.get(reading.log.address, ())
-    return [reading.point(MarketPointKind.PRICE, asset, (_price(answer),)) for asset in assets]
+def _read_answer(reading: Reading) -> Iterator[Fact]:
+    after = _change_answer(reading)
+    if after.is_oracle_known:
+        for asset in after.assets_by_feed.get(reading.log.address, ()):
+            yield _price(reading, after, asset)
+    try:
+        abi.ANSWER_UPDATED.decode(reading.log)
+    except InvalidMessage as exc:
+        yield Complaint(str(exc))
 
 
 def _change_answer(reading: Reading) -> AaveV3State:
-    return reading.state.with_answer(reading.log.address, abi.ANSWER_UPDATED.decode(reading.log)[0])
+    return reading.state.with_answer(reading.log.address, answer_of(reading.log))
 
 
-def _price(answer: int) -> int:
-    if answer <= 0:
-        raise InvalidMessage("price refused: the feed's answer is not positive; Aave would ask a fallback oracle")
-    return answer
+def _read_oracle_change(reading: Reading) -> Iterator[Fact]:
+    after = _change_oracle(reading)
+    if after.is_oracle_known != reading.state.is_oracle_known:
+        for asset in sorted(after.sources):
+            yield _price(reading, after, asset)
+    if not after.is_oracle_known:
+        yield Complaint("the market changed to an oracle that the deployments registry does not know: add it")
 
 
-def _read_oracle_change(reading: Reading) -> list[MarketPoint]:
-    _, oracle = abi.PRICE_ORACLE_UPDATED.decode(reading.log)
-    if oracle != reading.state.deployment.oracle:
-        raise InvalidMessage("the market changed to an oracle that the deployments registry does not know: add it")
-    return []
+def _change_oracle(reading: Reading) -> AaveV3State:
+    return reading.state.with_oracle(abi.PRICE_ORACLE_UPDATED.decode(reading.log)[1])
+
+
+def _price(reading: Reading, after: AaveV3State, asset: Address) -> MarketPoint:
+    """The asset's price after this log; what became unknown is said, too, or the old price would go on."""
+    return reading.point(MarketPointKind.PRICE, asset, (after.price_of(asset),))
 
 
 _CONFIGURATOR, _FEED = (ContractKind.CONFIGURATOR,), (ContractKind.FEED,)
@@ -87,6 +108,6 @@ MARKET_READERS = (
     Reader(_CONFIGURATOR, abi.EMODE_CATEGORY_ADDED, _read_emode_category),
     Reader(_CONFIGURATOR, abi.EMODE_ASSET_CHANGED, _read_emode_asset),
     Reader((ContractKind.ORACLE,), abi.ASSET_SOURCE_UPDATED, _read_asset_source, change=_change_source),
-    Reader((ContractKind.PROVIDER,), abi.PRICE_ORACLE_UPDATED, _read_oracle_change),
-    Reader(_FEED, abi.ANSWER_UPDATED, _read_answer, change=_change_answer),
+    Reader((ContractKind.PROVIDER,), abi.PRICE_ORACLE_UPDATED, _read_oracle_change, change=_change_oracle),
+    Reader(_FEED, abi.ANSWER_UPDATED, _read_answer, change=_change_answer, reads_any_topics=True),
 )

@@ -11,7 +11,15 @@ from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import DECODER_VERSION, EventCodec
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
 
-type Fact = LendingEvent | MarketPoint
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Makes the log a dead letter, beside the facts that it gives."""
+
+    reason: str
+
+
+type Fact = LendingEvent | MarketPoint | Complaint
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,8 @@ class Reader:
     """Topics that name the wallets whose history has a hole when the log cannot be read."""
     change: Callable[[Reading], AaveV3State] | None = None
     """The deployment after this log, where it changes."""
+    reads_any_topics: bool = False
+    """Whether it is asked, too, about logs of this signature that have too many topics or too few."""
 
     @property
     def topic0(self) -> Digest:

@@ -4,6 +4,7 @@
 ReserveInitialized + the aToken's Initialized (same transaction)  ─► Reserve: its tokens, decimals, treasury
 AssetSourceUpdated  ─► which feed prices an asset from here on
 AnswerUpdated       ─► a feed's latest answer, for the next AssetSourceUpdated
+PriceOracleUpdated  ─► which oracle the market asks; with another one than the registry's no price is known
 ```
 """
 
@@ -62,7 +63,10 @@ class AaveV3State:
     sources: Mapping[Address, Address] = MappingProxyType({})
     """Feed of each asset."""
     answers: Mapping[Address, int] = MappingProxyType({})
-    """Latest answer of each feed that was seen, priced in by an oracle yet or not: USD · 1e8. Not kept by a restart."""
+    """Latest answer of each feed that was seen, priced in by an oracle yet or not: USD · 1e8, 0 where it is no price. A
+    restart forgets them."""
+    asked_oracle: Address | None = None
+    """The price oracle that the market asks; the registry's (None) until a log names another."""
     watched: Mapping[Address, Watched] = field(init=False)
     not_wallets: frozenset[Address] = field(init=False)
     """The protocol's own contracts and treasuries, and the zero address: no credit history of theirs is kept."""
@@ -91,6 +95,20 @@ class AaveV3State:
         object.__setattr__(self, "assets_by_feed", by_feed)
         object.__setattr__(self, "not_wallets", frozenset({ZERO_ADDRESS, *watched, *treasuries}))
 
+    @property
+    def kept(self) -> tuple[Mapping[Address, Reserve], Mapping[Address, Address], Address | None]:
+        """What a restart must find again."""
+        return (self.reserves, self.sources, self.asked_oracle)
+
+    @property
+    def is_oracle_known(self) -> bool:
+        """Whether the market asks the oracle whose sources are read."""
+        return self.asked_oracle in (None, self.deployment.oracle)
+
+    def price_of(self, asset: Address) -> int:
+        """USD · 1e8; 0 where it is unknown: another oracle, no feed, or one that never answered with a price."""
+        return self.answers.get(self.sources.get(asset, ZERO_ADDRESS), 0) if self.is_oracle_known else 0
+
     def with_reserves(self, reserves: Iterable[Reserve]) -> "AaveV3State":
         """With these listed, or listed again."""
         return replace(self, reserves={**self.reserves, **{reserve.asset: reserve for reserve in reserves}})
@@ -98,6 +116,10 @@ class AaveV3State:
     def with_source(self, asset: Address, feed: Address) -> "AaveV3State":
         """With this feed for this asset."""
         return replace(self, sources={**self.sources, asset: feed})
+
+    def with_oracle(self, oracle: Address) -> "AaveV3State":
+        """With the market asking this oracle."""
+        return replace(self, asked_oracle=oracle)
 
     def with_answers_of_watched(self) -> "AaveV3State":
         """Without the answers of feeds that price nothing now: they are not fetched, so newer ones may be missing."""
