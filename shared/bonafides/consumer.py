@@ -70,7 +70,7 @@ class OffsetConsumer:
         self.consumer.subscribe([topic.name for topic in self.topics], self._assigned, self._revoked)
 
     def turn(self) -> bool:
-        """Poll once and handle what came; returns whether anything did.
+        """Poll once and handle what came; returns whether there is more to do at once.
 
         Raises Unavailable, LostPartition among it: nothing is lost, the next turn asks Postgres where to read on.
         """
@@ -84,7 +84,7 @@ class OffsetConsumer:
             self._displace(self.consumer.assignment())
             raise
         if not records:
-            return False
+            return bool(self._unplaced)
         crashpoints.reach(f"{self.crash_prefix}.after_poll")
         by_partition: dict[TopicPartition, list[Record]] = {}
         for record in records:
