@@ -15,38 +15,27 @@ from bonafides_attestation.chain import Chain
 from bonafides_attestation.commands import app
 from bonafides_attestation.deployment import Deployment
 from bonafides_attestation.keys import read_keystore_address
-from bonafides_attestation.registry import Registry, publish_call
+from bonafides_attestation.registry import Registry
 from bonafides_attestation.tables import metadata
-from bonafides_lab.stack.anvil import AnvilOptions, LocalAnvil
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
 
-from tests.support.attestation_service_stack import DEVELOPMENT_ACCOUNT, AttestationStack, make_score, wait_for
+from tests.support.attestation_service_stack import DEVELOPMENT_ACCOUNT, AttestationStack, wait_for
+from tests.support.attestation_service_steps import (
+    publish_as_the_publisher,
+    publish_foreign_root,
+    queue_batch,
+    slow_stack,
+)
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def stack(tmp_path: Path, fresh_database: str, local_kafka: str) -> Iterator[AttestationStack]:
-    """A stack whose chain mines only when told to."""
-    anvil = LocalAnvil(tmp_path / "anvil", AnvilOptions(automine=True))
-    anvil.start()
-    made = AttestationStack(tmp_path / "service", fresh_database, local_kafka, anvil)
-    anvil.rpc.set_automine(False)
-    yield made
-    made.close()
-    anvil.close()
-
-
-def queue_batch(stack: AttestationStack, members: int = 3, run: bytes = b"") -> None:
-    """Let an issuer sign a batch, and end it."""
-    run += stack.model_id
-    before = len(stack.batch_states())
-    stack.produce([make_score(number, stack.now(), stack.model_id, run=run) for number in range(members)])
-    issuer = stack.start("issuer")
-    wait_for(lambda: stack.batch_states()[before:] == ["queued"], "a queued batch")
-    issuer.terminate()
+    with slow_stack(tmp_path, fresh_database, local_kafka) as made:
+        yield made
 
 
 def test_publisher__transaction_stays_in_the_pool__is_replaced_at_the_same_nonce_with_higher_fees(
@@ -99,13 +88,7 @@ def test_publisher__foreign_root_took_the_indexes__batches_are_stuck_and_their_s
     queue_batch(stack, run=b"first")
     queue_batch(stack, run=b"second")
     stack.anvil.rpc.set_automine(True)
-    thief = address_text(stack.deployment.publisher)
-    stack.anvil.rpc.call("anvil_impersonateAccount", thief)
-    call = publish_call(Digest(keccak(b"foreign root")), 5, 1)
-    stack.anvil.rpc.call(
-        "eth_sendTransaction",
-        {"from": thief, "to": address_text(stack.deployment.registry), "data": "0x" + call.hex()},
-    )
+    publish_foreign_root(stack, 5)
     publisher = stack.publisher()
 
     publisher.turn()
@@ -155,13 +138,7 @@ def test_publisher__root_is_on_chain_before_it_sends__adopts_it(stack: Attestati
     stack.anvil.rpc.set_automine(True)
     root = stack.scalar("SELECT root FROM attestation.batches")
     assert isinstance(root, bytes)
-    account = address_text(stack.deployment.publisher)
-    stack.anvil.rpc.call("anvil_impersonateAccount", account)
-    call = publish_call(Digest(root), 3, 1)
-    stack.anvil.rpc.call(
-        "eth_sendTransaction",
-        {"from": account, "to": address_text(stack.deployment.registry), "data": "0x" + call.hex()},
-    )
+    publish_as_the_publisher(stack, Digest(root), 3)
     publisher = stack.publisher()
 
     publisher.turn()

@@ -101,9 +101,7 @@ def list_attestations(connection: Connection, score_id: Digest) -> list[Attestat
         .join(batches, batches.c.id == documents.c.batch_id)
         .outerjoin(
             revocations,
-            (revocations.c.chain_id == batches.c.chain_id)
-            & (revocations.c.registry == batches.c.registry)
-            & (revocations.c.revocation_index == documents.c.revocation_index),
+            revocations.c.attestation_id == documents.c.attestation_id,
         )
         .where(documents.c.score_id == score_id)
         .order_by(documents.c.batch_id.desc())

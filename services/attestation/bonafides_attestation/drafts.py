@@ -85,8 +85,9 @@ def first_index_of_next_batch(last_unfinished: BatchSpan | None, registry_next_i
     The registry gives a root the indexes after the last published one, in order of publication; the leaves must hold
     them before that. Batches are published strictly in the order of their making, so the next batch follows the last
     that is not final yet, and the registry's own count when there is none. If a foreign root comes between, the counts
-    differ, the publisher's simulation shows it, and the batches in flight are stuck: their scores are issued again, and
-    no index is used twice, since the old ones were never published by us.
+    differ, the publisher's simulation shows it, and the batches in flight are stuck: their scores are issued again.
+    Their indexes come again as well, in other documents. No published root of ours holds both, so a revocation is kept
+    by document and waits until its batch is final: by index it could hit another borrower.
     """
     return registry_next_index if last_unfinished is None else last_unfinished.following
 

@@ -14,7 +14,7 @@ from bonafides_attestation.drafts import BatchSpan, Draft
 from bonafides_attestation.records import StoredDocument, document_values, stored_document
 from bonafides_attestation.states import BatchState, DocumentState, Refusal, ResultState
 from bonafides_attestation.statuses import StatusChange, put_statuses, refused, status_partition_of
-from bonafides_attestation.tables import batches, documents, leaf_hashes, results, seeds
+from bonafides_attestation.tables import batches, documents, leaf_hashes, results, revocations, seeds
 
 _UNFINISHED = [BatchState.BUILT.value, BatchState.QUEUED.value, BatchState.SENT.value, BatchState.MINED.value]
 _LIVE = [DocumentState.BUILT.value, DocumentState.SIGNED.value]
@@ -176,7 +176,10 @@ def hand_over(
 
 
 def take_back_stuck(connection: Connection, domain: Domain) -> int:
-    """Put the scores of stuck batches back, to be issued again in another batch; returns how many documents."""
+    """Put the scores of stuck batches back, to be issued again in another batch; returns how many documents.
+
+    What was to be revoked of them is dropped: nobody can show them as published, and their indexes are given out again.
+    """
     stranded = connection.execute(
         documents.update()
         .where(
@@ -186,15 +189,24 @@ def take_back_stuck(connection: Connection, domain: Domain) -> int:
             documents.c.state.in_(_LIVE),
         )
         .values(state=DocumentState.STRANDED.value)
-        .returning(documents.c.score_id)
-    )
-    score_ids = [bytes(score_id) for score_id in stranded.scalars()]
+        .returning(documents.c.score_id, documents.c.attestation_id)
+    ).all()
+    score_ids = [bytes(row.score_id) for row in stranded]
+    drop_revocations(connection, [row.attestation_id for row in stranded])
     connection.execute(
         results.update()
         .where(results.c.score_id.in_(score_ids), results.c.state == ResultState.ISSUED.value)
         .values(state=ResultState.WAITING.value)
     )
     return len(score_ids)
+
+
+def drop_revocations(connection: Connection, attestation_ids: Sequence[bytes]) -> None:
+    """These documents will never be published: there is nothing to revoke."""
+    if attestation_ids:
+        connection.execute(
+            revocations.delete().where(revocations.c.attestation_id.in_(attestation_ids), revocations.c.run.is_(None))
+        )
 
 
 def set_results(

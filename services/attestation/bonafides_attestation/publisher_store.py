@@ -57,18 +57,22 @@ def current_job(connection: Connection, domain: Domain) -> Job | None:
 
 
 def start_revocation_run(connection: Connection, domain: Domain) -> int | None:
-    """Gather revocations of final batches in one run; its id, or None when there are none."""
-    published = select(func.max(batches.c.first_index + batches.c.size)).where(
-        _is_of(batches, domain), batches.c.state == BatchState.FINAL.value
-    )
+    """Gather revocations of documents of final batches in one run; its id, or None when there are none.
+
+    Before its batch is final a document has no index of its own: a foreign root may take it, and then the index comes
+    again in another batch, for another borrower.
+    """
     waiting = connection.scalars(
-        select(revocations.c.revocation_index)
+        select(revocations.c.attestation_id)
+        .join(leaf_hashes, leaf_hashes.c.attestation_id == revocations.c.attestation_id)
+        .join(batches, batches.c.id == leaf_hashes.c.batch_id)
         .where(
-            _is_of(revocations, domain),
+            _is_of(batches, domain),
+            batches.c.state == BatchState.FINAL.value,
+            leaf_hashes.c.is_tombstone.is_(False),
             revocations.c.run.is_(None),
-            revocations.c.revocation_index < func.coalesce(published.scalar_subquery(), 0),
         )
-        .order_by(revocations.c.revocation_index)
+        .order_by(leaf_hashes.c.revocation_index)
         .limit(MAX_REVOCATIONS_PER_RUN)
     ).all()
     if not waiting:
@@ -78,11 +82,7 @@ def start_revocation_run(connection: Connection, domain: Domain) -> int | None:
         .values(chain_id=domain.chain_id, registry=domain.registry, state=BatchState.QUEUED.value)
         .returning(revocation_runs.c.id)
     )
-    connection.execute(
-        revocations.update()
-        .where(_is_of(revocations, domain), revocations.c.revocation_index.in_(waiting))
-        .values(run=run)
-    )
+    connection.execute(revocations.update().where(revocations.c.attestation_id.in_(waiting)).values(run=run))
     return run
 
 
@@ -202,9 +202,10 @@ def _job(connection: Connection, kind: JobKind, row: Row[tuple[object, ...]]) ->
     if kind is JobKind.PUBLISH:
         return Job(kind, r["id"], progress, BatchSpan(r["first_index"], r["size"]), Digest(r["root"]), ())
     indexes = connection.scalars(
-        select(revocations.c.revocation_index)
+        select(leaf_hashes.c.revocation_index)
+        .join(revocations, revocations.c.attestation_id == leaf_hashes.c.attestation_id)
         .where(revocations.c.run == r["id"])
-        .order_by(revocations.c.revocation_index)
+        .order_by(leaf_hashes.c.revocation_index)
     )
     return Job(kind, r["id"], progress, BatchSpan(0, 0), Digest(bytes(32)), tuple(indexes))
 
@@ -231,10 +232,11 @@ def _tell(connection: Connection, job: Job, state: BatchState) -> None:
     elif state is BatchState.FINAL:
         rows = connection.execute(
             select(leaf_hashes)
-            .join(batches, batches.c.id == leaf_hashes.c.batch_id)
-            .where(leaf_hashes.c.revocation_index.in_(job.indexes), batches.c.state == BatchState.FINAL.value)
+            .join(revocations, revocations.c.attestation_id == leaf_hashes.c.attestation_id)
+            .where(revocations.c.run == job.id)
+            .order_by(leaf_hashes.c.revocation_index)
         )
-        put_statuses(connection, [_change(row, AttestationStatus.REVOKED) for row in rows if not row.is_tombstone])
+        put_statuses(connection, [_change(row, AttestationStatus.REVOKED) for row in rows])
 
 
 def _tell_batch(connection: Connection, batch_id: int, status: AttestationStatus) -> None:

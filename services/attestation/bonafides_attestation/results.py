@@ -17,13 +17,12 @@ from bonafides.messages import (
 )
 from bonafides.outbox import put
 from bonafides.topics import SCORES_ISSUED, dead_letter_topic
-from bonafides.types import ChainId
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_attestation.records import pack_wallets, subject_key_of
 from bonafides_attestation.states import DocumentState, ResultState, RevocationReason
-from bonafides_attestation.tables import batches, documents, outbox, results, revocations
+from bonafides_attestation.tables import documents, outbox, results, revocations
 
 DECODER_VERSION = 1
 log = structlog.get_logger(__name__)
@@ -95,22 +94,17 @@ def withdraw_score(connection: Connection, message: ScoreWithdrawn) -> None:
     connection.execute(
         results.update().where(results.c.score_id == message.score_id).values(state=ResultState.WITHDRAWN.value)
     )
-    live = select(batches.c.chain_id, batches.c.registry, documents.c.revocation_index).where(
-        documents.c.batch_id == batches.c.id,
+    live = select(documents.c.attestation_id).where(
         documents.c.score_id == message.score_id,
         documents.c.state.in_([DocumentState.BUILT.value, DocumentState.SIGNED.value]),
     )
-    for row in connection.execute(live).all():
-        reason = RevocationReason.DISPUTE if message.kind is WithdrawalKind.DISPUTE else RevocationReason.RECALL
-        ask_revocation(connection, ChainId(row.chain_id), row.registry, row.revocation_index, reason)
+    reason = RevocationReason.DISPUTE if message.kind is WithdrawalKind.DISPUTE else RevocationReason.RECALL
+    for attestation_id in connection.scalars(live).all():
+        ask_revocation(connection, attestation_id, reason)
 
 
-def ask_revocation(
-    connection: Connection, chain_id: ChainId, registry: bytes, revocation_index: int, reason: RevocationReason
-) -> None:
-    """Leave an index to the publisher; asking twice changes nothing."""
+def ask_revocation(connection: Connection, attestation_id: bytes, reason: RevocationReason) -> None:
+    """Leave a document to the publisher, who revokes it once its index is published; asking twice changes nothing."""
     connection.execute(
-        insert(revocations)
-        .values(chain_id=chain_id, registry=registry, revocation_index=revocation_index, reason=reason.value)
-        .on_conflict_do_nothing()
+        insert(revocations).values(attestation_id=attestation_id, reason=reason.value).on_conflict_do_nothing()
     )

@@ -113,6 +113,8 @@ leaf_hashes = Table(
     ),
 )
 
+Index("leaf_hashes_attestation", leaf_hashes.c.attestation_id, unique=True)
+
 documents = Table(
     "documents",
     metadata,
@@ -179,12 +181,11 @@ revocation_runs = Table(
 revocations = Table(
     "revocations",
     metadata,
-    Column("chain_id", BigInteger, primary_key=True),
-    Column("registry", LargeBinary, primary_key=True),
-    Column("revocation_index", BigInteger, primary_key=True),
+    Column("attestation_id", LargeBinary, ForeignKey(documents.c.attestation_id), primary_key=True),
     _closed("reason", RevocationReason),
     Column("asked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("run", BigInteger, ForeignKey(revocation_runs.c.id), nullable=True, comment="null: not in a run yet"),
+    comment="by document, not by index: the indexes of a stranded batch are given out again",
 )
 
 attempts = Table(

@@ -31,7 +31,11 @@ def verify_command(
         str | None, typer.Option(help="Check as of this time: Unix seconds or ISO 8601. Default: now.")
     ] = None,
     policy: Annotated[
-        Policy, typer.Option(help="sig-only leaves the root unchecked, and says so.")
+        Policy,
+        typer.Option(
+            help="sig-only leaves the root unchecked, and says so. Indexes of a batch that was never published "
+            "are given out again: without the root, a revocation seen may be another document's."
+        ),
     ] = Policy.SIG_AND_ROOT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:

@@ -49,7 +49,7 @@ class ScoreAttestation:
     valid_from: int
     valid_until: int
     revocation_index: int
-    """Its bit in the registry's bitmap; per issuer, never reused."""
+    """Its bit in the registry's bitmap; per issuer, never twice among published documents."""
     flags: int
     """`ScoreFlag`, the attestable ones only."""
 

@@ -31,7 +31,11 @@ class Policy(StrEnum):
     SIG_AND_ROOT = "sig-and-root"
     """The signature, and its inclusion in a published root."""
     SIG_ONLY = "sig-only"
-    """The signature, with key record and revocation from the chain; the root is left unchecked."""
+    """The signature, with key record and revocation from the chain; the root is left unchecked.
+
+    A signed document whose batch was never published shares its index with one of a later batch, so here its revocation
+    may be the other one's.
+    """
 
 
 def verify(

@@ -216,17 +216,19 @@ CREATE TABLE attestation.leaf_hashes (
     PRIMARY KEY (batch_id, position),
     FOREIGN KEY(batch_id) REFERENCES attestation.batches (id)
 );
+CREATE UNIQUE INDEX leaf_hashes_attestation ON attestation.leaf_hashes (attestation_id);
 COMMENT ON COLUMN attestation.leaf_hashes.status_partition IS 'of attestation-status.v1: the publisher has no wallet';
 CREATE TABLE attestation.revocations (
-    chain_id BIGINT NOT NULL,
-    registry BYTEA NOT NULL,
-    revocation_index BIGINT NOT NULL,
+    attestation_id BYTEA NOT NULL,
     reason TEXT NOT NULL CHECK (reason in ('dispute', 'recall', 'superseded', 'unscorable', 'erased')),
     asked_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     run BIGINT,
-    PRIMARY KEY (chain_id, registry, revocation_index),
+    PRIMARY KEY (attestation_id),
+    FOREIGN KEY(attestation_id) REFERENCES attestation.documents (attestation_id),
     FOREIGN KEY(run) REFERENCES attestation.revocation_runs (id)
 );
+COMMENT ON TABLE attestation.revocations
+    IS 'by document, not by index: the indexes of a stranded batch are given out again';
 COMMENT ON COLUMN attestation.revocations.run IS 'null: not in a run yet';
 CREATE TABLE attestation.seeds (
     attestation_id BYTEA NOT NULL,
@@ -248,7 +250,8 @@ GRANT USAGE ON SCHEMA attestation
 GRANT SELECT, INSERT, UPDATE ON attestation.results, attestation.documents TO bonafides_attestation_issuer;
 GRANT SELECT, INSERT, DELETE ON attestation.seeds TO bonafides_attestation_issuer;
 GRANT SELECT, INSERT, UPDATE ON attestation.batches TO bonafides_attestation_issuer;
-GRANT SELECT, INSERT ON attestation.leaf_hashes, attestation.revocations TO bonafides_attestation_issuer;
+GRANT SELECT, INSERT ON attestation.leaf_hashes TO bonafides_attestation_issuer;
+GRANT SELECT, INSERT, DELETE ON attestation.revocations TO bonafides_attestation_issuer;
 GRANT SELECT ON attestation.opt_ins, attestation.requests TO bonafides_attestation_issuer;
 GRANT SELECT, UPDATE ON attestation.erasures TO bonafides_attestation_issuer;
 GRANT SELECT, INSERT, UPDATE ON attestation.consumer_offset TO bonafides_attestation_issuer;
