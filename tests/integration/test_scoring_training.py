@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from bonafides.event_files import EVENTS_FILE, MARKET_FILE, read_blocks, read_ev
 from bonafides.types import EventType, ModelClass
 from bonafides_scoring.features.schema import FEATURES
 from bonafides_scoring.model import CARD_FILE, MANIFEST_FILE, load_bundle
+from bonafides_scoring.training.calibrate import calibrate
 from bonafides_scoring.training.commands import train_command
 from bonafides_scoring.training.fit import FitPlan, fit_booster, fit_platt, margins_of
 from bonafides_scoring.training.measure import auc
 from bonafides_scoring.training.panel import HORIZON_DAYS, Panel, block_before, build_panel
-from bonafides_scoring.training.split import split_panel
+from bonafides_scoring.training.split import ORIGINS, split_panel
 from bonafides_scoring.training.train import REFERENCE, Trained, TrainingPlan, train, train_on
 from bonafides_scoring.wallet_state import SECONDS_PER_DAY
 from typer.testing import CliRunner
@@ -69,8 +71,10 @@ def test_train__toy_market__bundle_loads_and_names_its_data(trained: Trained, pa
     assert manifest.evaluation.rows == trained.unseen.rows
     assert manifest.model_class is ModelClass.SYNTHETIC
     horizon = HORIZON_DAYS * SECONDS_PER_DAY
-    assert manifest.training.last_cutoff + horizon <= manifest.training.calibration_first_cutoff
-    assert manifest.training.calibration_last_cutoff + horizon <= manifest.evaluation.first_cutoff
+    windows = manifest.training.calibration
+    assert all(window.trained_until + horizon <= window.first_cutoff for window in windows)
+    assert windows[-1].trained_until == manifest.training.last_cutoff
+    assert windows[-1].last_cutoff + horizon <= manifest.evaluation.first_cutoff
 
 
 def test_train__twice__gives_the_same_model_id(market: Path, trained: Trained, tmp_path: Path) -> None:
@@ -85,6 +89,7 @@ def test_train__model_card__says_synthetic_and_the_measured_numbers(trained: Tra
     assert "(SYNTHETIC)" in card
     assert f"{trained.unseen.auc.value:.3f}" in card
     assert f"{trained.unseen.auc_health_factor_alone.value:.3f}" in card
+    assert all(f"{window.mean_pd:.2%} |" in card for window in trained.bundle.manifest.training.calibration)
 
 
 def test_evaluate__auc__equals_the_one_of_scikit_learn(panel: Panel) -> None:
@@ -98,9 +103,50 @@ def test_split_panel__parts__share_no_time_and_the_test_no_wallet(panel: Panel) 
     split = split_panel(panel)
     horizon = HORIZON_DAYS * SECONDS_PER_DAY
 
-    assert split.train.cutoffs.max() + horizon <= split.calibration.cutoffs.min()
-    assert split.calibration.cutoffs.max() + horizon <= split.test.cutoffs.min()
-    assert not set(split.test.wallets) & (set(split.train.wallets) | set(split.calibration.wallets))
+    assert all(origin.train.cutoffs.max() + horizon <= origin.window.cutoffs.min() for origin in split.origins)
+    assert split.origins[-1].window.cutoffs.max() + horizon <= split.test.cutoffs.min()
+    learned_from = {wallet for part in split.origins for wallet in (*part.train.wallets, *part.window.wallets)}
+    assert not set(split.test.wallets) & (set(split.train.wallets) | learned_from)
+
+
+def test_split_panel__origins__go_on_to_all_of_training_and_their_windows_share_no_row(panel: Panel) -> None:
+    split = split_panel(panel)
+
+    lengths = [len(origin.train) for origin in split.origins]
+    assert (len(lengths), lengths) == (ORIGINS, sorted(set(lengths)))
+    assert split.origins[-1].train.digest == split.train.digest
+    for one, next_one in pairwise(split.origins):
+        assert one.window.cutoffs.max() < next_one.window.cutoffs.min()
+
+
+def test_split_panel__window_without_a_row__is_refused(panel: Panel) -> None:
+    split = split_panel(panel)
+    of_second = split.origins[1].window.cutoffs
+
+    with pytest.raises(InvalidInput, match="one has no row"):
+        split_panel(panel.where((panel.cutoffs < of_second.min()) | (panel.cutoffs > of_second.max())))
+
+
+def test_calibrate__windows_of_any_weather__together_get_their_own_outcome_rate(panel: Panel) -> None:
+    origins = split_panel(panel).origins
+    boosters = [fit_booster(origin.train, FitPlan(trees=40)) for origin in origins]
+
+    windows = calibrate(boosters, origins).windows
+
+    # The intercept's equation at the maximum; Newton stops at steps below 1e-12.
+    expected = sum(window.mean_pd * window.rows for window in windows)
+    assert expected == pytest.approx(sum(window.positives for window in windows), rel=1e-9)
+
+
+def test_calibrate__last_window_calm__does_not_set_the_level_alone(panel: Panel) -> None:
+    *others, last = split_panel(panel).origins
+    calm = replace(last, window=replace(last.window, labels=np.zeros_like(last.window.labels)))
+    origins = [*others, calm]
+    boosters = [fit_booster(origin.train, FitPlan(trees=40)) for origin in origins]
+
+    found = calibrate(boosters, origins).windows[-1]
+
+    assert (found.positives, found.mean_pd > 0.01) == (0, True)
 
 
 def test_split_panel__labels_shuffled__nothing_ranks_later_rows_better_than_a_coin(panel: Panel) -> None:

@@ -102,9 +102,9 @@ class Story:
             self.add(EventType.COLLATERAL_ENABLED, asset)
         return self.add(EventType.SUPPLIED, asset, amount, counterparty=payer)
 
-    def withdraw(self, asset: Address, amount: int) -> "Story":
+    def withdraw(self, asset: Address, amount: int, *, to: Address | None = None) -> "Story":
         self.open().add(EventType.SUPPLY_BALANCE, asset, amount, delta=-amount)
-        return self.add(EventType.WITHDRAWN, asset, amount)
+        return self.add(EventType.WITHDRAWN, asset, amount, counterparty=to)
 
     def borrow(self, asset: Address, amount: int) -> "Story":
         self.open().add(EventType.DEBT_BALANCE, asset, amount, delta=amount)

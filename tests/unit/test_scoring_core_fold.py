@@ -133,6 +133,25 @@ def test_fold__repaid_by_another__counts_as_repaid_but_not_as_own_action() -> No
     assert (asset(state, USDC).repaid, state.repayment_count, state.last_action) == (50, 1, borrowed_at)
 
 
+def test_fold__withdrawn_to_another_address__is_the_wallets_own_action() -> None:
+    story = Story().supply(WETH, 10, first=True).wait(10).withdraw(WETH, 5, to=OTHER)
+
+    state = settle(folded(story))
+
+    assert (state.last_action, state.days[-1].actions) == (story.now, 1)
+
+
+def test_fold__borrowed_by_a_delegate__is_not_the_wallets_own_action() -> None:
+    story = Story().supply(WETH, 10, first=True)
+    supplied_at = story.now
+    story.wait(10).open().add(EventType.DEBT_BALANCE, USDC, 5, delta=5)
+    story.add(EventType.BORROWED, USDC, 5, counterparty=OTHER)
+
+    state = settle(folded(story))
+
+    assert (state.borrow_count, state.last_action) == (1, supplied_at)
+
+
 def test_fold__repayment_of_dust__is_no_repayment_of_the_record() -> None:
     story = Story().supply(WETH, 10, first=True).borrow(USDC, 1_000).wait(1)
 
@@ -203,4 +222,4 @@ def test_decode_state__another_version_or_a_byte_less__is_refused() -> None:
 def test_encode_state__first_bytes__are_version_wallet_and_chain() -> None:
     raw = encode_state(empty_state(WALLET, CHAIN))
 
-    assert raw[:29] == b"\x01" + WALLET + (31337).to_bytes(8)
+    assert raw[:29] == b"\x02" + WALLET + (31337).to_bytes(8)

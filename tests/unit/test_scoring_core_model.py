@@ -19,6 +19,7 @@ from bonafides_scoring.model import (
     load_bundle,
     shipped_model,
 )
+from bonafides_scoring.wallet_state import FOLD_VERSION
 
 from tests.support.scoring_core_requests import shipped_bundle
 
@@ -108,7 +109,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         set_field("features", [spec.name for spec in FEATURES][::-1]),
         "another feature schema",
     ),
-    "another fold": (set_field("fold_version", 2), "fold version 2"),
+    "another fold": (set_field("fold_version", FOLD_VERSION + 1), f"fold version {FOLD_VERSION + 1}"),
     "a file not listed": (set_field("files", {}), "must list exactly"),
     "too few golden vectors": (edit_golden(lambda rows: rows.__delitem__(slice(99, None))), "99 golden vectors"),
     "a golden margin": (

@@ -151,6 +151,7 @@ class _Work:
                 self._flow(event).supplied += event.amount
             case EventType.WITHDRAWN:
                 self._flow(event).withdrawn += event.amount
+                self.is_own = True  # only the holder can: the counterparty is where it went, not who called
             case EventType.BORROWED:
                 self._flow(event).borrowed += event.amount
             case EventType.REPAID:

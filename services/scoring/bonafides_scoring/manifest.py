@@ -93,6 +93,20 @@ class Evaluation(_Part):
     expected_calibration_error: float
 
 
+class CalibrationWindow(_Part):
+    """One window of the calibration: rows later than everything that the model which predicted them was trained on."""
+
+    trained_until: int
+    """Unix seconds; last cut-off of that model's training rows."""
+    first_cutoff: int
+    last_cutoff: int
+    rows: Annotated[int, Field(ge=1)]
+    positives: Annotated[int, Field(ge=0)]
+    """May be 0: a calm window counts as well."""
+    mean_pd: float
+    """After calibration. Beside the outcome rate it shows how far the market's weather moves the level."""
+
+
 class TrainingRecord(_Part):
     """How the booster came about."""
 
@@ -105,10 +119,8 @@ class TrainingRecord(_Part):
     positives: Annotated[int, Field(ge=1)]
     first_cutoff: int
     last_cutoff: int
-    calibration_rows: Annotated[int, Field(ge=1)]
-    calibration_positives: Annotated[int, Field(ge=1)]
-    calibration_first_cutoff: int
-    calibration_last_cutoff: int
+    calibration: Annotated[tuple[CalibrationWindow, ...], Field(min_length=1)]
+    """In order of time. The last window was predicted by the booster that ships."""
     embargo_days: Annotated[int, Field(ge=0)]
     trees: Annotated[int, Field(ge=1, le=300)]
     depth: Annotated[int, Field(ge=1, le=4)]

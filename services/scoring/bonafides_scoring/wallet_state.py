@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from bonafides.types import Address, ChainId
 
-FOLD_VERSION = 1
-"""Stands in every receipt. A change of what the fold remembers, or how, gets a new number."""
+FOLD_VERSION = 2
+"""Stands in every receipt. A change of what the fold remembers, or how, gets a new number.
+
+2: a withdrawal is the wallet's own act wherever it goes."""
 DAYS_KEPT = 180
 """Days before the newest event that keep a tally of their own; older ones live on in the totals."""
 LIQUIDATIONS_KEPT = 32

@@ -21,6 +21,8 @@ def model_card(
     """The card in Markdown."""
     synthetic = model_class is ModelClass.SYNTHETIC
     kind = "synthetic" if synthetic else "real"
+    windows = training.calibration
+    rows, positives = sum(window.rows for window in windows), sum(window.positives for window in windows)
     lines = [
         "---",
         f"model_name: {name}",
@@ -54,17 +56,32 @@ def model_card(
         "## Data",
         "",
         f"{training.source}. Cut-offs {_day(training.first_cutoff)} to {_day(training.last_cutoff)} for training, "
-        f"{_day(training.calibration_first_cutoff)} to {_day(training.calibration_last_cutoff)} for calibration, with "
-        f"{training.embargo_days} days between the parts. One wallet in five is kept out of both.",
+        f"{_day(windows[0].first_cutoff)} to {_day(windows[-1].last_cutoff)} for calibration (below), "
+        f"{_day(unseen.first_cutoff)} to {_day(unseen.last_cutoff)} for the test, with {training.embargo_days} days "
+        "between what a model learns and what it is asked. One wallet in five is kept out of training and calibration.",
         "",
         "| part | rows | wallets | with the outcome | rate |",
         "|---|---:|---:|---:|---:|",
         f"| training | {training.rows:,} | {training.wallets:,} | {training.positives:,} "
         f"| {training.positives / training.rows:.2%} |",
-        f"| calibration | {training.calibration_rows:,} | | {training.calibration_positives:,} "
-        f"| {training.calibration_positives / training.calibration_rows:.2%} |",
+        f"| calibration | {rows:,} | | {positives:,} | {positives / rows:.2%} |",
         _part_row("test: later time, unseen wallets", unseen),
         _part_row("test: later time, known wallets", known),
+        "",
+        f"## Calibration{' (synthetic)' if synthetic else ''}",
+        "",
+        f"Fit on {len(windows)} windows together, each predicted by a model trained only on cut-offs that ended "
+        f"{training.embargo_days} days or more before it (rolling origins); the last of these models is the one that "
+        "ships. Why several: one window is one stretch of the market's weather, and a model calibrated on a calm one "
+        "says too little of the next storm. How far the two last columns part is how far the weather moves the level.",
+        "",
+        "| window | its model learned until | rows | outcome rate | mean probability, calibrated |",
+        "|---|---|---:|---:|---:|",
+        *(
+            f"| {_day(window.first_cutoff)} to {_day(window.last_cutoff)} | {_day(window.trained_until)} "
+            f"| {window.rows:,} | {window.positives / window.rows:.2%} | {window.mean_pd:.2%} |"
+            for window in windows
+        ),
         "",
         f"## How well{' (synthetic)' if synthetic else ''}",
         "",
@@ -103,6 +120,8 @@ def model_card(
         "",
         "- Prices of the as-of block belong to the score; how restless the market is does not.",
         "- The windows are few: a calmer or wilder month moves the probabilities more than the intervals say.",
+        "- Windows of unlike weather, fit together, draw the probabilities together. The calibration slope shows it: "
+        "1 is right, above 1 the safe are safer and the risky riskier than told, below 1 the other way round.",
         "- A tidy record can be bought with enough capital; what that costs has not been measured for this model.",
         "- Not for: collections, employment, insurance, or any decision about a person by this number alone.",
         "",

@@ -1,7 +1,7 @@
 """Fits the booster and its calibration: deterministic, monotone, small.
 
-No `scale_pos_weight`: it destroys the level of the probabilities. Calibration is Platt's, on a window after training's,
-because it is affine in log-odds: folded into the scorecard, it leaves points additive.
+No `scale_pos_weight`: it destroys the level of the probabilities. Calibration is Platt's, because it is affine in
+log-odds: folded into the scorecard, it leaves points additive. `calibrate` says what it is fit on.
 """
 
 from dataclasses import dataclass

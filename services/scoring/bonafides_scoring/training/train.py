@@ -1,6 +1,7 @@
 """THE FLOW of training: decoded events to a model bundle that a service will load.
 
-events, market, blocks ──► panel ──► split ──► booster ──► calibration ──► evaluation ──► bundle
+events, market, blocks ──► panel ──► split ──► boosters of the origins ──► calibration ──► evaluation ──► bundle
+                                               └─ the last one ships
 """
 
 from collections.abc import Callable
@@ -16,11 +17,12 @@ from bonafides_scoring.features.schema import FEATURE_NAMES, SCHEMA_HASH
 from bonafides_scoring.manifest import Evaluation, Manifest, ReferencePart, ScalePart, TrainingRecord
 from bonafides_scoring.model import BOOSTER_FILE, CARD_FILE, GOLDEN_FILE, ModelBundle, render_golden
 from bonafides_scoring.training.bundle_writer import base_margin_of, file_hashes, golden_vectors, write_bundle
+from bonafides_scoring.training.calibrate import Calibration, calibrate
 from bonafides_scoring.training.card import model_card
-from bonafides_scoring.training.fit import FitPlan, fit_booster, fit_platt, margins_of
+from bonafides_scoring.training.fit import FitPlan, fit_booster, margins_of
 from bonafides_scoring.training.measure import evaluate
 from bonafides_scoring.training.panel import HORIZON_DAYS, Panel, build_panel
-from bonafides_scoring.training.split import Split, split_panel
+from bonafides_scoring.training.split import ORIGINS, split_panel
 from bonafides_scoring.wallet_state import FOLD_VERSION
 
 Progress = Callable[[str, int, int], None]
@@ -86,10 +88,13 @@ def train(events_dir: Path, out: Path, plan: TrainingPlan, *, replace: bool = Fa
 def train_on(panel: Panel, out: Path, plan: TrainingPlan, *, replace: bool = False, progress: Progress) -> Trained:
     """Train on a panel. See `train`."""
     split = split_panel(panel)
-    progress("fitting", 0, 3)
-    booster = fit_booster(split.train, plan.fit)
-    progress("fitting", 1, 3)
-    platt = fit_platt(margins_of(booster, split.calibration), split.calibration.labels)
+    boosters = []
+    for done, origin in enumerate(split.origins):
+        progress("fitting", done, ORIGINS + 1)
+        boosters.append(fit_booster(origin.train, plan.fit))
+    booster = boosters[-1]  # its origin's rows are all of `split.train`
+    calibration = calibrate(boosters, split.origins)
+    platt = calibration.platt
     scale = ScalePart(
         base_points=600,
         base_odds=30,
@@ -105,8 +110,8 @@ def train_on(panel: Panel, out: Path, plan: TrainingPlan, *, replace: bool = Fal
         evaluate(part, platt.slope * margins_of(booster, part) + platt.intercept, rate, plan.fit.seed)
         for part in (split.test, split.test_known_wallets)
     )
-    progress("fitting", 2, 3)
-    record = _record(panel, split, plan)
+    progress("fitting", ORIGINS, ORIGINS + 1)
+    record = _record(panel, split.train, calibration, plan)
     card = model_card(plan.name, plan.model_class, POPULATION, scale, REFERENCE, record, unseen, known)
     files = {
         BOOSTER_FILE: bytes(booster.save_raw("ubj")),
@@ -132,12 +137,11 @@ def train_on(panel: Panel, out: Path, plan: TrainingPlan, *, replace: bool = Fal
         evaluation=unseen,
     )
     bundle = write_bundle(out, manifest, files, replace=replace)
-    progress("fitting", 3, 3)
+    progress("fitting", ORIGINS + 1, ORIGINS + 1)
     return Trained(bundle, unseen, known)
 
 
-def _record(panel: Panel, split: Split, plan: TrainingPlan) -> TrainingRecord:
-    training, calibration = split.train, split.calibration
+def _record(panel: Panel, training: Panel, calibration: Calibration, plan: TrainingPlan) -> TrainingRecord:
     return TrainingRecord(
         source=plan.source,
         data_digest=panel.digest.hex(),
@@ -146,10 +150,7 @@ def _record(panel: Panel, split: Split, plan: TrainingPlan) -> TrainingRecord:
         positives=int(training.labels.sum()),
         first_cutoff=int(training.cutoffs.min()),
         last_cutoff=int(training.cutoffs.max()),
-        calibration_rows=len(calibration),
-        calibration_positives=int(calibration.labels.sum()),
-        calibration_first_cutoff=int(calibration.cutoffs.min()),
-        calibration_last_cutoff=int(calibration.cutoffs.max()),
+        calibration=calibration.windows,
         embargo_days=HORIZON_DAYS,
         trees=plan.fit.trees,
         depth=plan.fit.depth,
