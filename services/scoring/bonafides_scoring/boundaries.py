@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import structlog
 from bonafides import outbox
+from bonafides.bus import TopicPartition
 from bonafides.digests import event_set_digest
 from bonafides.events import BoundaryMark, DeploymentCoverage
 from bonafides.hashing import sha256
-from bonafides.topics import SCORES_ISSUED, partition_of
+from bonafides.topics import MARKET, SCORES_ISSUED, WALLET_EVENTS, partition_of
 from bonafides.types import Address, AsOf, ChainId, Digest, Finality
 from sqlalchemy import Connection
 
@@ -33,6 +34,7 @@ from bonafides_scoring.store import events, market, results, states
 from bonafides_scoring.store.market import LoggedBoundary
 from bonafides_scoring.store.results import Circumstances, Due
 from bonafides_scoring.store.tables import outbox as outbox_table
+from bonafides_scoring.store.unreadable import count_unreadable
 
 BOUNDARIES_KEPT = 256
 VIEWS_KEPT = 16
@@ -191,13 +193,15 @@ class BoundaryScorer:
         """Score those of the wallets that call for it, as of this moment."""
         known = _states_by_wallet(connection, wallets, moment)
         letters = _dead_letters(connection, wallets, moment)
+        unread = _unreadable(connection, turn.partition, moment)
         last = results.last_bases(connection, turn.partition)
         step_bps = self.bundle.manifest.rescore_step_bps
         bases: dict[Address, Basis] = {}
         for wallet in wallets:
             if not known.get(wallet) and not letters.get(wallet):
                 continue  # nothing of it stands at or below these blocks
-            basis = _basis(known.get(wallet, ()), letters.get(wallet, 0), moment)
+            letters[wallet] = letters.get(wallet, 0) + unread
+            basis = _basis(known.get(wallet, ()), letters[wallet], moment)
             if is_due(wallet, last.get(wallet), basis, step_bps):
                 bases[wallet] = basis
         histories = histories_at(connection, list(bases), moment.boundaries, moment.event_offset)
@@ -209,7 +213,7 @@ class BoundaryScorer:
                 as_of=moment.as_of,
                 coverage=moment.coverage,
                 event_set_digest=event_set_digest(histories.get(wallet, ())),
-                wallet_dead_letters=letters.get(wallet, 0),
+                wallet_dead_letters=letters[wallet],
             )
             for wallet in bases
         ]
@@ -280,6 +284,14 @@ def _dead_letters(connection: Connection, wallets: list[Address], moment: _Momen
         for wallet, count in known.items():
             found[wallet] = found.get(wallet, 0) + count
     return found
+
+
+def _unreadable(connection: Connection, partition: int, moment: _Moment) -> int:
+    """Records of the two logs that were missing then: any of them may have been about any wallet of the partition."""
+    own, market_log = TopicPartition(WALLET_EVENTS.name, partition), TopicPartition(MARKET.name, 0)
+    return count_unreadable(connection, own, moment.event_offset) + count_unreadable(
+        connection, market_log, moment.called.log_offset
+    )
 
 
 def _basis(known: tuple[WalletState, ...], dead_letters: int, moment: _Moment) -> Basis:

@@ -6,9 +6,14 @@ market.v1 ────────► points, boundaries                     └
 attestation-status.v1 ─► rows
 ```
 All of it runs in the poll's one transaction, and delivering anything twice changes nothing.
+
+What cannot be read is buried and leaves a mark: on its wallet where an event says whose it was, else on the partition,
+whose wallets then have an incomplete history; "not read" must never look like "never happened". A schema of a newer
+version is not buried: the worker stops, to be upgraded first (`UnknownSchema`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 import structlog
 from bonafides import messages, outbox
@@ -16,7 +21,7 @@ from bonafides.bus import Record, TopicPartition
 from bonafides.consumer import Outcome
 from bonafides.errors import InvalidMessage, InvalidSettings, InvariantViolation
 from bonafides.events import Boundary, BoundaryMark, Hydrated, LendingEvent, MarketPoint, WalletDeadLetter
-from bonafides.topics import ATTESTATION_STATUS, MARKET, WALLET_EVENTS, Topic, dead_letter_topic, partition_of
+from bonafides.topics import ATTESTATION_STATUS, MARKET, WALLET_EVENTS, dead_letter_topic, partition_of
 from bonafides.types import Address, ChainId
 from sqlalchemy import Connection, Transaction
 
@@ -24,9 +29,14 @@ from bonafides_scoring import metrics
 from bonafides_scoring.boundaries import BoundaryScorer
 from bonafides_scoring.store import attestations, events, market
 from bonafides_scoring.store.tables import outbox as outbox_table
+from bonafides_scoring.store.unreadable import add_unreadable
 
 DECODER_VERSION = 1
 """Of this reader of messages; stands in dead letters, so that a mended reader can find what to read again."""
+LONGEST_ORIGINAL_BYTES = 512 * 1024
+"""Of a dead letter: half of what a broker takes by default, so that a letter is never larger than what it may carry."""
+LONGEST_REASON = 300
+"""Characters: a reason may quote the message."""
 TOPICS = (WALLET_EVENTS, MARKET, ATTESTATION_STATUS)
 _BY_NAME = {topic.name: topic for topic in TOPICS}
 
@@ -79,7 +89,7 @@ class ScoringHandler:
         following, is_waiting = records[-1].offset + 1, False
         pending: list[tuple[int, LendingEvent]] = []
         for record in records:
-            message = self._decode(connection, record, WALLET_EVENTS)
+            message = self._decode(connection, record)
             match message:
                 case messages.EventBatch(batch):
                     pending += [(record.offset, event) for event in self._own_events(connection, record, batch)]
@@ -108,7 +118,7 @@ class ScoringHandler:
     def _handle_market(self, connection: Connection, at: TopicPartition, records: list[Record]) -> None:
         pending: list[tuple[int, MarketPoint]] = []
         for record in records:
-            message = self._decode(connection, record, MARKET)
+            message = self._decode(connection, record)
             match message:
                 case messages.MarketBatch(points):
                     pending += [(record.offset, point) for point in points]
@@ -125,7 +135,7 @@ class ScoringHandler:
 
     def _handle_statuses(self, connection: Connection, at: TopicPartition, records: list[Record]) -> None:
         for record in records:
-            message = self._decode(connection, record, ATTESTATION_STATUS)
+            message = self._decode(connection, record)
             match message:
                 case messages.AttestationChanged():
                     attestations.set_status(connection, record.offset, message)
@@ -158,27 +168,45 @@ class ScoringHandler:
         return False
 
     def _check_chain(self, chain_id: ChainId) -> None:
+        """Stop for a chain that the settings do not list, on purpose: its facts are good, and burying them would hide a
+        whole chain from every score. Nothing is lost: the offset stays before them."""
         if chain_id not in self.chain_ids:
             raise InvalidSettings(
                 f"the log holds chain {chain_id}, but BONAFIDES_SCORING_CHAIN_IDS lists "
                 f"{', '.join(str(known) for known in sorted(self.chain_ids))}: an as-of names every chain; add it"
             )
 
-    def _decode(self, connection: Connection, record: Record, topic: Topic) -> messages.Message | None:
-        """The message; None for one that will never be right, which then lies in the dead letters."""
+    def _decode(self, connection: Connection, record: Record) -> messages.Message | None:
+        """The message, without the parts that will never be right; None for one that is wrong as a whole. What is wrong
+        then lies in the dead letters. Raises UnknownSchema."""
         try:
-            return messages.decode(record.value)
+            message, refused = messages.decode_parts(record.value)
         except InvalidMessage as exc:
             self._bury(connection, record, str(exc))
+            add_unreadable(connection, record.at, record.offset, _cut_reason(str(exc)))
             return None
+        for part in refused:
+            self._bury(connection, record, part.reason, part.original)
+            self._remember(connection, record, part)
+        return message
+
+    def _remember(self, connection: Connection, record: Record, part: messages.RefusedPart) -> None:
+        """Whose history has a hole now: the wallet's, where it can be told, else the whole partition's."""
+        letter, partition = part.letter, record.at.partition
+        if letter is None or part.sub_index is None or letter.position.block.chain_id not in self.chain_ids:
+            add_unreadable(connection, record.at, record.offset, _cut_reason(part.reason))
+        elif partition_of(letter.wallet, WALLET_EVENTS) == partition:
+            letter = replace(letter, reason=_cut_reason(letter.reason))
+            events.add_dead_letter(connection, partition, record.offset, letter, part.sub_index)
 
     def _refuse_type(self, connection: Connection, record: Record, message: messages.Message) -> None:
         self._bury(connection, record, f"a {type(message).__name__} does not belong in this topic")
 
     def _bury(self, connection: Connection, record: Record, reason: str, original: bytes | None = None) -> None:
         letters = dead_letter_topic(_BY_NAME[record.at.topic])
+        original, reason = _fit(record.value if original is None else original, _cut_reason(reason))
         letter = messages.DeadLetter(
-            original=record.value if original is None else original,
+            original=original,
             reason=reason,
             topic=record.at.topic,
             partition=record.at.partition,
@@ -200,6 +228,22 @@ class ScoringHandler:
                 f"{len(self._dead)} records could not be read since start, more than the "
                 f"{self.dead_letter_limit} allowed: wrong topic, or a producer of a newer version; upgrade this worker"
             )
+
+
+def _cut_reason(reason: str) -> str:
+    """At most `LONGEST_REASON` characters, and none that a database refuses."""
+    return reason[:LONGEST_REASON].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def _fit(original: bytes, reason: str) -> tuple[bytes, str]:
+    """What a dead letter carries of a message: all of it, or its beginning and what names the whole."""
+    if len(original) <= LONGEST_ORIGINAL_BYTES:
+        return original, reason
+    digest = sha256(original).hexdigest()
+    return (
+        original[:LONGEST_ORIGINAL_BYTES],
+        f"{reason}; cut to {LONGEST_ORIGINAL_BYTES} of {len(original)} bytes, sha256 {digest}",
+    )
 
 
 _WRONG_PARTITION = "a wallet of another partition: its order against its other events is lost"

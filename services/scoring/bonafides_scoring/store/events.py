@@ -9,12 +9,15 @@ from bonafides.events import ForkEpoch, Hydrated, LendingEvent, Position, Wallet
 from bonafides.hashing import sha256
 from bonafides.messages import encode
 from bonafides.types import Address, BlockRef, ChainId, Digest, EventType, Protocol, Role
-from sqlalchemy import Connection, RowMapping, func, select, tuple_
+from sqlalchemy import Connection, RowMapping, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bonafides_scoring.store.states import asked_blocks, distrust
 from bonafides_scoring.store.tables import event as event_table
 from bonafides_scoring.store.tables import hydration, wallet_dead_letter
+
+WHOLE_LOG = -1
+"""In place of a sub-index: no event of the log could be read."""
 
 type CopyKey = tuple[Digest, int, int]
 """(event id, fork epoch, decoder version): one copy of one event."""
@@ -74,8 +77,10 @@ def events_known(
     return found
 
 
-def add_dead_letter(connection: Connection, partition: int, offset: int, letter: WalletDeadLetter) -> None:
-    """Remember that a log of this wallet could not be read."""
+def add_dead_letter(
+    connection: Connection, partition: int, offset: int, letter: WalletDeadLetter, sub_index: int = WHOLE_LOG
+) -> None:
+    """Remember that a log of this wallet could not be read, or only one event of that log."""
     block = letter.position.block
     connection.execute(
         insert(wallet_dead_letter)
@@ -84,6 +89,7 @@ def add_dead_letter(connection: Connection, partition: int, offset: int, letter:
             chain_id=block.chain_id,
             block_hash=block.hash,
             log_index=letter.position.log_index,
+            sub_index=sub_index,
             block_number=block.number,
             deployment=letter.deployment,
             reason=letter.reason,
@@ -97,7 +103,10 @@ def add_dead_letter(connection: Connection, partition: int, offset: int, letter:
 def dead_letters_known(
     connection: Connection, wallets: Iterable[Address], chain_id: ChainId, *, to_block: int, below_offset: int
 ) -> dict[Address, int]:
-    """Dead letters per wallet that nothing has mended: no event stands at the log that could not be read."""
+    """Dead letters per wallet that nothing has mended: no event stands where one could not be read.
+
+    Any event of the log mends a letter about the whole log; one about a single event is mended by that event alone.
+    """
     letters, table = wallet_dead_letter, event_table
     mended = (
         select(table.c.id)
@@ -106,6 +115,7 @@ def dead_letters_known(
             table.c.chain_id == letters.c.chain_id,
             table.c.block_hash == letters.c.block_hash,
             table.c.log_index == letters.c.log_index,
+            or_(letters.c.sub_index == WHOLE_LOG, table.c.sub_index == letters.c.sub_index),
             table.c.log_offset < below_offset,
         )
         .exists()

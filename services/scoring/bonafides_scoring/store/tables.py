@@ -4,6 +4,7 @@
 wallet-events.v1 ─► event, wallet_dead_letter, hydration ─┐                      ┌─► score, unscorable ─► outbox
                     partition_progress, unfolded          ├─► wallet_snapshot ───┤
 market.v1 ────────► market_point, boundary, fork_epoch ───┘                      └─► latest_result, provisional_result
+any of them ──────► unreadable_record
 attestation-status.v1 ─► attestation          API reads ─► access_log
 ```
 
@@ -87,10 +88,28 @@ wallet_dead_letter = Table(
     Column("chain_id", BigInteger, primary_key=True),
     Column("block_hash", LargeBinary, primary_key=True),
     Column("log_index", BigInteger, primary_key=True),
+    Column(
+        "sub_index", Integer, primary_key=True, server_default="-1", comment="which event of the log; -1: the whole log"
+    ),
     Column("block_number", BigInteger, nullable=False),
     Column("deployment", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("log_offset", BigInteger, nullable=False),
+)
+
+unreadable_record = Table(
+    "unreadable_record",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("log_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
+    Column(
+        "mended_offset",
+        BigInteger,
+        comment="set by an operator: below this offset of the partition everything that was lost stands again; "
+        "null: it is lost",
+    ),
 )
 
 hydration = Table(
