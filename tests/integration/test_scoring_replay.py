@@ -208,7 +208,7 @@ def test_worker_process__logs__name_no_wallet(
         worker.wait(30)
 
     said = log.read_text().lower()
-    assert "scoring worker stopped" in said
+    assert '"event": "stopped"' in said
     assert [one.hex() for one in market.wallets if one.hex() in said] == []
 
 

@@ -41,13 +41,17 @@ def lines() -> Iterator[io.StringIO]:
 
 
 def serve(
-    app: Callable[[Scope, Receive, Send], Awaitable[None]], method: str = "GET"
+    app: Callable[[Scope, Receive, Send], Awaitable[None]], method: str = "GET", body: tuple[bytes, ...] = (b"",)
 ) -> tuple[int, dict[str, str], bytes]:
     """One request through the guard. Nothing in it waits, so no event loop is needed."""
     sent: list[Message] = []
+    parts = iter(body)
+    left = len(body)
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": next(parts), "more_body": left > 0}
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -63,6 +67,13 @@ async def answering(scope: Scope, receive: Receive, send: Send) -> None:
     scope["route"] = Route()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def echoing(scope: Scope, receive: Receive, send: Send) -> None:
+    scope["route"] = Route()
+    message = await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": message["body"]})
 
 
 async def failing(scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,6 +93,19 @@ def test_guard__any_answer__carries_headers_policy_and_consent_mode() -> None:
     assert headers["bonafides-consent-mode"] == "required"
     assert headers["cache-control"] == "no-store"
     assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+
+
+def test_guard__body_in_parts__reaches_the_application_whole() -> None:
+    assert serve(echoing, "POST", (b"a" * 5_000, b"b" * 5_000))[2] == b"a" * 5_000 + b"b" * 5_000
+
+
+def test_guard__body_larger_than_any_question__is_refused_before_the_rest_of_it_is_read() -> None:
+    parts = (b"x" * 10_000, b"x" * 10_000, b"never read")
+
+    status, headers, body = serve(echoing, "POST", parts)
+
+    assert (status, headers["content-type"]) == (413, "application/problem+json")
+    assert json.loads(body)["type"] == ProblemType.TOO_LARGE
 
 
 @pytest.mark.parametrize("app", [failing, failing_unrouted])

@@ -1,4 +1,5 @@
-"""Around every request: security headers, the log line and metrics by route template, and the last net for errors."""
+"""Around every request: a bound on its body, security headers, the log line and metrics by route template, and the
+last net for errors."""
 
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ log = structlog.get_logger(__name__)
 
 JSON_POLICY = "default-src 'none'; frame-ancestors 'none'"
 """Content security of an API without pages: a browser that shows an answer may load nothing for it."""
+MAX_BODY_BYTES = 16 * 1024
+"""The largest question there is, a presentation's, has under a thousand; anybody may ask, so memory must be bounded."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -62,7 +65,11 @@ class Guard:
         started = self._now()
         metrics.in_flight.inc()
         try:
-            await self._app(scope, receive, send_guarded)
+            body = await _read_body(receive)
+            if body is None:
+                await problems.too_large(MAX_BODY_BYTES)(scope, receive, send_guarded)
+            else:
+                await self._app(scope, _replaying(body, receive), send_guarded)
         except Exception as exc:  # the outermost loop: nothing may reach the client or the log as it is
             where = problems.place_of(exc)
             log.error("request failed", error=type(exc).__name__, where=where, route=_route(scope))  # noqa: TRY400
@@ -73,6 +80,32 @@ class Guard:
             route, method = _route(scope), _method(scope)
             metrics.request_seconds.labels(route, method, f"{status // 100}xx").observe(self._now() - started)
             log.info("answered", route=route, method=method, status=status)
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body; None as soon as it is larger than allowed, whatever its headers say."""
+    body = b""
+    while True:
+        message = await receive()
+        body += bytes(message.get("body", b""))
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return body
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """What the application receives: the body that was read, then whatever comes."""
+    is_read = False
+
+    async def receive_again() -> Message:
+        nonlocal is_read
+        if is_read:
+            return await receive()
+        is_read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again
 
 
 def _route(scope: Scope) -> str:

@@ -29,6 +29,7 @@ class ProblemType(StrEnum):
     NOT_FOUND = "urn:bonafides:error:NotFound"
     UNAVAILABLE = "urn:bonafides:error:Unavailable"
     METHOD_NOT_ALLOWED = "urn:bonafides:error:MethodNotAllowed"
+    TOO_LARGE = "urn:bonafides:error:TooLarge"
     INTERNAL = "urn:bonafides:error:InternalError"
 
 
@@ -121,6 +122,11 @@ def install(app: FastAPI) -> None:
 def not_found() -> Problem:
     """Nothing stands at this path."""
     return _problem(ProblemType.NOT_FOUND, 404, "there is nothing at this path; /openapi.json lists what there is")
+
+
+def too_large(limit_bytes: int) -> JSONResponse:
+    """The answer to a body that nothing here asks for."""
+    return respond(_problem(ProblemType.TOO_LARGE, 413, f"a request body has at most {limit_bytes} bytes"))
 
 
 def internal_error() -> JSONResponse:

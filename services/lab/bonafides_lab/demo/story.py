@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import typer
 from bonafides.errors import InvalidInput, InvariantViolation, Unavailable
 from bonafides.types import Address, address_text
 from bonafides.verify.documents import Presentation
@@ -38,6 +39,7 @@ from bonafides_lab.system.processes import Service, System
 
 ENDS_BEFORE_NOW_S = 60
 PATIENCE_S = 180.0
+INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 
 _console = Console(highlight=False)
 
@@ -57,6 +59,8 @@ def run_demo(*, once: bool, folder: Path | None) -> None:
             _tell(at_the_end, place, once, began)
         except KeyboardInterrupt:
             _console.print("\nstopping")
+            if once:
+                raise typer.Exit(INTERRUPTED) from None
 
 
 def _tell(at_the_end: ExitStack, place: Path, once: bool, began: float) -> None:
