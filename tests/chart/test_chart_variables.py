@@ -106,7 +106,6 @@ def test_compose__variables_it_asks_for__are_our_settings_or_its_own() -> None:
 
     assert own == {
         "BONAFIDES_VERSION",
-        "BONAFIDES_ANVIL_IMAGE",
         "BONAFIDES_ANVIL_PORT",
         "BONAFIDES_DEPLOYMENTS",
         "BONAFIDES_SCORING_API_PUBLISHED_PORT",
