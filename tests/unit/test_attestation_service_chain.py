@@ -58,6 +58,7 @@ def test_receipt__reverted_transaction__did_not_succeed() -> None:
         ("transaction already imported", SendOutcome.ALREADY_KNOWN),
         ("nonce too low: next nonce 3, tx nonce 2", SendOutcome.NONCE_TOO_LOW),
         ("replacement transaction underpriced", SendOutcome.UNDERPRICED),
+        ("max fee per gas less than block base fee: address 0x…, maxFeePerGas: 1", SendOutcome.UNDERPRICED),
         ("insufficient funds for gas * price + value", SendOutcome.REFUSED),
     ],
 )

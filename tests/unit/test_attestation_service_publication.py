@@ -67,6 +67,8 @@ RECEIPT_OF_SECOND: Mapping[Digest, Receipt] = {SECOND.tx_hash: replace(MINED, tx
         (sent(FIRST), seen(), 2, Wait()),
         (sent(replace(FIRST, sent_at=None)), seen(), 2, Send(replace(FIRST, sent_at=None))),
         (sent(FIRST), seen(), 61, Send(FIRST)),
+        # Refused by the node when it was new: it will not do better with the same fees.
+        (sent(replace(FIRST, sent_at=None)), seen(head=103), 2, Replace(replace(FIRST, sent_at=None))),
         (sent(FIRST), seen(head=103), 2, Replace(FIRST)),
         (sent(FIRST, SECOND), seen(head=104), 2, Wait()),
         (sent(FIRST), seen(receipts={FIRST.tx_hash: MINED}), 2, Mine(MINED)),

@@ -183,7 +183,7 @@ def _send_outcome(message: str) -> SendOutcome:
         return SendOutcome.ALREADY_KNOWN
     if "nonce too low" in message or "oldnonce" in message:
         return SendOutcome.NONCE_TOO_LOW
-    if "underpriced" in message:
+    if "underpriced" in message or "less than block base fee" in message:
         return SendOutcome.UNDERPRICED
     return SendOutcome.REFUSED
 

@@ -168,10 +168,11 @@ def _after_sending(progress: Progress, sight: Sight, patience: Patience, now: fl
         return Requeue("the transaction reverted")
     if sight.account_nonce > newest.nonce:
         return Requeue("its nonce was taken by another transaction")
-    if newest.sent_at is None:
-        return Send(newest)
+    # Before all sending: bytes that no node took, because their fees were low by then, would be refused for ever.
     if sight.head - newest.stored_at_block >= patience.bump_after_blocks:
         return Replace(newest)
+    if newest.sent_at is None:
+        return Send(newest)
     if now - newest.sent_at >= patience.rebroadcast_after_s:
         return Send(newest)
     return Wait()
