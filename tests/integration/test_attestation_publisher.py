@@ -15,6 +15,7 @@ from bonafides_attestation.chain import Chain
 from bonafides_attestation.commands import app
 from bonafides_attestation.deployment import Deployment
 from bonafides_attestation.keys import read_keystore_address
+from bonafides_attestation.records import unpack_wallets
 from bonafides_attestation.registry import Registry
 from bonafides_attestation.tables import metadata
 from sqlalchemy import text
@@ -181,7 +182,10 @@ def test_publisher__a_withdrawn_score__its_index_is_revoked_on_chain(stack: Atte
     score_id = stack.scalar("SELECT score_id FROM attestation.leaf_hashes WHERE revocation_index = 1")
     assert isinstance(score_id, bytes)
 
-    stack.produce_raw([(0, encode(ScoreWithdrawn(Digest(score_id), WithdrawalKind.RECALL, "wrong model")))])
+    packed = stack.scalar("SELECT wallets FROM attestation.documents WHERE score_id = :id", id=score_id)
+    assert isinstance(packed, bytes)
+    message = ScoreWithdrawn(Digest(score_id), unpack_wallets(packed), WithdrawalKind.RECALL, "wrong model")
+    stack.produce_raw([(0, encode(message))])
     issuer = stack.start("issuer")
     wait_for(lambda: stack.scalar("SELECT count(*) FROM attestation.revocations") == 1, "the revocation asked for")
     issuer.terminate()

@@ -7,6 +7,7 @@ from pathlib import Path
 from bonafides.errors import Unavailable
 from bonafides.hashing import keccak
 from bonafides.messages import ScoreIssued, ScoreWithdrawn, WithdrawalKind, encode
+from bonafides.topics import SCORES_ISSUED, partition_of
 from bonafides.types import Digest, address_text
 from bonafides_attestation.publisher import Publisher
 from bonafides_attestation.registry import publish_call
@@ -57,7 +58,8 @@ def publish_foreign_root(stack: AttestationStack, count: int) -> None:
 
 def withdraw(stack: AttestationStack, score: ScoreIssued, kind: WithdrawalKind = WithdrawalKind.RECALL) -> None:
     """Put the withdrawal of a score on `scores-issued.v1`."""
-    stack.produce_raw([(0, encode(ScoreWithdrawn(score.score_id, kind, "of the tests")))])
+    message = ScoreWithdrawn(score.score_id, score.wallets, kind, "of the tests")
+    stack.produce_raw([(partition_of(score.wallets[0], SCORES_ISSUED), encode(message))])
 
 
 def turns(stack: AttestationStack, publisher: Publisher, count: int) -> set[str]:

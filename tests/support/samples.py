@@ -179,7 +179,7 @@ def one_of_each_message() -> list[messages.Message]:
             sha256(b"model"),
             UnscorableReason.NO_CREDIT_HISTORY,
         ),
-        messages.ScoreWithdrawn(sha256(b"receipt"), messages.WithdrawalKind.RECALL, "model recalled"),
+        messages.ScoreWithdrawn(sha256(b"receipt"), (WALLET,), messages.WithdrawalKind.RECALL, "model recalled"),
         messages.AttestationChanged(
             sha256(b"receipt"), sha256(b"attestation"), AttestationStatus.FINAL, 4, 1_760_604_800
         ),

@@ -21,7 +21,6 @@ from bonafides.database import transaction
 from bonafides.errors import InvalidInput, InvariantViolation, Unavailable
 from bonafides.messages import ScoreIssued
 from bonafides.outbox import Outbox
-from bonafides.types import Digest
 from bonafides.verify.chain import KeyRecord
 from bonafides.verify.typed_data import Domain
 from sqlalchemy import Engine
@@ -40,8 +39,7 @@ from bonafides_attestation.drafts import (
 )
 from bonafides_attestation.leases import Lease
 from bonafides_attestation.merkle import StandardMerkleTree
-from bonafides_attestation.policy import refusal_of_score
-from bonafides_attestation.records import StoredDocument
+from bonafides_attestation.policy import refusal_of_score, refusal_of_times
 from bonafides_attestation.registry import Registry
 from bonafides_attestation.signer import Attester, NotAttestable
 from bonafides_attestation.states import Refusal
@@ -160,23 +158,23 @@ class Issuer:
         while True:
             with transaction(self.engine) as connection:
                 batch_id = store.next_built_batch(connection, self._domain)
-                members = [] if batch_id is None else store.batch_documents(connection, batch_id)
+                members = [] if batch_id is None else store.batch_members(connection, batch_id)
             if batch_id is None:
                 return was_busy
             self._sign_batch(batch_id, members)
             was_busy = True
 
-    def _sign_batch(self, batch_id: int, members: list[tuple[StoredDocument, bytes]]) -> None:
-        if [document.position for document, _ in members] != list(range(len(members))):
+    def _sign_batch(self, batch_id: int, members: list[store.UnsignedMember]) -> None:
+        if [member.document.position for member in members] != list(range(len(members))):
             raise InvariantViolation(f"batch {batch_id} has a gap in its members or lacks a seed: it cannot be signed")
-        self._key_record()
+        key, chain_time = self._key_record(), self.registry.chain.head().timestamp
         crashpoints.reach("issuer.before_sign")
         with metrics.sign_batch_seconds.time():
             signed: list[store.SignedMember] = []
-            for document, seed in members:
-                if document.position % LEASE_EVERY == 0:
+            for member in members:
+                if member.document.position % LEASE_EVERY == 0:
                     self.lease.keep()
-                signed.append(self._sign(document, seed))
+                signed.append(self._sign(member, chain_time, key))
         crashpoints.reach("issuer.after_sign")
         root = StandardMerkleTree([member.leaf_hash for member in signed]).root
         with transaction(self.engine) as connection:
@@ -189,17 +187,20 @@ class Issuer:
         metrics.tombstones_total.inc(tombstones)
         log.info("batch signed and handed over", batch=batch_id, members=len(signed), tombstones=tombstones)
 
-    def _sign(self, document: StoredDocument, seed: bytes) -> store.SignedMember:
-        message = document.message
-        try:
-            leaves = document.commitment_with(seed).leaves
-            signature = self.attester.attest(message, leaves, document.model_class)
-        except NotAttestable as exc:
-            # The index was given to this member and stays with it: a gap would shift every leaf that follows.
-            tombstone = tombstone_leaf(message.revocation_index)
-            return store.SignedMember(document, tombstone, None, exc.refusal)
-        leaf: Digest = attestation_leaf(message)
-        return store.SignedMember(document, leaf, signature, None)
+    def _sign(self, member: store.UnsignedMember, chain_time: int, key: KeyRecord) -> store.SignedMember:
+        document, message = member.document, member.document.message
+        refusal = Refusal.WITHDRAWN if member.is_withdrawn else None
+        # The key may be another one than when the batch was closed, and time went on.
+        refusal = refusal or refusal_of_times(message.issued_at, message.valid_until, chain_time, key)
+        if refusal is None:
+            try:
+                leaves = document.commitment_with(member.seed).leaves
+                signature = self.attester.attest(message, leaves, document.model_class)
+                return store.SignedMember(document, attestation_leaf(message), signature, None)
+            except NotAttestable as exc:
+                refusal = exc.refusal
+        # The index was given to this member and stays with it: a gap would shift every leaf that follows.
+        return store.SignedMember(document, tombstone_leaf(message.revocation_index), None, refusal)
 
     def _key_record(self) -> KeyRecord:
         """The registry's record of our key. Nothing is signed with a key that no verifier would accept."""

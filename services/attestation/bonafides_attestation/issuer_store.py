@@ -14,7 +14,8 @@ from bonafides_attestation.drafts import BatchSpan, Draft
 from bonafides_attestation.records import StoredDocument, document_values, stored_document
 from bonafides_attestation.states import BatchState, DocumentState, Refusal, ResultState
 from bonafides_attestation.statuses import StatusChange, put_statuses, refused, status_partition_of
-from bonafides_attestation.tables import batches, documents, leaf_hashes, results, revocations, seeds
+from bonafides_attestation.tables import batches, documents, leaf_hashes, results, seeds, withdrawals
+from bonafides_attestation.withdrawals import drop_revocations, withdrawn_of
 
 _UNFINISHED = [BatchState.BUILT.value, BatchState.QUEUED.value, BatchState.SENT.value, BatchState.MINED.value]
 _LIVE = [DocumentState.BUILT.value, DocumentState.SIGNED.value]
@@ -37,6 +38,16 @@ class Waiting:
     count: int
     oldest_s: float
     """Seconds that the oldest one has waited, by the database's clock; 0 when nothing waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedMember:
+    """One document of a closed batch, with its seed."""
+
+    document: StoredDocument
+    seed: bytes
+    is_withdrawn: bool
+    """Its score was disputed or recalled since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,8 @@ def oldest_unfinished_s(connection: Connection, domain: Domain) -> float:
 def take_waiting(connection: Connection, limit: int, *, for_all: bool) -> list[ScoreIssued]:
     """The results that waited longest, locked until the transaction ends.
 
-    A score that has a live document already, because an older message came again, is settled here and not given out.
+    A score that has a live document already, because an older message came again, is settled here and not given out;
+    so is one that was withdrawn by a transaction that could not see it yet.
     """
     question = text(f"SELECT payload {_WAITING} ORDER BY waiting_since, subject_key LIMIT :limit FOR UPDATE OF results")
     payloads = connection.scalars(question, {"for_all": for_all, "limit": limit}).all()
@@ -86,7 +98,9 @@ def take_waiting(connection: Connection, limit: int, *, for_all: bool) -> list[S
     )
     already = {bytes(score_id) for score_id in connection.scalars(known)}
     set_results(connection, list(already), ResultState.ISSUED)
-    return [score for score in scores if score.score_id not in already]
+    withdrawn = withdrawn_of(connection, [score.score_id for score in scores])
+    set_results(connection, list(withdrawn), ResultState.WITHDRAWN)
+    return [score for score in scores if score.score_id not in already | withdrawn]
 
 
 def refuse_scores(connection: Connection, refusals: Sequence[tuple[ScoreIssued, Refusal]]) -> None:
@@ -134,15 +148,16 @@ def next_built_batch(connection: Connection, domain: Domain) -> int | None:
     return found
 
 
-def batch_documents(connection: Connection, batch_id: int) -> list[tuple[StoredDocument, bytes]]:
-    """Documents and seeds of a batch, in order."""
+def batch_members(connection: Connection, batch_id: int) -> list[UnsignedMember]:
+    """The members of a batch, in order."""
     rows = connection.execute(
-        select(documents, seeds.c.seed)
+        select(documents, seeds.c.seed, withdrawals.c.kind.is_not(None).label("is_withdrawn"))
         .join(seeds, seeds.c.attestation_id == documents.c.attestation_id)
+        .outerjoin(withdrawals, withdrawals.c.score_id == documents.c.score_id)
         .where(documents.c.batch_id == batch_id)
         .order_by(documents.c.position)
     ).all()
-    return [(stored_document(row), row.seed) for row in rows]
+    return [UnsignedMember(stored_document(row), row.seed, row.is_withdrawn) for row in rows]
 
 
 def hand_over(
@@ -168,6 +183,7 @@ def hand_over(
         [_signed_values(member, signer) for member in members],
     )
     connection.execute(leaf_hashes.insert(), [_leaf_values(batch_id, member) for member in members])
+    drop_revocations(connection, [member.document.attestation_id for member in members if member.signature is None])
     for member in members:
         if member.refusal is not None:
             set_results(connection, [member.document.score_id], ResultState.REFUSED, member.refusal)
@@ -199,14 +215,6 @@ def take_back_stuck(connection: Connection, domain: Domain) -> int:
         .values(state=ResultState.WAITING.value)
     )
     return len(score_ids)
-
-
-def drop_revocations(connection: Connection, attestation_ids: Sequence[bytes]) -> None:
-    """These documents will never be published: there is nothing to revoke."""
-    if attestation_ids:
-        connection.execute(
-            revocations.delete().where(revocations.c.attestation_id.in_(attestation_ids), revocations.c.run.is_(None))
-        )
 
 
 def set_results(

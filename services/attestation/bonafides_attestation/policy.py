@@ -51,7 +51,7 @@ def refusal_of_score(score: ScoreIssued, rules: IssuingRules, at: int, key: KeyR
     return (
         _refusal_of_model(score.model_id, score.model_class, rules)
         or _refusal_of_flags(score.flags)
-        or _refusal_of_times(score.as_of.time, score.as_of.time + rules.validity_s, at, key)
+        or refusal_of_times(score.as_of.time, score.as_of.time + rules.validity_s, at, key)
     )
 
 
@@ -83,7 +83,11 @@ def _refusal_of_flags(flags: ScoreFlag) -> Refusal | None:
     return Refusal.FLAG_NOT_ATTESTABLE if flags & ~ATTESTABLE_FLAGS else None
 
 
-def _refusal_of_times(issued_at: int, valid_until: int, at: int, key: KeyRecord) -> Refusal | None:
+def refusal_of_times(issued_at: int, valid_until: int, at: int, key: KeyRecord) -> Refusal | None:
+    """Why a document of these times gets no signature of this key; None when it does.
+
+    Asked again just before signing: the key may be another one than when the batch was closed, and time went on.
+    """
     if valid_until <= at:
         return Refusal.EXPIRED
     if not key.valid_from <= issued_at < key.valid_until:

@@ -11,18 +11,19 @@ from bonafides.messages import (
     ScoreIssued,
     ScoreWithdrawn,
     UnscorableIssued,
-    WithdrawalKind,
     decode,
     encode,
 )
 from bonafides.outbox import put
 from bonafides.topics import SCORES_ISSUED, dead_letter_topic
-from sqlalchemy import Connection, func, select
+from bonafides.types import Digest
+from sqlalchemy import Connection, func
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_attestation.records import pack_wallets, subject_key_of
-from bonafides_attestation.states import DocumentState, ResultState, RevocationReason
-from bonafides_attestation.tables import documents, outbox, results, revocations
+from bonafides_attestation.states import ResultState
+from bonafides_attestation.tables import outbox, results
+from bonafides_attestation.withdrawals import withdraw_score, withdrawn_of
 
 DECODER_VERSION = 1
 log = structlog.get_logger(__name__)
@@ -65,14 +66,14 @@ class ResultHandler:
 
 def keep_result(connection: Connection, message: ScoreIssued | UnscorableIssued) -> None:
     """Keep a result if it is newer than the one kept: later as-of time, or the same time and another id."""
-    is_score = isinstance(message, ScoreIssued)
+    result_id, state = _id_and_state(connection, message)
     values = {
         "subject_key": subject_key_of(message.wallets),
-        "score_id": message.score_id if isinstance(message, ScoreIssued) else message.result_id,
+        "score_id": result_id,
         "payload": encode(message),
         "wallets": pack_wallets(message.wallets),
         "as_of_time": message.as_of.time,
-        "state": (ResultState.WAITING if is_score else ResultState.UNSCORABLE).value,
+        "state": state.value,
         "reason": None,
     }
     statement = insert(results).values(**values)
@@ -89,22 +90,8 @@ def keep_result(connection: Connection, message: ScoreIssued | UnscorableIssued)
     )
 
 
-def withdraw_score(connection: Connection, message: ScoreWithdrawn) -> None:
-    """Never attest this score from now on; revoke the documents that it has."""
-    connection.execute(
-        results.update().where(results.c.score_id == message.score_id).values(state=ResultState.WITHDRAWN.value)
-    )
-    live = select(documents.c.attestation_id).where(
-        documents.c.score_id == message.score_id,
-        documents.c.state.in_([DocumentState.BUILT.value, DocumentState.SIGNED.value]),
-    )
-    reason = RevocationReason.DISPUTE if message.kind is WithdrawalKind.DISPUTE else RevocationReason.RECALL
-    for attestation_id in connection.scalars(live).all():
-        ask_revocation(connection, attestation_id, reason)
-
-
-def ask_revocation(connection: Connection, attestation_id: bytes, reason: RevocationReason) -> None:
-    """Leave a document to the publisher, who revokes it once its index is published; asking twice changes nothing."""
-    connection.execute(
-        insert(revocations).values(attestation_id=attestation_id, reason=reason.value).on_conflict_do_nothing()
-    )
+def _id_and_state(connection: Connection, message: ScoreIssued | UnscorableIssued) -> tuple[Digest, ResultState]:
+    if isinstance(message, UnscorableIssued):
+        return message.result_id, ResultState.UNSCORABLE
+    is_withdrawn = bool(withdrawn_of(connection, [message.score_id]))
+    return message.score_id, ResultState.WITHDRAWN if is_withdrawn else ResultState.WAITING

@@ -52,6 +52,8 @@ class Refusal(StrEnum):
     LIFE_TOO_LONG = "life_too_long"
     NOT_OURS = "not_ours"
     """A message that is not what was committed to."""
+    WITHDRAWN = "withdrawn"
+    """Disputed or recalled after its batch was closed."""
 
 
 class RevocationReason(StrEnum):

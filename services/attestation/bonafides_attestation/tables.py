@@ -10,6 +10,7 @@ results ──close a batch──► batches ◄── leaf_hashes          the 
 
 from enum import StrEnum
 
+from bonafides.messages import WithdrawalKind
 from bonafides.offsets import offsets_table
 from bonafides.outbox import outbox_table
 from sqlalchemy import (
@@ -64,6 +65,15 @@ results = Table(
 )
 Index("results_waiting", results.c.waiting_since, postgresql_where=text("state = 'waiting'"))
 Index("results_score", results.c.score_id)
+
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    Column("score_id", LargeBinary, primary_key=True),
+    _closed("kind", WithdrawalKind),
+    Column("withdrawn_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="kept for ever: the score may come after its withdrawal, or come again",
+)
 
 batches = Table(
     "batches",

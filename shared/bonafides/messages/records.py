@@ -289,7 +289,12 @@ _TO: dict[type, Callable[[Any], Record]] = {
         "model_id": u.model_id,
         "reason": u.reason.value,
     },
-    m.ScoreWithdrawn: lambda w: {"score_id": w.score_id, "kind": w.kind.value, "reason": w.reason},
+    m.ScoreWithdrawn: lambda w: {
+        "score_id": w.score_id,
+        "wallets": list(w.wallets),
+        "kind": w.kind.value,
+        "reason": w.reason,
+    },
     m.AttestationChanged: lambda a: {
         "score_id": a.score_id,
         "attestation_id": a.attestation_id,
@@ -353,7 +358,7 @@ _FROM: dict[str, Callable[[Record], m.Message]] = {
         UnscorableReason(r["reason"]),
     ),
     "ScoreWithdrawn": lambda r: m.ScoreWithdrawn(
-        Digest(r["score_id"]), m.WithdrawalKind(r["kind"]), plain_text("reason", r["reason"])
+        Digest(r["score_id"]), _wallets(r), m.WithdrawalKind(r["kind"]), plain_text("reason", r["reason"])
     ),
     "AttestationChanged": lambda r: m.AttestationChanged(
         Digest(r["score_id"]),

@@ -108,9 +108,11 @@ class WithdrawalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScoreWithdrawn:
-    """A dispute by the subject, or a recall by the operator."""
+    """A dispute by the subject, or a recall by the operator. It goes to the partition of the score, behind it."""
 
     score_id: Digest
+    wallets: tuple[Address, ...]
+    """The subject, ascending."""
     kind: WithdrawalKind
     reason: str
 

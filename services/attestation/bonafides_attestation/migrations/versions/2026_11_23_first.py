@@ -117,7 +117,7 @@ CREATE TABLE attestation.results (
     state TEXT NOT NULL CHECK (state in ('waiting', 'issued', 'refused', 'unscorable', 'withdrawn')),
     reason TEXT CHECK (reason in (
         'synthetic_on_live_chain', 'model_not_allowed', 'flag_not_attestable', 'inconsistent', 'expired',
-        'key_not_valid', 'life_too_long', 'not_ours'
+        'key_not_valid', 'life_too_long', 'not_ours', 'withdrawn'
     )),
     waiting_since TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (subject_key)
@@ -128,6 +128,13 @@ COMMENT ON COLUMN attestation.results.subject_key IS 'sha256 over the subject''s
 COMMENT ON COLUMN attestation.results.score_id IS 'score id, or result id of an unscorable answer';
 COMMENT ON COLUMN attestation.results.payload IS 'the message as it came: ScoreIssued or UnscorableIssued';
 COMMENT ON COLUMN attestation.results.wallets IS '20 bytes each, ascending';
+CREATE TABLE attestation.withdrawals (
+    score_id BYTEA NOT NULL,
+    kind TEXT NOT NULL CHECK (kind in ('dispute', 'recall')),
+    withdrawn_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (score_id)
+);
+COMMENT ON TABLE attestation.withdrawals IS 'kept for ever: the score may come after its withdrawal, or come again';
 CREATE TABLE attestation.revocation_runs (
     id BIGSERIAL NOT NULL,
     chain_id BIGINT NOT NULL,
@@ -188,7 +195,7 @@ CREATE TABLE attestation.documents (
     signature BYTEA,
     refusal TEXT CHECK (refusal in (
         'synthetic_on_live_chain', 'model_not_allowed', 'flag_not_attestable', 'inconsistent', 'expired',
-        'key_not_valid', 'life_too_long', 'not_ours'
+        'key_not_valid', 'life_too_long', 'not_ours', 'withdrawn'
     )),
     made_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (attestation_id),
@@ -250,7 +257,7 @@ GRANT USAGE ON SCHEMA attestation
 GRANT SELECT, INSERT, UPDATE ON attestation.results, attestation.documents TO bonafides_attestation_issuer;
 GRANT SELECT, INSERT, DELETE ON attestation.seeds TO bonafides_attestation_issuer;
 GRANT SELECT, INSERT, UPDATE ON attestation.batches TO bonafides_attestation_issuer;
-GRANT SELECT, INSERT ON attestation.leaf_hashes TO bonafides_attestation_issuer;
+GRANT SELECT, INSERT ON attestation.leaf_hashes, attestation.withdrawals TO bonafides_attestation_issuer;
 GRANT SELECT, INSERT, DELETE ON attestation.revocations TO bonafides_attestation_issuer;
 GRANT SELECT ON attestation.opt_ins, attestation.requests TO bonafides_attestation_issuer;
 GRANT SELECT, UPDATE ON attestation.erasures TO bonafides_attestation_issuer;
