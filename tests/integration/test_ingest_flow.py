@@ -381,6 +381,15 @@ def test_check_starts__first_block_lowered_after_blocks_were_read__refuses_to_st
         store.check_starts([lowered])
 
 
+def test_check_starts__another_oracle_after_logs_were_read__refuses_to_start(world: World) -> None:
+    world.chain.emit(6, 5, PROVIDER, abi.PRICE_ORACLE_UPDATED, ORACLE, address("new oracle"))
+    world.replica().turn()
+    changed = DEPLOYMENT.model_copy(update={"oracle": address("new oracle")})
+
+    with pytest.raises(InvalidSettings, match=r"another oracle .* another id"):
+        Store(world.engine, CHAIN, 60).check_starts([changed])
+
+
 @pytest.mark.parametrize("changes", [{}, {"from_block": 5}, {"from_block": 0, "id": "another"}])
 def test_check_starts__nothing_below_what_was_read__starts(world: World, changes: dict[str, object]) -> None:
     world.replica().turn()

@@ -401,7 +401,8 @@ def test_oracle__replaced_by_one_that_the_registry_does_not_know__is_refused(mar
     market.chain.emit(3, 0, PROVIDER, abi.PRICE_ORACLE_UPDATED, ZERO_ADDRESS, ORACLE)
 
     assert [refusal.reason for refusal in market.decode().refused] == [
-        "the market changed to an oracle that the deployments registry does not know: add it"
+        "the market changed to an oracle that the deployments registry does not know: "
+        "enter the deployment with it under another id"
     ]
 
 

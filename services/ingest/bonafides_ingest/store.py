@@ -81,12 +81,13 @@ class Store:
         return done
 
     def check_starts(self, deployments: Iterable[Deployment]) -> None:
-        """Raise InvalidSettings when one begins below the blocks that were read of it.
+        """Raise InvalidSettings when one begins below the blocks that were read of it, or has another oracle than then.
 
         What is known of a deployment is what its logs up to the cursor say. Earlier logs, read after later ones, would
-        take that back: an asset would be priced by the feed that it had long ago.
+        take that back: an asset would be priced by the feed that it had long ago. And of an oracle that is named later
+        the earlier logs were never read.
         """
-        done = self.done_ranges()
+        done, oracles = self.done_ranges(), self._read_oracles()
         for deployment in deployments:
             ranges = done.get(deployment.id)
             if ranges and deployment.from_block < ranges[0].first:
@@ -94,6 +95,11 @@ class Store:
                     f"deployment {deployment.id} begins at block {deployment.from_block} in the registry, but was read "
                     f"from block {ranges[0].first} on: set from_block back, or enter it under another id, which is "
                     "read from its first block"
+                )
+            if oracles.get(deployment.id, deployment.oracle) != deployment.oracle:
+                raise InvalidSettings(
+                    f"deployment {deployment.id} has another oracle in the registry than the one whose price sources "
+                    "were read: set the oracle back, or enter it under another id, which is read from its first block"
                 )
 
     def unknown_dead_letters(self) -> dict[str, int]:
@@ -131,6 +137,13 @@ class Store:
             for row in reserves
         )
 
+    def _read_oracles(self) -> dict[str, bytes]:
+        """By deployment, where known: the oracle that the registry named when its logs were read."""
+        table = tables.asked_oracle
+        query = select(table.c.deployment, table.c.read_oracle).where(table.c.chain_id == self._chain_id)
+        with transaction(self._engine) as connection:
+            return {row.deployment: bytes(row.read_oracle) for row in connection.execute(query)}
+
     def _add_range(self, connection: Connection, deployment: str, read: BlockRange) -> None:
         table = tables.done_range
         mine = (table.c.chain_id == self._chain_id) & (table.c.deployment == deployment)
@@ -159,7 +172,8 @@ class Store:
         for asset, feed in state.sources.items():
             _upsert(connection, tables.price_source, {**key, "asset": asset}, {"feed": feed})
         if state.asked_oracle is not None:
-            _upsert(connection, tables.asked_oracle, key, {"oracle": state.asked_oracle})
+            oracles = {"oracle": state.asked_oracle, "read_oracle": state.deployment.oracle}
+            _upsert(connection, tables.asked_oracle, key, oracles)
 
     def _put_dead_letters(self, connection: Connection, refused: Sequence[RefusedLog], limit: int) -> None:
         table = tables.dead_letter

@@ -85,6 +85,7 @@ asked_oracle = Table(
     Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
     Column("deployment", Text, primary_key=True),
     Column("oracle", LargeBinary, nullable=False, comment="Whom the market asks for prices; no row: the registry's."),
+    Column("read_oracle", LargeBinary, nullable=False, comment="The registry's, whose price sources were read."),
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="asked_oracle_of_chain"),
 )
 

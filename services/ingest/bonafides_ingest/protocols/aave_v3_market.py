@@ -88,7 +88,10 @@ def _read_oracle_change(reading: Reading) -> Iterator[Fact]:
         for asset in sorted(after.sources):
             yield _price(reading, after, asset)
     if not after.is_oracle_known:
-        yield Complaint("the market changed to an oracle that the deployments registry does not know: add it")
+        yield Complaint(
+            "the market changed to an oracle that the deployments registry does not know: "
+            "enter the deployment with it under another id"
+        )
 
 
 def _change_oracle(reading: Reading) -> AaveV3State:

@@ -19,10 +19,12 @@ def upgrade() -> None:
             chain_id BIGINT NOT NULL,
             deployment TEXT NOT NULL,
             oracle BYTEA NOT NULL,
+            read_oracle BYTEA NOT NULL,
             PRIMARY KEY (chain_id, deployment),
             CONSTRAINT asked_oracle_of_chain FOREIGN KEY(chain_id) REFERENCES ingest.chain (chain_id)
         );
         COMMENT ON COLUMN ingest.asked_oracle.oracle IS 'Whom the market asks for prices; no row: the registry''s.';
+        COMMENT ON COLUMN ingest.asked_oracle.read_oracle IS 'The registry''s, whose price sources were read.';
         GRANT SELECT, INSERT, UPDATE ON ingest.asked_oracle TO bonafides_ingest;
         """
     )
