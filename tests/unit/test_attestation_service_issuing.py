@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from bonafides.digests import as_of_digest
-from bonafides.errors import InvalidInput, InvariantViolation
+from bonafides.errors import InvalidInput, InvariantViolation, Unavailable
 from bonafides.messages import ScoreIssued
 from bonafides.types import Address, Band, Digest, ModelClass, ScoreFlag
 from bonafides.verify.chain import KeyRecord
@@ -154,7 +154,13 @@ def test_ordered_members__any_order_of_arrival__is_the_same() -> None:
 def test_first_index_of_next_batch__follows_what_is_in_flight_else_the_registry(
     last_unfinished: BatchSpan | None, registry_next_index: int, expected: int
 ) -> None:
-    assert first_index_of_next_batch(last_unfinished, registry_next_index) == expected
+    assert first_index_of_next_batch(last_unfinished, registry_next_index, 0) == expected
+
+
+def test_first_index_of_next_batch__registry_counts_less_than_what_is_final__waits_for_the_node() -> None:
+    assert first_index_of_next_batch(None, 530, 530) == 530
+    with pytest.raises(Unavailable, match="behind"):
+        first_index_of_next_batch(None, 529, 530)
 
 
 def test_tombstone_leaf__of_an_index__is_the_leaf_of_no_struct_and_leaves_the_others_alone() -> None:

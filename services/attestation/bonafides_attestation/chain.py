@@ -118,10 +118,11 @@ class Chain:
         }
         return [_read_log(entry) for entry in items(self._ask("eth_getLogs", question))]
 
-    def call(self, to: Address, call_data: bytes, sender: Address | None = None) -> bytes:
-        """What a contract answers at the newest block. Raises Reverted."""
+    def call(self, to: Address, call_data: bytes, sender: Address | None = None, at: int | None = None) -> bytes:
+        """What a contract answers at the newest block, or after the block `at`. Raises Reverted."""
+        block = "latest" if at is None else hex(at)
         try:
-            return octets(self._rpc.call("eth_call", _transaction(to, call_data, sender), "latest"))
+            return octets(self._rpc.call("eth_call", _transaction(to, call_data, sender), block))
         except NodeRefused as exc:
             raise _reverted(exc) from exc
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bonafides.digests import as_of_digest
+from bonafides.errors import Unavailable
 from bonafides.messages import ScoreIssued
 from bonafides.types import Digest
 from bonafides.verify.merkle import batch_leaf
@@ -79,7 +80,9 @@ def attestation_id_of(seed: bytes) -> Digest:
     return Digest(hmac.digest(seed, b"attestation id", "sha256"))
 
 
-def first_index_of_next_batch(last_unfinished: BatchSpan | None, registry_next_index: int) -> int:
+def first_index_of_next_batch(
+    last_unfinished: BatchSpan | None, registry_next_index: int, index_after_final: int
+) -> int:
     """Where the next batch's indexes start.
 
     The registry gives a root the indexes after the last published one, in order of publication; the leaves must hold
@@ -88,8 +91,15 @@ def first_index_of_next_batch(last_unfinished: BatchSpan | None, registry_next_i
     differ, the publisher's simulation shows it, and the batches in flight are stuck: their scores are issued again.
     Their indexes come again as well, in other documents. No published root of ours holds both, so a revocation is kept
     by document and waits until its batch is final: by index it could hit another borrower.
+
+    Raises:
+        Unavailable: the registry's count lies below indexes that are final, so a node answered from an old block.
     """
-    return registry_next_index if last_unfinished is None else last_unfinished.following
+    if last_unfinished is not None:
+        return last_unfinished.following
+    if registry_next_index < index_after_final:
+        raise Unavailable(f"the node is behind: next index {registry_next_index}, final up to {index_after_final}")
+    return registry_next_index
 
 
 def tombstone_leaf(revocation_index: int) -> Digest:

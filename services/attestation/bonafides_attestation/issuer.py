@@ -26,7 +26,8 @@ from bonafides.verify.typed_data import Domain
 from sqlalchemy import Engine
 
 from bonafides_attestation import issuer_store as store
-from bonafides_attestation import metrics
+from bonafides_attestation import metrics, spans
+from bonafides_attestation.chain import Head
 from bonafides_attestation.commitment import SEED_BYTES
 from bonafides_attestation.document import attestation_leaf
 from bonafides_attestation.drafts import (
@@ -109,7 +110,8 @@ class Issuer:
     def _close_batch_if_due(self) -> bool:
         with transaction(self.engine) as connection:
             waiting = store.waiting(connection, for_all=self.batch_rules.for_all)
-            unfinished = store.unfinished_spans(connection, self._domain)
+            unfinished = spans.unfinished_spans(connection, self._domain)
+            index_after_final = spans.index_after_final(connection, self._domain)
             oldest_unfinished_s = store.oldest_unfinished_s(connection, self._domain)
         metrics.pending.set(waiting.count + sum(span.size for span in unfinished))
         metrics.oldest_pending_seconds.set(max(waiting.oldest_s, oldest_unfinished_s))
@@ -118,27 +120,30 @@ class Issuer:
             return False
         # The chain is asked after the database: only this process makes batches, so what was final then is final now,
         # and the registry's count includes it.
-        key, chain_time = self._key_record(), self.registry.chain.head().timestamp
+        registry_next_index = self.registry.next_index() if not unfinished else 0
+        key, head = self._key_record(), self.registry.chain.head()
         first_index = first_index_of_next_batch(
-            unfinished[-1] if unfinished else None, self.registry.next_index() if not unfinished else 0
+            unfinished[-1] if unfinished else None, registry_next_index, index_after_final
         )
-        return self._close_batch(first_index, chain_time, key)
+        return self._close_batch(first_index, head, key, unfinished)
 
-    def _close_batch(self, first_index: int, chain_time: int, key: KeyRecord) -> bool:
+    def _close_batch(self, first_index: int, head: Head, key: KeyRecord, unfinished: list[BatchSpan]) -> bool:
         with transaction(self.engine) as connection:
             self.lease.hold(connection)
+            if spans.unfinished_spans(connection, self._domain, is_locking=True) != unfinished:
+                return False  # one is final or stranded since: the first index may be another
             scores = store.take_waiting(connection, self.batch_rules.max_size, for_all=self.batch_rules.for_all)
             drafts: list[Draft] = []
             refusals: list[tuple[ScoreIssued, Refusal]] = []
             for score in ordered_members(scores):
-                drafted = self._draft(score, first_index + len(drafts), chain_time, key)
+                drafted = self._draft(score, first_index + len(drafts), head.timestamp, key)
                 if isinstance(drafted, Draft):
                     drafts.append(drafted)
                 else:
                     refusals.append((score, drafted))
             store.refuse_scores(connection, refusals)
             if drafts:
-                store.store_batch(connection, self._domain, BatchSpan(first_index, len(drafts)), drafts)
+                store.store_batch(connection, self._domain, BatchSpan(first_index, len(drafts)), drafts, head.number)
         for _, refusal in refusals:
             metrics.refused_total.labels(refusal.value).inc()
         log.info("batch closed", members=len(drafts), refused=len(refusals), first_index=first_index)

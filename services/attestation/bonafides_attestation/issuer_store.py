@@ -8,16 +8,16 @@ from bonafides.errors import InvariantViolation
 from bonafides.messages import AttestationChanged, ScoreIssued, decode
 from bonafides.types import Address, AttestationStatus, Digest
 from bonafides.verify.typed_data import Domain
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text
+from sqlalchemy import Connection, bindparam, func, select, text
 
 from bonafides_attestation.drafts import BatchSpan, Draft
 from bonafides_attestation.records import StoredDocument, document_values, stored_document
+from bonafides_attestation.spans import UNFINISHED, is_of
 from bonafides_attestation.states import BatchState, DocumentState, Refusal, ResultState
 from bonafides_attestation.statuses import StatusChange, put_statuses, refused, status_partition_of
 from bonafides_attestation.tables import batches, documents, leaf_hashes, results, seeds, withdrawals
 from bonafides_attestation.withdrawals import drop_revocations, withdrawn_of
 
-_UNFINISHED = [BatchState.BUILT.value, BatchState.QUEUED.value, BatchState.SENT.value, BatchState.MINED.value]
 _LIVE = [DocumentState.BUILT.value, DocumentState.SIGNED.value]
 
 # A subject is asked for when one of its wallets opted in: linking them took a signature of each.
@@ -67,20 +67,10 @@ def waiting(connection: Connection, *, for_all: bool) -> Waiting:
     return Waiting(count, max(0.0, float(oldest_s)))
 
 
-def unfinished_spans(connection: Connection, domain: Domain) -> list[BatchSpan]:
-    """Batches of this registry that are neither final nor stuck, in their order."""
-    rows = connection.execute(
-        select(batches.c.first_index, batches.c.size)
-        .where(_is_of(domain), batches.c.state.in_(_UNFINISHED))
-        .order_by(batches.c.id)
-    )
-    return [BatchSpan(row.first_index, row.size) for row in rows]
-
-
 def oldest_unfinished_s(connection: Connection, domain: Domain) -> float:
     """Seconds since the oldest batch that is neither final nor stuck was closed; 0 when there is none."""
     age = func.extract("epoch", func.now() - func.min(batches.c.closed_at))
-    found = connection.scalar(select(age).where(_is_of(domain), batches.c.state.in_(_UNFINISHED)))
+    found = connection.scalar(select(age).where(is_of(domain), batches.c.state.in_(UNFINISHED)))
     return 0.0 if found is None else float(found)
 
 
@@ -110,7 +100,9 @@ def refuse_scores(connection: Connection, refusals: Sequence[tuple[ScoreIssued, 
     put_statuses(connection, [refused(score.score_id, score.wallets) for score, _ in refusals])
 
 
-def store_batch(connection: Connection, domain: Domain, span: BatchSpan, drafts: Sequence[Draft]) -> int:
+def store_batch(
+    connection: Connection, domain: Domain, span: BatchSpan, drafts: Sequence[Draft], closed_at_block: int
+) -> int:
     """Close a batch: members in order, indexes, seeds. Returns its id."""
     batch_id: int | None = connection.scalar(
         batches.insert()
@@ -120,6 +112,7 @@ def store_batch(connection: Connection, domain: Domain, span: BatchSpan, drafts:
             first_index=span.first_index,
             size=span.size,
             state=BatchState.BUILT.value,
+            closed_at_block=closed_at_block,
         )
         .returning(batches.c.id)
     )
@@ -143,7 +136,7 @@ def store_batch(connection: Connection, domain: Domain, span: BatchSpan, drafts:
 
 def next_built_batch(connection: Connection, domain: Domain) -> int | None:
     """The oldest batch that is not signed yet."""
-    question = select(func.min(batches.c.id)).where(_is_of(domain), batches.c.state == BatchState.BUILT.value)
+    question = select(func.min(batches.c.id)).where(is_of(domain), batches.c.state == BatchState.BUILT.value)
     found: int | None = connection.scalar(question)
     return found
 
@@ -200,7 +193,7 @@ def take_back_stuck(connection: Connection, domain: Domain) -> int:
         documents.update()
         .where(
             documents.c.batch_id == batches.c.id,
-            _is_of(domain),
+            is_of(domain),
             batches.c.state == BatchState.STUCK.value,
             documents.c.state.in_(_LIVE),
         )
@@ -227,10 +220,6 @@ def set_results(
             .where(results.c.score_id.in_(score_ids), results.c.state != ResultState.WITHDRAWN.value)
             .values(state=state.value, reason=None if refusal is None else refusal.value)
         )
-
-
-def _is_of(domain: Domain) -> ColumnElement[bool]:
-    return (batches.c.chain_id == domain.chain_id) & (batches.c.registry == domain.registry)
 
 
 def _signed_values(member: SignedMember, signer: Address) -> Mapping[str, object]:

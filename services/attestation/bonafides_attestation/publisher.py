@@ -19,8 +19,9 @@ from bonafides.errors import InvariantViolation, Unavailable
 from bonafides.outbox import Outbox
 from sqlalchemy import Connection, Engine
 
-from bonafides_attestation import metrics
+from bonafides_attestation import metrics, spans
 from bonafides_attestation import publisher_store as store
+from bonafides_attestation.calls import QueuedBatch, Stranded, checked_publication, checked_revocation
 from bonafides_attestation.chain import Reverted, SendOutcome
 from bonafides_attestation.fees import Fees, bumped_fees, suggested_fees
 from bonafides_attestation.leases import Lease
@@ -42,7 +43,7 @@ from bonafides_attestation.publication import (
     next_action,
 )
 from bonafides_attestation.publisher_store import Job, JobKind
-from bonafides_attestation.registry import Registry, error_name, publish_call, revoke_call
+from bonafides_attestation.registry import Registry, error_name
 from bonafides_attestation.states import BatchState
 from bonafides_attestation.transactions import SignedTransaction, TransactionSigner
 
@@ -50,10 +51,6 @@ GAS_MARGIN_PERCENT = 25  # the estimate is for today's storage: a first write to
 LOG_REACH_BLOCKS = 50_000  # how far back a root without an attempt of ours is looked for
 
 log = structlog.get_logger(__name__)
-
-
-class Stranded(Exception):
-    """The registry gave the indexes of this batch to another root. Stays inside the publisher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +147,11 @@ class Publisher:
         with transaction(self.engine) as connection:
             least_nonce = store.least_nonce(connection, self.signer.address)
             leaves = store.leaf_hashes_of(connection, job.id) if job.kind is JobKind.PUBLISH else []
+            index_after_final = spans.index_after_final(connection, self.registry.domain)
         if job.kind is JobKind.PUBLISH and StandardMerkleTree(leaves).root != job.root:
             raise InvariantViolation(f"the leaf hashes of batch {job.id} do not make the root that the issuer built")
         try:
-            call_data = self._checked_call(job)
+            call_data = self._call(job, index_after_final)
         except Stranded as exc:
             self._strand(job, str(exc))
             return
@@ -166,36 +164,12 @@ class Publisher:
         made = self.signer.sign(call_data, nonce, self._gas(call_data), fees)
         self._send(self._store(job, made), "sent")
 
-    def _checked_call(self, job: Job) -> bytes:
-        """Call data that the registry would accept now, by its own simulation. Raises Stranded or Unavailable."""
+    def _call(self, job: Job, index_after_final: int) -> bytes:
         if job.kind is JobKind.REVOKE:
-            call_data = revoke_call(job.indexes)
-            self._simulate(call_data)
-            return call_data
-        state = self.registry.state()
-        if state.is_paused:
-            raise Unavailable("the registry is paused: the batch waits until the admin ends the pause")
-        if state.publisher != self.signer.address:
-            raise Unavailable("the registry has another publisher than this key: setPublisher, or another keystore")
-        if state.next_index < job.span.first_index:
-            raise Unavailable(f"the node is behind: next index {state.next_index}, batch at {job.span.first_index}")
-        if state.next_index > job.span.first_index:
-            if self.registry.root_record(job.root) is not None:
-                raise Unavailable("the root was published just now: look again")
-            raise Stranded(
-                f"the registry's next index is {state.next_index}, the batch starts at {job.span.first_index}"
-            )
-        call_data = publish_call(job.root, job.span.size, state.epoch + 1)
-        first_index = int.from_bytes(self._simulate(call_data))
-        if first_index != job.span.first_index:
-            raise Unavailable("the registry changed between reading and simulating: look again")
-        return call_data
-
-    def _simulate(self, call_data: bytes) -> bytes:
-        try:
-            return self.registry.simulate(self.signer.address, call_data)
-        except Reverted as exc:
-            raise Unavailable(f"the registry would refuse the transaction: {error_name(exc)}") from exc
+            return checked_revocation(self.registry, self.signer.address, job.indexes)
+        batch = QueuedBatch(job.root, job.span, job.closed_at_block)
+        finalized = self.registry.chain.finalized_number(self.finality_depth)
+        return checked_publication(self.registry, self.signer.address, batch, finalized, index_after_final)
 
     def _replace(self, job: Job, attempt: Attempt) -> bool:
         fees = bumped_fees(attempt.fees, self._suggested_fees(), self.fee_rules.ceiling_wei)

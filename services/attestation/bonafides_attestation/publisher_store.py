@@ -41,6 +41,8 @@ class Job:
     """Root of the batch as the issuer built it; zero for a revocation."""
     indexes: tuple[int, ...]
     """Indexes to revoke; empty for a batch."""
+    closed_at_block: int
+    """Head when the batch was closed; 0 for a revocation."""
 
 
 def current_job(connection: Connection, domain: Domain) -> Job | None:
@@ -200,14 +202,16 @@ def _job(connection: Connection, kind: JobKind, row: Row[tuple[object, ...]]) ->
         block_hash=None if r["block_hash"] is None else Digest(r["block_hash"]),
     )
     if kind is JobKind.PUBLISH:
-        return Job(kind, r["id"], progress, BatchSpan(r["first_index"], r["size"]), Digest(r["root"]), ())
+        return Job(
+            kind, r["id"], progress, BatchSpan(r["first_index"], r["size"]), Digest(r["root"]), (), r["closed_at_block"]
+        )
     indexes = connection.scalars(
         select(leaf_hashes.c.revocation_index)
         .join(revocations, revocations.c.attestation_id == leaf_hashes.c.attestation_id)
         .where(revocations.c.run == r["id"])
         .order_by(leaf_hashes.c.revocation_index)
     )
-    return Job(kind, r["id"], progress, BatchSpan(0, 0), Digest(bytes(32)), tuple(indexes))
+    return Job(kind, r["id"], progress, BatchSpan(0, 0), Digest(bytes(32)), tuple(indexes), 0)
 
 
 def _read_attempts(connection: Connection, kind: JobKind, job_id: int) -> list[Attempt]:

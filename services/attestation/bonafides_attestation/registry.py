@@ -79,9 +79,9 @@ class Registry:
             is_paused=self._read("paused()")[0] != 0,
         )
 
-    def next_index(self) -> int:
-        """First revocation index of the next root."""
-        return self._read("nextIndex()")[0]
+    def next_index(self, at: int | None = None) -> int:
+        """First revocation index of the next root, now or after the block `at`."""
+        return self._read("nextIndex()", at=at)[0]
 
     def root_record(self, root: Digest) -> RootRecord | None:
         """The record of a root at the newest block; None when it is not published."""
@@ -120,9 +120,9 @@ class Registry:
         """Gas of a transaction after the newest block. Raises Reverted."""
         return self.chain.estimate_gas(self.domain.registry, call_data, sender)
 
-    def _read(self, signature: str, arguments: bytes = b"", *, words: int = 1) -> list[int]:
+    def _read(self, signature: str, arguments: bytes = b"", *, words: int = 1, at: int | None = None) -> list[int]:
         try:
-            raw = self.chain.call(self.domain.registry, _selector(signature) + arguments)
+            raw = self.chain.call(self.domain.registry, _selector(signature) + arguments, at=at)
         except Reverted as exc:
             raise Unavailable(f"the registry refuses {signature}") from exc
         if len(raw) != 32 * words:

@@ -87,6 +87,7 @@ batches = Table(
     Column("root", LargeBinary, nullable=True, comment="set at the hand-over; the publisher rebuilds and compares it"),
     Column("epoch", BigInteger, nullable=True),
     Column("closed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("closed_at_block", BigInteger, nullable=False, comment="head that its first index was read at, or before"),
     Column("handed_over_at", DateTime(timezone=True), nullable=True),
     Column("tx_hash", LargeBinary, nullable=True),
     Column("block_number", BigInteger, nullable=True),

@@ -35,6 +35,7 @@ CREATE TABLE attestation.batches (
     root BYTEA,
     epoch BIGINT,
     closed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    closed_at_block BIGINT NOT NULL,
     handed_over_at TIMESTAMP WITH TIME ZONE,
     tx_hash BYTEA,
     block_number BIGINT,
@@ -50,6 +51,7 @@ CREATE UNIQUE INDEX batches_first_index ON attestation.batches (chain_id, regist
     WHERE state <> 'stuck';
 CREATE INDEX batches_unfinished ON attestation.batches (id) WHERE state not in ('final', 'stuck');
 COMMENT ON COLUMN attestation.batches.root IS 'set at the hand-over; the publisher rebuilds and compares it';
+COMMENT ON COLUMN attestation.batches.closed_at_block IS 'head that its first index was read at, or before';
 COMMENT ON COLUMN attestation.batches.published_at IS 'Unix seconds of the block';
 COMMENT ON COLUMN attestation.batches.problem IS 'why it is stuck';
 CREATE TABLE attestation.consumer_offset (
