@@ -187,6 +187,13 @@ def test_any_wallet_route__no_address__is_422_and_never_repeats_it(
         assert answer.json()["type"] == "urn:bonafides:error:InvalidInput"
 
 
+@pytest.mark.parametrize("cursor", [f"31337.{2**63 - 1}.9999999999.9999999999.99999", "99999.0.0.0.0"])
+def test_events__cursor_after_the_last_event__is_an_empty_last_page(served: Served, cursor: str) -> None:
+    body = served.get(f"/v1/wallets/{address_text(ALICE)}/events?after={cursor}")
+
+    assert (body["events"], body["next"]) == ([], None)
+
+
 @pytest.mark.parametrize("route", WALLET_ROUTES)
 def test_any_wallet_route__address_never_seen__is_404(served: Served, route: str) -> None:
     answer = served.client.get(route.format(address_text(NEVER_SEEN)))
@@ -202,6 +209,8 @@ def test_any_wallet_route__address_never_seen__is_404(served: Served, route: str
         (f"/v1/wallets/{address_text(ALICE)}/events?limit=0", 422),
         (f"/v1/wallets/{address_text(ALICE)}/events?limit=x", 422),
         (f"/v1/wallets/{address_text(ALICE)}/events?after=x", 422),
+        (f"/v1/wallets/{address_text(ALICE)}/events?after=31337.{2**63}.0.0.0", 422),
+        (f"/v1/wallets/{address_text(NEVER_SEEN)}/events?after=31337.1.0.0.0", 404),
         ("/v1/nothing", 404),
     ],
 )

@@ -1,6 +1,6 @@
 """A scoring worker on any bus and a migrated database, driven turn by turn; and what it came to."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from uuid import uuid4
@@ -16,6 +16,7 @@ from bonafides.topics import dead_letter_topic
 from bonafides.types import ChainId
 from bonafides_lab.stack.postgres import create_database, drop_database
 from bonafides_scoring.boundaries import BoundaryScorer
+from bonafides_scoring.folding import WALLETS_AT_ONCE
 from bonafides_scoring.handler import TOPICS, ScoringHandler
 from bonafides_scoring.model import ModelBundle, load_bundle, shipped_model
 from bonafides_scoring.store.tables import (
@@ -87,10 +88,13 @@ def make_worker(
     chains: Iterable[ChainId] = (CHAIN,),
     dead_letter_limit: int = 10,
     max_records: int = 500,
+    beat: Callable[[], None] = lambda: None,
+    wallets_at_once: int = WALLETS_AT_ONCE,
 ) -> ScoringWorker:
     """A worker as `__main__` wires it."""
     chain_ids = tuple(sorted(chains))
-    handler = ScoringHandler(BoundaryScorer(shipped_bundle(), chain_ids), frozenset(chain_ids), dead_letter_limit)
+    scorer = BoundaryScorer(shipped_bundle(), chain_ids, beat, wallets_at_once)
+    handler = ScoringHandler(scorer, frozenset(chain_ids), dead_letter_limit)
     return ScoringWorker(
         OffsetConsumer(
             consumer, admin, engine, consumer_offset, GROUP, TOPICS, handler, "worker", max_records=max_records

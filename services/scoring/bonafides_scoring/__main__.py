@@ -38,7 +38,11 @@ def run_worker() -> None:
                 consumer_offset,
                 GROUP,
                 TOPICS,
-                ScoringHandler(BoundaryScorer(bundle, chain_ids), frozenset(chain_ids), settings.dead_letter_limit),
+                ScoringHandler(
+                    BoundaryScorer(bundle, chain_ids, runtime.probes.beat),
+                    frozenset(chain_ids),
+                    settings.dead_letter_limit,
+                ),
                 "worker",
                 max_records=settings.poll_max_records,
             ),

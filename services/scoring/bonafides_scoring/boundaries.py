@@ -10,31 +10,37 @@ Which wallets, which blocks and which facts follows from the two logs alone, so 
 
 import struct
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 
 import structlog
 from bonafides import outbox
-from bonafides.bus import TopicPartition
-from bonafides.digests import event_set_digest
 from bonafides.events import BoundaryMark, DeploymentCoverage
 from bonafides.hashing import sha256
-from bonafides.topics import MARKET, SCORES_ISSUED, WALLET_EVENTS, partition_of
+from bonafides.topics import SCORES_ISSUED, partition_of
 from bonafides.types import Address, AsOf, ChainId, Digest, Finality
 from sqlalchemy import Connection
 
 from bonafides_scoring import metrics
 from bonafides_scoring.due import Basis, is_due
 from bonafides_scoring.fold import WalletState, encode_state
-from bonafides_scoring.folding import fold_to_boundary, states_at
-from bonafides_scoring.knowledge import as_of_boundaries, histories_at, view_at
+from bonafides_scoring.folding import WALLETS_AT_ONCE, fold_to_boundary
+from bonafides_scoring.knowledge import (
+    as_of_boundaries,
+    dead_letters_by_wallet,
+    event_set_digests,
+    states_by_wallet,
+    unreadable_records,
+    view_at,
+)
 from bonafides_scoring.market import MarketMissing, MarketView
 from bonafides_scoring.model import ModelBundle
 from bonafides_scoring.scorer import Scored, ScoreRequest, lowest_health_factor_bps, score_subjects
-from bonafides_scoring.store import events, market, results, states
+from bonafides_scoring.store import market, results, states
 from bonafides_scoring.store.market import LoggedBoundary
 from bonafides_scoring.store.results import Circumstances, Due
 from bonafides_scoring.store.tables import outbox as outbox_table
-from bonafides_scoring.store.unreadable import count_unreadable
 
 BOUNDARIES_KEPT = 256
 VIEWS_KEPT = 16
@@ -53,6 +59,8 @@ class _Moment:
     views: tuple[MarketView, ...]
     coverage: tuple[DeploymentCoverage, ...]
     event_offset: int
+    unreadable: int
+    """Records of the two logs that were missing then."""
 
 
 @dataclass
@@ -78,6 +86,9 @@ class BoundaryScorer:
     bundle: ModelBundle
     chain_ids: tuple[ChainId, ...]
     """Every chain of the deployments registry, ascending."""
+    beat: Callable[[], None] = lambda: None
+    """Called after every `wallets_at_once`: a boundary that scores everybody is a long turn, not a stuck one."""
+    wallets_at_once: int = WALLETS_AT_ONCE
     _boundaries: dict[tuple[ChainId, int], LoggedBoundary] = field(default_factory=dict)
     _views: dict[tuple[ChainId, int, int], MarketView] = field(default_factory=dict)
     _made: list[str] = field(default_factory=list)
@@ -145,7 +156,15 @@ class BoundaryScorer:
         self, connection: Connection, turn: PartitionTurn, logged: LoggedBoundary, after_number: int, offset: int
     ) -> int:
         boundary = logged.boundary
-        folded = fold_to_boundary(connection, turn.partition, boundary, after_number=after_number, below_offset=offset)
+        folded = fold_to_boundary(
+            connection,
+            turn.partition,
+            boundary,
+            after_number=after_number,
+            below_offset=offset,
+            beat=self.beat,
+            wallets_at_once=self.wallets_at_once,
+        )
         if folded:
             turn.wallets = None
         metrics.folds_total.inc(folded)
@@ -165,11 +184,19 @@ class BoundaryScorer:
         if turn.wallets is None:
             turn.wallets = states.wallets_of(connection, turn.partition)
         if turn.wallets:
-            self._score(connection, turn, turn.wallets, self._moment(connection, called, boundaries, offset))
+            moment = self._moment(connection, called, boundaries, offset, turn.partition)
+            for wallets in batched(turn.wallets, self.wallets_at_once):
+                self._score(connection, turn.partition, wallets, moment)
+                self.beat()
         return True
 
     def _moment(
-        self, connection: Connection, called: LoggedBoundary, boundaries: tuple[LoggedBoundary, ...], offset: int
+        self,
+        connection: Connection,
+        called: LoggedBoundary,
+        boundaries: tuple[LoggedBoundary, ...],
+        offset: int,
+        partition: int,
     ) -> _Moment:
         return _Moment(
             called=called,
@@ -178,6 +205,7 @@ class BoundaryScorer:
             views=tuple(self._view(connection, one, called.log_offset) for one in boundaries),
             coverage=tuple(row for one in boundaries for row in one.boundary.coverage),
             event_offset=offset,
+            unreadable=unreadable_records(connection, partition, event_offset=offset, market_offset=called.log_offset),
         )
 
     def _view(self, connection: Connection, logged: LoggedBoundary, below_offset: int) -> MarketView:
@@ -189,22 +217,21 @@ class BoundaryScorer:
                 del self._views[next(iter(self._views))]
         return self._views[key]
 
-    def _score(self, connection: Connection, turn: PartitionTurn, wallets: list[Address], moment: _Moment) -> None:
+    def _score(self, connection: Connection, partition: int, wallets: Sequence[Address], moment: _Moment) -> None:
         """Score those of the wallets that call for it, as of this moment."""
-        known = _states_by_wallet(connection, wallets, moment)
-        letters = _dead_letters(connection, wallets, moment)
-        unread = _unreadable(connection, turn.partition, moment)
-        last = results.last_bases(connection, turn.partition)
+        known = states_by_wallet(connection, wallets, moment.boundaries, moment.event_offset)
+        letters = dead_letters_by_wallet(connection, wallets, moment.boundaries, moment.event_offset)
+        last = results.last_bases(connection, wallets)
         step_bps = self.bundle.manifest.rescore_step_bps
         bases: dict[Address, Basis] = {}
         for wallet in wallets:
             if not known.get(wallet) and not letters.get(wallet):
                 continue  # nothing of it stands at or below these blocks
-            letters[wallet] = letters.get(wallet, 0) + unread
+            letters[wallet] = letters.get(wallet, 0) + moment.unreadable
             basis = _basis(known.get(wallet, ()), letters[wallet], moment)
             if is_due(wallet, last.get(wallet), basis, step_bps):
                 bases[wallet] = basis
-        histories = histories_at(connection, list(bases), moment.boundaries, moment.event_offset)
+        digests = event_set_digests(connection, list(bases), moment.boundaries, moment.event_offset)
         requests = [
             ScoreRequest(
                 wallets=(wallet,),
@@ -212,12 +239,12 @@ class BoundaryScorer:
                 views=moment.views,
                 as_of=moment.as_of,
                 coverage=moment.coverage,
-                event_set_digest=event_set_digest(histories.get(wallet, ())),
+                event_set_digest=digests[wallet],
                 wallet_dead_letters=letters[wallet],
             )
             for wallet in bases
         ]
-        at = self._circumstances(turn.partition, moment)
+        at = self._circumstances(partition, moment)
         is_final = moment.called.boundary.finality is Finality.FINALIZED
         for (wallet, basis), result in zip(bases.items(), score_subjects(requests, self.bundle), strict=True):
             if not is_final:
@@ -255,43 +282,6 @@ def _scoring_between(connection: Connection, newest: LoggedBoundary, after: int)
 
 def _due_of(logged: LoggedBoundary) -> Due:
     return Due(logged.log_offset, logged.boundary.block.chain_id, logged.boundary.number)
-
-
-def _states_by_wallet(
-    connection: Connection, wallets: list[Address], moment: _Moment
-) -> dict[Address, tuple[WalletState, ...]]:
-    """States with any history, per wallet, ascending by chain."""
-    found: dict[Address, tuple[WalletState, ...]] = {}
-    for logged in moment.boundaries:
-        block = logged.boundary.block
-        epochs = market.epochs_until(connection, block.chain_id, logged.boundary.number)
-        on_chain = states_at(
-            connection, wallets, block.chain_id, block.number, epochs=epochs, below_offset=moment.event_offset
-        )
-        for wallet, state in on_chain.items():
-            if state.last_order is not None:
-                found[wallet] = (*found.get(wallet, ()), state)
-    return found
-
-
-def _dead_letters(connection: Connection, wallets: list[Address], moment: _Moment) -> dict[Address, int]:
-    found: dict[Address, int] = {}
-    for logged in moment.boundaries:
-        block = logged.boundary.block
-        known = events.dead_letters_known(
-            connection, wallets, block.chain_id, to_block=block.number, below_offset=moment.event_offset
-        )
-        for wallet, count in known.items():
-            found[wallet] = found.get(wallet, 0) + count
-    return found
-
-
-def _unreadable(connection: Connection, partition: int, moment: _Moment) -> int:
-    """Records of the two logs that were missing then: any of them may have been about any wallet of the partition."""
-    own, market_log = TopicPartition(WALLET_EVENTS.name, partition), TopicPartition(MARKET.name, 0)
-    return count_unreadable(connection, own, moment.event_offset) + count_unreadable(
-        connection, market_log, moment.called.log_offset
-    )
 
 
 def _basis(known: tuple[WalletState, ...], dead_letters: int, moment: _Moment) -> Basis:

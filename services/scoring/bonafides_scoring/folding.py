@@ -7,7 +7,8 @@ snapshot at 40     late event at 37          drop 40, fold again from the snapsh
 Events above the boundary's block stay unfolded: the boundary says nothing of them yet, and a reorg may void them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import batched
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import Boundary, ForkEpoch
@@ -17,16 +18,26 @@ from sqlalchemy import Connection
 from bonafides_scoring.fold import WalletState, decode_state, empty_state, encode_state, fold
 from bonafides_scoring.store import events, market, states
 
+WALLETS_AT_ONCE = 500
+"""Wallets whose histories are in memory together; the size changes no result."""
 BEFORE_ALL = -1
 """Below every block: fold from nothing."""
 
 
 def fold_to_boundary(
-    connection: Connection, partition: int, boundary: Boundary, *, after_number: int, below_offset: int
+    connection: Connection,
+    partition: int,
+    boundary: Boundary,
+    *,
+    after_number: int,
+    below_offset: int,
+    beat: Callable[[], None],
+    wallets_at_once: int = WALLETS_AT_ONCE,
 ) -> int:
     """Fold what a partition holds up to a boundary's block; returns how many wallets were folded.
 
     `after_number` is the newest boundary that was folded to before; the epochs opened since void what they void.
+    `beat` is called after every `wallets_at_once`: the first boundary after a backfill folds everybody.
     """
     chain_id = boundary.block.chain_id
     is_next = boundary.number == after_number + 1
@@ -36,17 +47,15 @@ def fold_to_boundary(
     first = states.unfolded_until(connection, partition, chain_id, boundary.block.number)
     if not first:
         return 0
-    states.drop_untrusted(connection, chain_id, first, boundary.block.number)
     epochs = market.epochs_until(connection, chain_id, boundary.number)
-    folded = states_at(connection, first, chain_id, boundary.block.number, epochs=epochs, below_offset=below_offset)
-    states.save_snapshots(
-        connection,
-        partition,
-        chain_id,
-        boundary.block.number,
-        {wallet: encode_state(state) for wallet, state in folded.items()},
-    )
-    return len(folded)
+    block = boundary.block.number
+    for wallets in batched(sorted(first), wallets_at_once):
+        states.drop_untrusted(connection, chain_id, {wallet: first[wallet] for wallet in wallets}, block)
+        folded = states_at(connection, wallets, chain_id, block, epochs=epochs, below_offset=below_offset)
+        encoded = {wallet: encode_state(state) for wallet, state in folded.items()}
+        states.save_snapshots(connection, partition, chain_id, block, encoded)
+        beat()
+    return len(first)
 
 
 def states_at(

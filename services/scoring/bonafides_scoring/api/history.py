@@ -1,6 +1,7 @@
 """Reads a wallet's events, page by page, and the bundle that replays a score."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from bonafides.consent import ConsentMode
@@ -16,9 +17,11 @@ from bonafides_scoring.api.answers import blocks_of, coverage_of, explanation_of
 from bonafides_scoring.fold import empty_state, fold
 from bonafides_scoring.knowledge import as_of_boundaries, histories_at, view_at
 from bonafides_scoring.market import points_used
-from bonafides_scoring.store import market, states
+from bonafides_scoring.store import events, market, states
+from bonafides_scoring.store.market import LoggedBoundary
 
 _CURSOR = re.compile(r"(\d{1,19})\.(\d{1,19})\.(\d{1,10})\.(\d{1,10})\.(\d{1,5})", re.ASCII)
+_HIGHEST_BLOCK = 2**63 - 1
 _NO_OFFSET = 2**62
 """Above every offset: all that is known now."""
 
@@ -44,6 +47,8 @@ def parse_cursor(text: str) -> Cursor:
     if match is None:
         raise InvalidInput("after: expected the value of `next` of the page before")
     chain_id, block, tx_index, log_index, sub_index = (int(part) for part in match.groups())
+    if block > _HIGHEST_BLOCK:
+        raise InvalidInput("after: no block has this number")
     return Cursor(ChainId(chain_id), block, tx_index, log_index, sub_index)
 
 
@@ -54,26 +59,44 @@ def events_answer(
 
     Raises NotFound for a wallet without any event.
     """
-    found: list[LendingEvent] = []
-    blocks: list[BlockRef] = []
     progress = states.progress_of(connection, partition_of(wallet, WALLET_EVENTS))
-    for chain_id, number in sorted(progress.items()):
-        logged = market.newest_finalized(connection, chain_id, below_offset=_NO_OFFSET, up_to_number=number)
-        if logged is None:
-            continue
-        blocks.append(logged.boundary.block)
-        found += histories_at(connection, [wallet], (logged,), _NO_OFFSET).get(wallet, [])
-    if not found:
+    read = [
+        logged
+        for chain_id, number in sorted(progress.items())
+        if (logged := market.newest_finalized(connection, chain_id, below_offset=_NO_OFFSET, up_to_number=number))
+    ]
+    found = _events_after(connection, wallet, read, after, limit + 1)  # one more says whether there is a next page
+    if not found and (after is None or not _events_after(connection, wallet, read, None, 1)):
         raise NotFound("no event of this address is known up to the newest finalized blocks")
-    rest = [event for event in found if after is None or _cursor_of(event) > after]
-    page = rest[:limit]
+    page = found[:limit]
     return schemas.EventsAnswer(
         consent_mode=mode,
         wallet=hex_text(wallet),
-        as_of=[_block(block) for block in blocks],
+        as_of=[_block(logged.boundary.block) for logged in read],
         events=[event_view(event) for event in page],
-        next=_cursor_of(page[-1]).text if len(rest) > limit else None,
+        next=_cursor_of(page[-1]).text if len(found) > limit else None,
     )
+
+
+def _events_after(
+    connection: Connection, wallet: Address, read: Sequence[LoggedBoundary], after: Cursor | None, limit: int
+) -> list[LendingEvent]:
+    """At most `limit` events after a cursor, chain by chain, each up to its boundary's block."""
+    found: list[LendingEvent] = []
+    for logged in read:
+        block = logged.boundary.block
+        if len(found) >= limit or (after is not None and block.chain_id < after.chain_id):
+            continue
+        found += events.events_page(
+            connection,
+            wallet,
+            block.chain_id,
+            to_block=block.number,
+            epochs=market.epochs_until(connection, block.chain_id, logged.boundary.number),
+            after=after[1:] if after is not None and block.chain_id == after.chain_id else None,
+            limit=limit - len(found),
+        )
+    return found
 
 
 def bundle_answer(connection: Connection, score_id: Digest, mode: ConsentMode) -> schemas.BundleAnswer:

@@ -9,7 +9,7 @@ from bonafides.events import ForkEpoch, Hydrated, LendingEvent, Position, Wallet
 from bonafides.hashing import sha256
 from bonafides.messages import encode
 from bonafides.types import Address, BlockRef, ChainId, Digest, EventType, Protocol, Role
-from sqlalchemy import Connection, RowMapping, func, or_, select, tuple_
+from sqlalchemy import BigInteger, Connection, RowMapping, and_, func, literal, not_, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bonafides_scoring.store.states import asked_blocks, distrust
@@ -77,6 +77,43 @@ def events_known(
     return found
 
 
+def events_page(
+    connection: Connection,
+    wallet: Address,
+    chain_id: ChainId,
+    *,
+    to_block: int,
+    epochs: tuple[ForkEpoch, ...],
+    after: tuple[int, int, int, int] | None,
+    limit: int,
+) -> list[LendingEvent]:
+    """The next events of a wallet up to a block, as all that is known now has them: at most `limit`, above `after`."""
+    table, other = event_table, event_table.alias("other")
+    order = (table.c.block_number, table.c.tx_index, table.c.log_index, table.c.sub_index)
+    precedence, better = (
+        tuple_(table.c.fork_epoch, table.c.decoder_version),
+        tuple_(other.c.fork_epoch, other.c.decoder_version),
+    )
+    query = (
+        select(table)
+        .where(
+            table.c.wallet == wallet,
+            table.c.chain_id == chain_id,
+            table.c.block_number <= to_block,
+            ~select(other.c.id).where(other.c.id == table.c.id, better > precedence).exists(),
+            *(not_(and_(table.c.fork_epoch < one.epoch, table.c.block_number >= one.fork_block)) for one in epochs),
+        )
+        .order_by(*order)
+        .limit(limit)
+    )
+    if after is not None:
+        # The block alone is what the index serves.
+        query = query.where(
+            table.c.block_number >= after[0], tuple_(*order) > tuple_(*(literal(part, BigInteger) for part in after))
+        )
+    return [event_of(row) for row in connection.execute(query).mappings()]
+
+
 def add_dead_letter(
     connection: Connection, partition: int, offset: int, letter: WalletDeadLetter, sub_index: int = WHOLE_LOG
 ) -> None:
@@ -103,10 +140,7 @@ def add_dead_letter(
 def dead_letters_known(
     connection: Connection, wallets: Iterable[Address], chain_id: ChainId, *, to_block: int, below_offset: int
 ) -> dict[Address, int]:
-    """Dead letters per wallet that nothing has mended: no event stands where one could not be read.
-
-    Any event of the log mends a letter about the whole log; one about a single event is mended by that event alone.
-    """
+    """Dead letters per wallet that nothing has mended: no event stands where one, or the whole log, was not read."""
     letters, table = wallet_dead_letter, event_table
     mended = (
         select(table.c.id)

@@ -45,10 +45,10 @@ class Due:
     boundary_number: int
 
 
-def last_bases(connection: Connection, partition: int) -> dict[Address, Basis]:
-    """What the latest finalized result of each wallet of a partition rested on."""
+def last_bases(connection: Connection, wallets: Sequence[Address]) -> dict[Address, Basis]:
+    """What the latest finalized result of each of these wallets rested on."""
     table = latest_result
-    rows = connection.execute(select(table).where(table.c.partition == partition))
+    rows = connection.execute(select(table).where(table.c.wallet.in_(wallets)))
     return {
         Address(bytes(row.wallet)): Basis(Digest(bytes(row.basis)), row.health_factor_bps, row.as_of_time)
         for row in rows

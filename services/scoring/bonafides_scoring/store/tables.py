@@ -88,9 +88,7 @@ wallet_dead_letter = Table(
     Column("chain_id", BigInteger, primary_key=True),
     Column("block_hash", LargeBinary, primary_key=True),
     Column("log_index", BigInteger, primary_key=True),
-    Column(
-        "sub_index", Integer, primary_key=True, server_default="-1", comment="which event of the log; -1: the whole log"
-    ),
+    Column("sub_index", Integer, primary_key=True, server_default="-1", comment="event of the log; -1: the whole log"),
     Column("block_number", BigInteger, nullable=False),
     Column("deployment", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -107,8 +105,7 @@ unreadable_record = Table(
     Column(
         "mended_offset",
         BigInteger,
-        comment="set by an operator: below this offset of the partition everything that was lost stands again; "
-        "null: it is lost",
+        comment="set by an operator: below this offset of the partition all that was lost stands again; null: lost",
     ),
 )
 

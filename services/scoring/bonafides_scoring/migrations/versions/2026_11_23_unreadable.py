@@ -20,12 +20,12 @@ CREATE TABLE scoring.unreadable_record (
     PRIMARY KEY (topic, partition, log_offset)
 );
 COMMENT ON COLUMN scoring.unreadable_record.mended_offset IS
-    'set by an operator: below this offset of the partition everything that was lost stands again; null: it is lost';
+    'set by an operator: below this offset of the partition all that was lost stands again; null: lost';
 ALTER TABLE scoring.wallet_dead_letter
     ADD COLUMN sub_index INTEGER DEFAULT -1 NOT NULL,
     DROP CONSTRAINT wallet_dead_letter_pkey,
     ADD PRIMARY KEY (wallet, chain_id, block_hash, log_index, sub_index);
-COMMENT ON COLUMN scoring.wallet_dead_letter.sub_index IS 'which event of the log; -1: the whole log';
+COMMENT ON COLUMN scoring.wallet_dead_letter.sub_index IS 'event of the log; -1: the whole log';
 """
 
 
