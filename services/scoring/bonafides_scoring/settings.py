@@ -1,6 +1,8 @@
 """Settings of the scoring worker and the scoring API. Variables are prefixed `BONAFIDES_SCORING_`.
 
-None of them changes a score: what can change one is in the log or in the model bundle (DESIGN 1).
+Two of them say what a score is of: `chain_ids`, the chains that its as-of names, and `model_directory`, the model. Both
+stand in the receipt (the as-of, the model id), so that a score made under other settings is another one. No other
+setting changes a score (DESIGN 1).
 """
 
 from pathlib import Path
