@@ -30,10 +30,10 @@ from bonafides.messages import Message, encode
 from bonafides.topics import Topic
 
 
-def outbox_table(metadata: MetaData, schema: str) -> Table:
-    """The table of one schema, with its index."""
+def outbox_table(metadata: MetaData, schema: str, name: str = "outbox") -> Table:
+    """An outbox of one schema, with its index. Processes that may not read each other's messages have one each."""
     table = Table(
-        "outbox",
+        name,
         metadata,
         Column("id", BigInteger, primary_key=True, autoincrement=True),
         Column("topic", Text, nullable=False),
@@ -44,7 +44,7 @@ def outbox_table(metadata: MetaData, schema: str) -> Table:
         schema=schema,
     )
     # Sent rows stay for a while: without this every turn would read them all.
-    Index("outbox_unsent", table.c.id, postgresql_where=table.c.sent_at.is_(None))
+    Index(f"{name}_unsent", table.c.id, postgresql_where=table.c.sent_at.is_(None))
     return table
 
 
@@ -55,7 +55,7 @@ def put(connection: Connection, table: Table, topic: Topic, partition: int, mess
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Sends what the outbox of one schema holds."""
+    """Sends what one outbox holds."""
 
     engine: Engine
     table: Table
@@ -69,7 +69,7 @@ class Outbox:
         """
         with transaction(self.engine) as connection:
             lock = text("SELECT pg_try_advisory_xact_lock(hashtext(:name))")
-            if not connection.scalar(lock, {"name": f"{self.table.schema}.outbox"}):
+            if not connection.scalar(lock, {"name": f"{self.table.schema}.{self.table.name}"}):
                 return 0
             rows = connection.execute(
                 select(self.table).where(self.table.c.sent_at.is_(None)).order_by(self.table.c.id).limit(self.batch)

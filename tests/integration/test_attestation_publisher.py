@@ -11,10 +11,12 @@ from bonafides.hashing import keccak
 from bonafides.messages import ScoreWithdrawn, WithdrawalKind, encode
 from bonafides.types import AttestationStatus, ChainId, Digest, address_text
 from bonafides.verify.typed_data import Domain
+from bonafides_attestation.api_store import list_attestations
 from bonafides_attestation.chain import Chain
 from bonafides_attestation.commands import app
 from bonafides_attestation.deployment import Deployment
 from bonafides_attestation.keys import read_keystore_address
+from bonafides_attestation.leases import Lease
 from bonafides_attestation.records import unpack_wallets
 from bonafides_attestation.registry import Registry
 from bonafides_attestation.tables import metadata
@@ -37,6 +39,15 @@ pytestmark = pytest.mark.integration
 def stack(tmp_path: Path, fresh_database: str, local_kafka: str) -> Iterator[AttestationStack]:
     with slow_stack(tmp_path, fresh_database, local_kafka) as made:
         yield made
+
+
+def listed_status(stack: AttestationStack, score_id: Digest) -> AttestationStatus:
+    """What attestation-api says about the one attestation of a score."""
+    engine = stack.role_engine("api")
+    with engine.begin() as connection:
+        (listed,) = list_attestations(connection, score_id)
+    engine.dispose()
+    return listed.status
 
 
 def test_publisher__transaction_stays_in_the_pool__is_replaced_at_the_same_nonce_with_higher_fees(
@@ -189,12 +200,15 @@ def test_publisher__a_withdrawn_score__its_index_is_revoked_on_chain(stack: Atte
     issuer = stack.start("issuer")
     wait_for(lambda: stack.scalar("SELECT count(*) FROM attestation.revocations") == 1, "the revocation asked for")
     issuer.terminate()
+    assert listed_status(stack, Digest(score_id)) is AttestationStatus.FINAL  # as chain and verifier still say
 
     publisher.turn()
     publisher.turn()
     stack.anvil.rpc.mine(4)
     publisher.turn()
     publisher.turn()
+
+    assert listed_status(stack, Digest(score_id)) is AttestationStatus.REVOKED
 
     assert [stack.registry.is_revoked(index) for index in range(3)] == [False, True, False]
     assert stack.rows("SELECT state FROM attestation.revocation_runs") == [("final",)]
@@ -227,7 +241,9 @@ def test_deploy_registry_command__paid_by_a_keystore__writes_a_deployment_that_s
 def test_role_publisher__reads_seeds_documents_or_results__is_denied(stack: AttestationStack) -> None:
     engine = stack.role_engine("publisher")
 
-    for table in ("seeds", "documents", "results", "opt_ins", "audit", "consumer_offset"):
+    for table in (
+        "seeds", "documents", "results", "withdrawals", "opt_ins", "audit", "consumer_offset", "issuer_outbox"
+    ):  # fmt: skip
         with pytest.raises(ProgrammingError, match="permission denied"), engine.begin() as connection:
             connection.execute(text(f"SELECT * FROM attestation.{table}"))  # noqa: S608 a constant above
     for change in ("size = 1", "first_index = 7", "root = '\\x00'"):
@@ -236,6 +252,27 @@ def test_role_publisher__reads_seeds_documents_or_results__is_denied(stack: Atte
     with pytest.raises(ProgrammingError, match="permission denied"), engine.begin() as connection:
         connection.execute(text("UPDATE attestation.leaf_hashes SET position = 1"))
     engine.dispose()
+
+
+@pytest.mark.parametrize(("role", "other"), [("publisher", "issuer"), ("issuer", "publisher")])
+def test_roles__lease_or_outbox_of_the_other_process__are_out_of_reach(
+    stack: AttestationStack, role: str, other: str
+) -> None:
+    theirs, ours = Lease(stack.engine, f"{other}/1/00", 60), Lease(stack.role_engine(role), f"{role}/1/00", 60)
+    assert theirs.take()
+    assert ours.take()
+
+    with ours.engine.begin() as connection:
+        assert connection.scalars(text("SELECT name FROM attestation.leases")).all() == [ours.name]
+        assert connection.execute(text("UPDATE attestation.leases SET holder = 'thief'")).rowcount == 1
+    with pytest.raises(ProgrammingError, match="row-level security"), ours.engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO attestation.leases VALUES ('{other}/2', 'thief', 1, now())"))  # noqa: S608
+    for statement in ("SELECT * FROM {}", "UPDATE {} SET topic = 'x'"):
+        with pytest.raises(ProgrammingError, match="permission denied"), ours.engine.begin() as connection:
+            connection.execute(text(statement.format(f"attestation.{other}_outbox")))
+
+    assert theirs.take()
+    ours.engine.dispose()
 
 
 def test_role_api__changes_documents_or_the_audit_log__is_denied(stack: AttestationStack) -> None:

@@ -194,7 +194,7 @@ class AttestationStack:
         from bonafides.outbox import Outbox
         from bonafides_attestation.keys import open_keystore
         from bonafides_attestation.leases import Lease
-        from bonafides_attestation.tables import outbox
+        from bonafides_attestation.tables import publisher_outbox
         from bonafides_attestation.transactions import TransactionSigner
 
         secret = open_keystore(self.folder / "publisher.json", self.folder / "password", "PUBLISHER")
@@ -208,7 +208,7 @@ class AttestationStack:
             patience=Patience(changes.get("bump_after_blocks", 3), 60),
             fee_rules=FeeRules(10**12, 1),
             finality_depth=None,
-            outbox=Outbox(engine, outbox, producer),
+            outbox=Outbox(engine, publisher_outbox, producer),
             clock=SystemClock(),
         )
 

@@ -73,7 +73,7 @@ def test_is_due__age__between_one_and_two_days_by_the_wallet(raw: bytes) -> None
     assert (due_before, due_at) == (False, True)
 
 
-def test_is_progress__life_of_an_attestation__never_goes_back() -> None:
+def test_is_progress__life_of_an_attestation__goes_back_over_a_reorg_alone() -> None:
     life = [
         AttestationStatus.BUILT,
         AttestationStatus.SIGNED,
@@ -88,7 +88,13 @@ def test_is_progress__life_of_an_attestation__never_goes_back() -> None:
     back = [is_progress(seen, kept) for kept, seen in pairwise(life)]
 
     assert all(forward)
-    assert not any(back)
+    assert [seen for (seen, _), went in zip(pairwise(life), back, strict=True) if went] == [AttestationStatus.SENT]
+
+
+@pytest.mark.parametrize("seen", [AttestationStatus.SENT, AttestationStatus.QUEUED])
+def test_is_progress__a_reorg_took_the_block__goes_back_from_mined_alone(seen: AttestationStatus) -> None:
+    assert is_progress(AttestationStatus.MINED, seen)
+    assert not is_progress(AttestationStatus.FINAL, seen)
 
 
 def test_is_progress__stuck_batch_was_replaced__may_be_sent_again() -> None:

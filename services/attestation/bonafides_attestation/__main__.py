@@ -23,7 +23,7 @@ from bonafides_attestation.registry import Registry
 from bonafides_attestation.results import ResultHandler
 from bonafides_attestation.settings import GWEI, AttestationSettings
 from bonafides_attestation.signer import Attester, KeySigner
-from bonafides_attestation.tables import consumer_offset, outbox
+from bonafides_attestation.tables import consumer_offset, issuer_outbox, publisher_outbox
 from bonafides_attestation.transactions import TransactionSigner
 
 ISSUER_GROUP = "bonafides-attestation-issuer"
@@ -74,7 +74,7 @@ def run_issuer() -> None:
                 max_in_flight=settings.max_batches_in_flight,
                 for_all=settings.issue_for == "all",
             ),
-            outbox=Outbox(runtime.engine, outbox, producer),
+            outbox=Outbox(runtime.engine, issuer_outbox, producer),
         )
         runtime.run(issuer.turn, idle_s=settings.turn_s, release=issuer.lease.release)
 
@@ -97,7 +97,7 @@ def run_publisher() -> None:
             patience=Patience(settings.fee_bump_after_blocks, settings.rebroadcast_after_s),
             fee_rules=FeeRules(settings.fee_ceiling_gwei * GWEI, settings.low_balance_gwei * GWEI),
             finality_depth=settings.finality_depth,
-            outbox=Outbox(runtime.engine, outbox, runtime.open_producer()),
+            outbox=Outbox(runtime.engine, publisher_outbox, runtime.open_producer()),
             clock=SystemClock(),
         )
         runtime.run(publisher.turn, idle_s=settings.turn_s, release=publisher.lease.release)

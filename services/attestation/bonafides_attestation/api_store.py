@@ -14,7 +14,7 @@ from bonafides_attestation.document import HolderFile, attestation_leaf, make_ho
 from bonafides_attestation.merkle import StandardMerkleTree
 from bonafides_attestation.records import stored_document
 from bonafides_attestation.states import BatchState, DocumentState
-from bonafides_attestation.tables import audit, batches, documents, leaf_hashes, revocations, seeds
+from bonafides_attestation.tables import audit, batches, documents, leaf_hashes, revocation_runs, revocations, seeds
 
 _PUBLISHED = (BatchState.MINED.value, BatchState.FINAL.value)
 
@@ -96,13 +96,12 @@ def list_attestations(connection: Connection, score_id: Digest) -> list[Attestat
             documents.c.valid_from,
             documents.c.valid_until,
             batches.c.state.label("batch_state"),
-            revocations.c.reason.label("revoked_for"),
+            revocation_runs.c.state.label("revocation_state"),
         )
         .join(batches, batches.c.id == documents.c.batch_id)
-        .outerjoin(
-            revocations,
-            revocations.c.attestation_id == documents.c.attestation_id,
-        )
+        .outerjoin(revocations, revocations.c.attestation_id == documents.c.attestation_id)
+        # Asked for is not yet revoked: until the transaction is final, chain and verifier may say VALID.
+        .outerjoin(revocation_runs, revocation_runs.c.id == revocations.c.run)
         .where(documents.c.score_id == score_id)
         .order_by(documents.c.batch_id.desc())
     )
@@ -110,7 +109,9 @@ def list_attestations(connection: Connection, score_id: Digest) -> list[Attestat
         AttestationSummary(
             attestation_id=Digest(row.attestation_id),
             score_id=Digest(row.score_id),
-            status=_status(DocumentState(row.state), BatchState(row.batch_state), row.revoked_for is not None),
+            status=_status(
+                DocumentState(row.state), BatchState(row.batch_state), row.revocation_state == BatchState.FINAL.value
+            ),
             revocation_index=row.revocation_index,
             valid_from=row.valid_from,
             valid_until=row.valid_until,

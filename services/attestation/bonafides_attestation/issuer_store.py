@@ -15,7 +15,7 @@ from bonafides_attestation.records import StoredDocument, document_values, store
 from bonafides_attestation.spans import UNFINISHED, is_of
 from bonafides_attestation.states import BatchState, DocumentState, Refusal, ResultState
 from bonafides_attestation.statuses import StatusChange, put_statuses, refused, status_partition_of
-from bonafides_attestation.tables import batches, documents, leaf_hashes, results, seeds, withdrawals
+from bonafides_attestation.tables import batches, documents, issuer_outbox, leaf_hashes, results, seeds, withdrawals
 from bonafides_attestation.withdrawals import drop_revocations, withdrawn_of
 
 _LIVE = [DocumentState.BUILT.value, DocumentState.SIGNED.value]
@@ -97,7 +97,7 @@ def refuse_scores(connection: Connection, refusals: Sequence[tuple[ScoreIssued, 
     """Say why, in the database and on the status topic."""
     for score, refusal in refusals:
         set_results(connection, [score.score_id], ResultState.REFUSED, refusal)
-    put_statuses(connection, [refused(score.score_id, score.wallets) for score, _ in refusals])
+    put_statuses(connection, issuer_outbox, [refused(score.score_id, score.wallets) for score, _ in refusals])
 
 
 def store_batch(
@@ -126,6 +126,7 @@ def store_batch(
     set_results(connection, [draft.score.score_id for draft in drafts], ResultState.ISSUED)
     put_statuses(
         connection,
+        issuer_outbox,
         [
             _change(draft.attestation_id, draft.score.score_id, draft.score.wallets, draft, AttestationStatus.BUILT)
             for draft in drafts
@@ -180,7 +181,7 @@ def hand_over(
     for member in members:
         if member.refusal is not None:
             set_results(connection, [member.document.score_id], ResultState.REFUSED, member.refusal)
-    put_statuses(connection, [_status_after_signing(member) for member in members])
+    put_statuses(connection, issuer_outbox, [_status_after_signing(member) for member in members])
     return True
 
 

@@ -14,7 +14,7 @@ from bonafides_attestation.fees import Fees
 from bonafides_attestation.publication import Attempt, Progress, Receipt
 from bonafides_attestation.states import BatchState
 from bonafides_attestation.statuses import StatusChange, put_statuses
-from bonafides_attestation.tables import attempts, batches, leaf_hashes, revocation_runs, revocations
+from bonafides_attestation.tables import attempts, batches, leaf_hashes, publisher_outbox, revocation_runs, revocations
 
 MAX_REVOCATIONS_PER_RUN = 500  # about 25,000,000 gas if each stood in a fresh word: half a block of Ethereum
 _IN_FLIGHT = [BatchState.SENT.value, BatchState.MINED.value]
@@ -240,14 +240,14 @@ def _tell(connection: Connection, job: Job, state: BatchState) -> None:
             .where(revocations.c.run == job.id)
             .order_by(leaf_hashes.c.revocation_index)
         )
-        put_statuses(connection, [_change(row, AttestationStatus.REVOKED) for row in rows])
+        put_statuses(connection, publisher_outbox, [_change(row, AttestationStatus.REVOKED) for row in rows])
 
 
 def _tell_batch(connection: Connection, batch_id: int, status: AttestationStatus) -> None:
     rows = connection.execute(
         select(leaf_hashes).where(leaf_hashes.c.batch_id == batch_id).order_by(leaf_hashes.c.position)
     )
-    put_statuses(connection, [_change(row, status) for row in rows if not row.is_tombstone])
+    put_statuses(connection, publisher_outbox, [_change(row, status) for row in rows if not row.is_tombstone])
 
 
 def _change(row: Row[tuple[object, ...]], status: AttestationStatus) -> StatusChange:

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_attestation.records import pack_wallets, subject_key_of
 from bonafides_attestation.states import ResultState
-from bonafides_attestation.tables import outbox, results
+from bonafides_attestation.tables import issuer_outbox, results
 from bonafides_attestation.withdrawals import withdraw_score, withdrawn_of
 
 DECODER_VERSION = 1
@@ -59,7 +59,7 @@ class ResultHandler:
     def _bury(self, connection: Connection, record: Record, reason: str) -> None:
         topic = dead_letter_topic(SCORES_ISSUED)
         letter = DeadLetter(record.value, reason, record.at.topic, record.at.partition, record.offset, DECODER_VERSION)
-        put(connection, outbox, topic, record.at.partition % topic.partitions, letter)
+        put(connection, issuer_outbox, topic, record.at.partition % topic.partitions, letter)
         self._on_dead_letter()
         log.warning("message buried", topic=record.at.topic, partition=record.at.partition, offset=record.offset)
 

@@ -1,4 +1,4 @@
-"""Statuses on their way to `attestation-status.v1`, through the outbox of this schema."""
+"""Statuses on their way to `attestation-status.v1`, through the outbox of issuer or publisher."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,9 +7,7 @@ from bonafides.hashing import sha256
 from bonafides.messages import AttestationChanged, encode
 from bonafides.topics import ATTESTATION_STATUS, partition_of
 from bonafides.types import Address, AttestationStatus, Digest
-from sqlalchemy import Connection
-
-from bonafides_attestation.tables import outbox
+from sqlalchemy import Connection, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,8 @@ def refused(score_id: Digest, wallets: tuple[Address, ...]) -> StatusChange:
     return StatusChange(status_partition_of(wallets), message)
 
 
-def put_statuses(connection: Connection, changes: Iterable[StatusChange]) -> None:
-    """Add them to the running transaction, in order."""
+def put_statuses(connection: Connection, outbox: Table, changes: Iterable[StatusChange]) -> None:
+    """Add them to the running transaction and the process's own outbox, in order."""
     rows = [
         {"topic": ATTESTATION_STATUS.name, "partition": change.partition, "payload": encode(change.message)}
         for change in changes

@@ -279,4 +279,6 @@ leases = Table(
 )
 
 consumer_offset = offsets_table(metadata, SCHEMA)
-outbox = outbox_table(metadata, SCHEMA)
+# One each: in the issuer's stand dead letters, which are scores beside their wallets.
+issuer_outbox = outbox_table(metadata, SCHEMA, "issuer_outbox")
+publisher_outbox = outbox_table(metadata, SCHEMA, "publisher_outbox")

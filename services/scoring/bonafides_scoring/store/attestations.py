@@ -26,7 +26,9 @@ _PROGRESS = {
 
 
 def is_progress(kept: AttestationStatus, seen: AttestationStatus) -> bool:
-    """Whether `seen` replaces `kept`."""
+    """Whether `seen` replaces `kept`. From MINED there is a way back: a reorg takes the block."""
+    if kept is AttestationStatus.MINED and seen in (AttestationStatus.SENT, AttestationStatus.QUEUED):
+        return True
     return _PROGRESS[seen] >= _PROGRESS[kept]
 
 

@@ -92,7 +92,7 @@ CREATE TABLE attestation.opt_ins (
     ended_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (wallet)
 );
-CREATE TABLE attestation.outbox (
+CREATE TABLE attestation.issuer_outbox (
     id BIGSERIAL NOT NULL,
     topic TEXT NOT NULL,
     partition INTEGER NOT NULL,
@@ -101,7 +101,17 @@ CREATE TABLE attestation.outbox (
     sent_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id)
 );
-CREATE INDEX outbox_unsent ON attestation.outbox (id) WHERE sent_at is null;
+CREATE INDEX issuer_outbox_unsent ON attestation.issuer_outbox (id) WHERE sent_at is null;
+CREATE TABLE attestation.publisher_outbox (
+    id BIGSERIAL NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    payload BYTEA NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    sent_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id)
+);
+CREATE INDEX publisher_outbox_unsent ON attestation.publisher_outbox (id) WHERE sent_at is null;
 CREATE TABLE attestation.requests (
     request_id BYTEA NOT NULL,
     wallet BYTEA NOT NULL,
@@ -251,6 +261,8 @@ CREATE TABLE attestation.seeds (
 # The publisher is hot and must not open or forge anything: no seed, document, result or wallet. Of batches it may
 # change what happens on the chain, never members, order or indexes. The API reads seeds because it derives a holder
 # file's salts from them at each read: salts stored beside would outlive the seed, whose deletion is the erasure.
+# Issuer and publisher have an outbox and leases of their own: in the issuer's stand dead letters, which are scores
+# beside their wallets, and whoever can rewrite the other's lease can stop it, or have two sign at once.
 # The audit log is append-only: the API itself cannot read or change a row.
 GRANTS = """
 GRANT USAGE ON SCHEMA attestation
@@ -275,12 +287,20 @@ GRANT SELECT, INSERT, UPDATE ON attestation.attempts, attestation.revocation_run
 GRANT USAGE ON SEQUENCE attestation.attempts_id_seq, attestation.revocation_runs_id_seq
     TO bonafides_attestation_publisher;
 
-GRANT SELECT, INSERT, UPDATE ON attestation.leases, attestation.outbox
-    TO bonafides_attestation_issuer, bonafides_attestation_publisher;
-GRANT USAGE ON SEQUENCE attestation.outbox_id_seq TO bonafides_attestation_issuer, bonafides_attestation_publisher;
+GRANT SELECT, INSERT, UPDATE ON attestation.issuer_outbox TO bonafides_attestation_issuer;
+GRANT USAGE ON SEQUENCE attestation.issuer_outbox_id_seq TO bonafides_attestation_issuer;
+GRANT SELECT, INSERT, UPDATE ON attestation.publisher_outbox TO bonafides_attestation_publisher;
+GRANT USAGE ON SEQUENCE attestation.publisher_outbox_id_seq TO bonafides_attestation_publisher;
+
+GRANT SELECT, INSERT, UPDATE ON attestation.leases TO bonafides_attestation_issuer, bonafides_attestation_publisher;
+ALTER TABLE attestation.leases ENABLE ROW LEVEL SECURITY;
+CREATE POLICY leases_of_the_issuer ON attestation.leases
+    TO bonafides_attestation_issuer USING (starts_with(name, 'issuer'));
+CREATE POLICY leases_of_the_publisher ON attestation.leases
+    TO bonafides_attestation_publisher USING (starts_with(name, 'publisher'));
 
 GRANT SELECT ON attestation.documents, attestation.seeds, attestation.batches, attestation.leaf_hashes,
-    attestation.revocations
+    attestation.revocations, attestation.revocation_runs
     TO bonafides_attestation_api;
 GRANT SELECT, INSERT ON attestation.requests, attestation.nonces, attestation.opt_ins, attestation.erasures
     TO bonafides_attestation_api;
