@@ -44,6 +44,10 @@ class BatchSpan:
         """First index after it."""
         return self.first_index + self.size
 
+    def covers(self, other: "BatchSpan") -> bool:
+        """Whether it holds every index of the other."""
+        return self.first_index <= other.first_index and other.following <= self.following
+
 
 def ordered_members(scores: Iterable[ScoreIssued]) -> list[ScoreIssued]:
     """The members of a batch in their order."""

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, bindparam, func, select, text
 
 from bonafides_attestation.drafts import BatchSpan, Draft
 from bonafides_attestation.records import StoredDocument, document_values, stored_document
-from bonafides_attestation.spans import UNFINISHED, is_of
-from bonafides_attestation.states import BatchState, DocumentState, Refusal, ResultState
+from bonafides_attestation.spans import UNFINISHED, has_own_index, is_of
+from bonafides_attestation.states import BatchState, DocumentState, Refusal, ResultState, RevocationReason
 from bonafides_attestation.statuses import StatusChange, put_statuses, refused, status_partition_of
 from bonafides_attestation.tables import batches, documents, issuer_outbox, leaf_hashes, results, seeds, withdrawals
-from bonafides_attestation.withdrawals import drop_revocations, withdrawn_of
+from bonafides_attestation.withdrawals import ask_revocation, drop_revocations, withdrawn_of
 
 _LIVE = [DocumentState.BUILT.value, DocumentState.SIGNED.value]
 
@@ -189,6 +189,7 @@ def take_back_stuck(connection: Connection, domain: Domain) -> int:
     """Put the scores of stuck batches back, to be issued again in another batch; returns how many documents.
 
     What was to be revoked of them is dropped: nobody can show them as published, and their indexes are given out again.
+    Those whose index the batch's own root covers, published elsewhere, are revoked: each score has one document.
     """
     stranded = connection.execute(
         documents.update()
@@ -199,10 +200,17 @@ def take_back_stuck(connection: Connection, domain: Domain) -> int:
             documents.c.state.in_(_LIVE),
         )
         .values(state=DocumentState.STRANDED.value)
-        .returning(documents.c.score_id, documents.c.attestation_id)
+        .returning(
+            documents.c.score_id,
+            documents.c.attestation_id,
+            func.coalesce(has_own_index(documents.c.revocation_index), False).label("is_published"),
+        )
     ).all()
     score_ids = [bytes(row.score_id) for row in stranded]
-    drop_revocations(connection, [row.attestation_id for row in stranded])
+    drop_revocations(connection, [row.attestation_id for row in stranded if not row.is_published])
+    for row in stranded:
+        if row.is_published:
+            ask_revocation(connection, row.attestation_id, RevocationReason.SUPERSEDED)
     connection.execute(
         results.update()
         .where(results.c.score_id.in_(score_ids), results.c.state == ResultState.ISSUED.value)

@@ -23,6 +23,7 @@ from bonafides_attestation import metrics, spans
 from bonafides_attestation import publisher_store as store
 from bonafides_attestation.calls import QueuedBatch, Stranded, checked_publication, checked_revocation
 from bonafides_attestation.chain import Reverted, SendOutcome
+from bonafides_attestation.drafts import BatchSpan
 from bonafides_attestation.fees import Fees, bumped_fees, suggested_fees
 from bonafides_attestation.leases import Lease
 from bonafides_attestation.merkle import StandardMerkleTree
@@ -218,9 +219,7 @@ class Publisher:
             record = self.registry.root_record(job.root)
             if record is None:
                 raise Unavailable("the node has a receipt and no root: it is between two blocks, look again")
-            if (record.first_index, record.count) != (job.span.first_index, job.span.size):
-                # A reorg put a foreign root of the same epoch before ours, after the simulation.
-                self._strand(job, f"published at index {record.first_index}, its leaves hold {job.span.first_index}")
+            if self._is_misplaced(job, BatchSpan(record.first_index, record.count), receipt.block_number):
                 return
             epoch, published_at = record.epoch, record.published_at
         crashpoints.reach("publisher.after_receipt")
@@ -235,13 +234,23 @@ class Publisher:
         )
         if found is None:
             raise Unavailable("the registry knows the root, but the node's log does not show where it was published")
-        if (found.first_index, found.count) != (job.span.first_index, job.span.size):
-            self._strand(job, f"published at index {found.first_index}, its leaves hold {job.span.first_index}")
-            return
         self._mine(job, Receipt(found.tx_hash, found.block_number, found.block_hash, succeeded=True))
 
-    def _strand(self, job: Job, why: str) -> None:
-        stuck = self._commit(lambda c: store.mark_stuck(c, self.registry.domain, job.id, why))
+    def _is_misplaced(self, job: Job, root_span: BatchSpan, block_number: int) -> bool:
+        """Whether the root was published at indexes that its leaves do not hold; then the batch is stranded.
+
+        By a reorg, or by another publisher. A count that is too high does no harm: every leaf has its index. Some of
+        the leaves may have theirs all the same, and are revoked; so this waits until no reorg can give them to others.
+        """
+        if root_span.covers(job.span):
+            return False
+        if self.registry.chain.finalized_number(self.finality_depth) < block_number:
+            raise Unavailable("the root stands at other indexes than its leaves hold: waiting until that is final")
+        self._strand(job, f"published at {root_span}, its leaves hold {job.span}", root_span)
+        return True
+
+    def _strand(self, job: Job, why: str, root_span: BatchSpan | None = None) -> None:
+        stuck = self._commit(lambda c: store.mark_stuck(c, self.registry.domain, job.id, why, root_span))
         self._note("stuck", job, why=why, batches=stuck)
 
     def _suggested_fees(self) -> Fees | None:

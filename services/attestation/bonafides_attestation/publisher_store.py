@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
 from bonafides_attestation.drafts import BatchSpan
 from bonafides_attestation.fees import Fees
 from bonafides_attestation.publication import Attempt, Progress, Receipt
-from bonafides_attestation.states import BatchState
+from bonafides_attestation.spans import has_own_index
+from bonafides_attestation.states import BatchState, RevocationReason
 from bonafides_attestation.statuses import StatusChange, put_statuses
 from bonafides_attestation.tables import attempts, batches, leaf_hashes, publisher_outbox, revocation_runs, revocations
 
@@ -59,7 +60,7 @@ def current_job(connection: Connection, domain: Domain) -> Job | None:
 
 
 def start_revocation_run(connection: Connection, domain: Domain) -> int | None:
-    """Gather revocations of documents of final batches in one run; its id, or None when there are none.
+    """Gather revocations of published documents in one run; its id, or None when there are none.
 
     Before its batch is final a document has no index of its own: a foreign root may take it, and then the index comes
     again in another batch, for another borrower.
@@ -70,7 +71,7 @@ def start_revocation_run(connection: Connection, domain: Domain) -> int | None:
         .join(batches, batches.c.id == leaf_hashes.c.batch_id)
         .where(
             _is_of(batches, domain),
-            batches.c.state == BatchState.FINAL.value,
+            (batches.c.state == BatchState.FINAL.value) | has_own_index(leaf_hashes.c.revocation_index),
             leaf_hashes.c.is_tombstone.is_(False),
             revocations.c.run.is_(None),
         )
@@ -167,8 +168,19 @@ def mark_unmined(connection: Connection, job: Job) -> None:
     move(connection, job, BatchState.SENT)
 
 
-def mark_stuck(connection: Connection, domain: Domain, batch_id: int, problem: str) -> int:
-    """This batch and those after it can never be published: a foreign root has their indexes. Returns how many."""
+def mark_stuck(
+    connection: Connection, domain: Domain, batch_id: int, problem: str, root_span: BatchSpan | None = None
+) -> int:
+    """This batch and those after it can never be published: a foreign root has their indexes. Returns how many.
+
+    `root_span`: indexes that the registry gave to this batch's own root, when it was published elsewhere after all.
+    """
+    if root_span is not None:
+        connection.execute(
+            batches.update()
+            .where(batches.c.id == batch_id)
+            .values(root_first_index=root_span.first_index, root_count=root_span.size)
+        )
     stuck = connection.execute(
         batches.update()
         .where(
@@ -235,12 +247,14 @@ def _tell(connection: Connection, job: Job, state: BatchState) -> None:
         _tell_batch(connection, job.id, AttestationStatus(state.value))
     elif state is BatchState.FINAL:
         rows = connection.execute(
-            select(leaf_hashes)
+            select(leaf_hashes, revocations.c.reason)
             .join(revocations, revocations.c.attestation_id == leaf_hashes.c.attestation_id)
             .where(revocations.c.run == job.id)
             .order_by(leaf_hashes.c.revocation_index)
         )
-        put_statuses(connection, publisher_outbox, [_change(row, AttestationStatus.REVOKED) for row in rows])
+        put_statuses(
+            connection, publisher_outbox, [_change(row, _status_of(RevocationReason(row.reason))) for row in rows]
+        )
 
 
 def _tell_batch(connection: Connection, batch_id: int, status: AttestationStatus) -> None:
@@ -248,6 +262,12 @@ def _tell_batch(connection: Connection, batch_id: int, status: AttestationStatus
         select(leaf_hashes).where(leaf_hashes.c.batch_id == batch_id).order_by(leaf_hashes.c.position)
     )
     put_statuses(connection, publisher_outbox, [_change(row, status) for row in rows if not row.is_tombstone])
+
+
+def _status_of(reason: RevocationReason) -> AttestationStatus:
+    """A superseded document says nothing against its score: another one stands for it."""
+    is_superseded = reason is RevocationReason.SUPERSEDED
+    return AttestationStatus.SUPERSEDED if is_superseded else AttestationStatus.REVOKED
 
 
 def _change(row: Row[tuple[object, ...]], status: AttestationStatus) -> StatusChange:

@@ -33,6 +33,15 @@ def index_after_final(connection: Connection, domain: Domain) -> int:
     return 0 if found is None else found
 
 
+def has_own_index(revocation_index: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a stuck batch's root is published, and covers this index: a verifier accepts such a document."""
+    return (
+        (batches.c.state == BatchState.STUCK.value)
+        & (revocation_index >= batches.c.root_first_index)
+        & (revocation_index < batches.c.root_first_index + batches.c.root_count)
+    )
+
+
 def is_of(domain: Domain) -> ColumnElement[bool]:
     """Batches of this registry."""
     return (batches.c.chain_id == domain.chain_id) & (batches.c.registry == domain.registry)

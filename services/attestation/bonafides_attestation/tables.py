@@ -95,6 +95,8 @@ batches = Table(
     Column("published_at", BigInteger, nullable=True, comment="Unix seconds of the block"),
     Column("final_at", DateTime(timezone=True), nullable=True),
     Column("problem", Text, nullable=True, comment="why it is stuck"),
+    Column("root_first_index", BigInteger, nullable=True, comment="of a stuck batch whose root is published elsewhere"),
+    Column("root_count", BigInteger, nullable=True, comment="indexes that this root has on the registry"),
     CheckConstraint("size between 1 and 65536", name="batches_size"),
     CheckConstraint("(state in ('built', 'stuck')) or (root is not null)", name="batches_root_from_queued"),
 )

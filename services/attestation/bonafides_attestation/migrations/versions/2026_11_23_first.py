@@ -43,6 +43,8 @@ CREATE TABLE attestation.batches (
     published_at BIGINT,
     final_at TIMESTAMP WITH TIME ZONE,
     problem TEXT,
+    root_first_index BIGINT,
+    root_count BIGINT,
     PRIMARY KEY (id),
     CONSTRAINT batches_size CHECK (size between 1 and 65536),
     CONSTRAINT batches_root_from_queued CHECK ((state in ('built', 'stuck')) or (root is not null))
@@ -54,6 +56,8 @@ COMMENT ON COLUMN attestation.batches.root IS 'set at the hand-over; the publish
 COMMENT ON COLUMN attestation.batches.closed_at_block IS 'head that its first index was read at, or before';
 COMMENT ON COLUMN attestation.batches.published_at IS 'Unix seconds of the block';
 COMMENT ON COLUMN attestation.batches.problem IS 'why it is stuck';
+COMMENT ON COLUMN attestation.batches.root_first_index IS 'of a stuck batch whose root is published elsewhere';
+COMMENT ON COLUMN attestation.batches.root_count IS 'indexes that this root has on the registry';
 CREATE TABLE attestation.consumer_offset (
     consumer_group TEXT NOT NULL,
     topic TEXT NOT NULL,
@@ -280,7 +284,8 @@ GRANT USAGE ON SEQUENCE attestation.batches_id_seq TO bonafides_attestation_issu
 
 GRANT SELECT ON attestation.batches, attestation.leaf_hashes, attestation.revocations
     TO bonafides_attestation_publisher;
-GRANT UPDATE (state, epoch, tx_hash, block_number, block_hash, published_at, final_at, problem)
+GRANT UPDATE (state, epoch, tx_hash, block_number, block_hash, published_at, final_at, problem, root_first_index,
+    root_count)
     ON attestation.batches TO bonafides_attestation_publisher;
 GRANT UPDATE (run) ON attestation.revocations TO bonafides_attestation_publisher;
 GRANT SELECT, INSERT, UPDATE ON attestation.attempts, attestation.revocation_runs TO bonafides_attestation_publisher;
