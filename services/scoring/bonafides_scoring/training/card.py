@@ -23,6 +23,7 @@ def model_card(
     kind = "synthetic" if synthetic else "real"
     windows = training.calibration
     rows, positives = sum(window.rows for window in windows), sum(window.positives for window in windows)
+    came = [window.positives / window.rows / window.mean_pd for window in windows]
     lines = [
         "---",
         f"model_name: {name}",
@@ -119,7 +120,10 @@ def model_card(
         "## Limits",
         "",
         "- Prices of the as-of block belong to the score; how restless the market is does not.",
-        "- The windows are few: a calmer or wilder month moves the probabilities more than the intervals say.",
+        f"- The level is right on average over months, not for one month: what came was {min(came):.1f} to "
+        f"{max(came):.1f} times what was said in the calibration windows, {unseen.base_rate / unseen.mean_pd:.1f} "
+        "times in the test. The windows are few: a calmer or wilder month moves the probabilities more than the "
+        "intervals say.",
         "- Windows of unlike weather, fit together, draw the probabilities together. The calibration slope shows it: "
         "1 is right, above 1 the safe are safer and the risky riskier than told, below 1 the other way round.",
         "- A tidy record can be bought with enough capital; what that costs has not been measured for this model.",
