@@ -84,7 +84,8 @@ class OffsetConsumer:
             self._displace(self.consumer.assignment())
             raise
         if not records:
-            return bool(self._unplaced)
+            is_joining = not self.consumer.assignment()  # then without a pause: see `kafka_bus.JOINING_S`
+            return is_joining or bool(self._unplaced)
         crashpoints.reach(f"{self.crash_prefix}.after_poll")
         by_partition: dict[TopicPartition, list[Record]] = {}
         for record in records:

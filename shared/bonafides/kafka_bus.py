@@ -31,6 +31,11 @@ from bonafides.topics import Topic
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
+JOINING_S = 1.0
+"""How long a poll waits while nothing is assigned. kafka-python 3.0.12 drops a join that completes between two polls and
+starts another: on a busy machine short polls then never join at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
     """How to reach the brokers."""
@@ -132,7 +137,7 @@ class KafkaBusConsumer:
         self._on_revoked: Callable[[set[TopicPartition]], None] = lambda _: None
         self._topics: list[str] = []
         self._empty_since: float | None = None
-        self._patience_s = max(5.0, 2 * session_timeout_s)
+        self._patience_s = max(10.0, 3 * session_timeout_s)
         try:
             self._consumer = KafkaConsumer(
                 **connection.options(client_id),
@@ -174,8 +179,8 @@ class KafkaBusConsumer:
     def _join_again_if_forgotten(self) -> None:
         """Leave and join once more when the group has given us nothing for long.
 
-        Seen with kafka-python 3.0.12: a member that starts while another is being missed can be dealt no partition, and
-        nothing makes the group think again. A group never has more members than partitions, so "none" is never right.
+        Seen with kafka-python 3.0.12: a leader that had no metadata yet deals out nothing, and nothing makes the group
+        think again. A group of ours never has more members than partitions, so "none" is never right.
         """
         if self._consumer.assignment():
             self._empty_since = None
@@ -199,6 +204,8 @@ class KafkaBusConsumer:
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Record]:
         self._join_again_if_forgotten()
+        if not self._consumer.assignment():
+            timeout_s = max(timeout_s, JOINING_S)
         try:
             batches = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
         except OffsetOutOfRangeError as exc:

@@ -41,10 +41,10 @@ def test_poll__nothing_assigned_for_long__joins_the_group_again_once(monkeypatch
     consumer = KafkaBusConsumer(KafkaConnection("127.0.0.1:9"), "test", "group", session_timeout_s=6.0)
     consumer.subscribe(["t"], lambda _: None, lambda _: None)
 
-    for now[0] in (1.0, 12.0):
+    for now[0] in (1.0, 18.0):
         consumer.poll(0.0)
     assert (client.joined, client.left) == (1, 0)
 
-    for now[0] in (12.5, 13.0, 60.0, 120.0):
+    for now[0] in (18.5, 19.0, 60.0, 120.0):
         consumer.poll(0.0)
     assert (client.joined, client.left) == (2, 1)
