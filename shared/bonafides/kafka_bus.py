@@ -32,8 +32,8 @@ logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 JOINING_S = 1.0
-"""How long a poll waits while nothing is assigned. kafka-python 3.0.12 drops a join that completes between two polls and
-starts another: on a busy machine short polls then never join at all."""
+"""How long a poll waits while nothing is assigned. kafka-python 3.0.12 drops a join that completes between two polls
+and starts another: on a busy machine short polls then never join at all."""
 
 
 @dataclass(frozen=True, slots=True)
