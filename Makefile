@@ -54,15 +54,17 @@ chart: $(STAMP) ## Helm chart, compose file and container files.
 
 .PHONY: integration
 integration: bootstrap ## Against the local stack: real broker, PostgreSQL, chain.
-	$(PYTEST) -q -m integration
+	$(PYTEST) -m integration -n 2 --dist loadfile
 
 .PHONY: e2e
 e2e: bootstrap ## The product's story on real parts.
-	$(PYTEST) -q -m e2e
+	$(PYTEST) -m e2e
 
+# The end-to-end story is one world for all of its tests; the others share two cores, a file at a time.
 .PHONY: suites
 suites: bootstrap
-	$(PYTEST) -m "not unit"
+	$(PYTEST) -m e2e
+	$(PYTEST) -m "integration or chart" -n 2 --dist loadfile
 
 .PHONY: train
 train: bootstrap ## Train the synthetic model again: simulate a market, decode its logs, train, evaluate out of time.
