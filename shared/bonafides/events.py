@@ -10,7 +10,18 @@ from typing import NamedTuple
 
 from bonafides.errors import InvalidMessage
 from bonafides.hashing import sha256
-from bonafides.types import Address, BlockRef, ChainId, Digest, EventType, Finality, MarketPointKind, Protocol, Role
+from bonafides.types import (
+    ZERO_DIGEST,
+    Address,
+    BlockRef,
+    ChainId,
+    Digest,
+    EventType,
+    Finality,
+    MarketPointKind,
+    Protocol,
+    Role,
+)
 
 MAX_UINT256 = 2**256 - 1
 MAX_INT256 = 2**255 - 1
@@ -93,7 +104,9 @@ class LendingEvent:
     scaled_delta: int = 0
     """Change of the ledger balance in the protocol's own shares (Aave: scaled balance), signed 256-bit."""
     index_ray: int = 0
-    """The index (ray, 1e27) at which the ledger entry was made; 0 where the event is no ledger entry."""
+    """The index (ray, 1e27) at which the ledger entry was made; 0 where there is none."""
+    market: Digest = ZERO_DIGEST
+    """The isolated market inside a deployment: Morpho's market id, Maker's ilk; zero where all assets are one pool."""
 
     @property
     def id(self) -> Digest:
@@ -134,6 +147,8 @@ class MarketPoint:
     asset: Address
     category: int
     values: tuple[int, ...]
+    market: Digest = ZERO_DIGEST
+    """The isolated market inside a deployment, as in `LendingEvent`."""
 
     @property
     def id(self) -> Digest:
@@ -149,9 +164,9 @@ class MarketPoint:
         return (*self.position.order, self.sub_index)
 
     @property
-    def canonical_order(self) -> tuple[int, tuple[int, int, int, int], str, Address, int]:
-        """Order of any points: (chain, order, deployment, asset, category). No two facts are equal in it."""
-        return (self.position.block.chain_id, self.order, self.deployment, self.asset, self.category)
+    def canonical_order(self) -> tuple[int, tuple[int, int, int, int], str, Digest, Address, int]:
+        """Order of any points: (chain, order, deployment, market, asset, category). No two facts are equal in it."""
+        return (self.position.block.chain_id, self.order, self.deployment, self.market, self.asset, self.category)
 
     @property
     def precedence(self) -> tuple[int, int]:

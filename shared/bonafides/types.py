@@ -20,6 +20,7 @@ type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 """Whatever JSON can hold."""
 
 ZERO_ADDRESS = Address(bytes(20))
+ZERO_DIGEST = Digest(bytes(32))
 
 
 def parse_address(text: str) -> Address:
@@ -79,9 +80,14 @@ class AsOf:
 
 
 class Protocol(StrEnum):
-    """Lending protocols that have a file under `bonafides_ingest/protocols/`."""
+    """Lending protocols that have a file under `bonafides_ingest/protocols/`; forks count as their origin."""
 
+    AAVE_V2 = "aave_v2"
     AAVE_V3 = "aave_v3"
+    COMPOUND_V2 = "compound_v2"
+    COMPOUND_V3 = "compound_v3"
+    MORPHO_BLUE = "morpho_blue"
+    MAKER = "maker"
 
 
 class EventType(StrEnum):
@@ -102,6 +108,8 @@ class EventType(StrEnum):
     DEBT_BALANCE = "debt_balance"
     """A ledger entry: the wallet's scaled debt balance changed by `scaled_delta`."""
     EMODE_SET = "emode_set"
+    DEBT_SET = "debt_set"
+    """A ledger entry that tells the debt after it instead of its change: `amount` at `index_ray`."""
 
     @property
     def code(self) -> int:
@@ -122,6 +130,7 @@ _EVENT_TYPE_CODES = {
     EventType.SUPPLY_BALANCE: 10,
     EventType.DEBT_BALANCE: 11,
     EventType.EMODE_SET: 12,
+    EventType.DEBT_SET: 13,
 }
 
 

@@ -9,8 +9,8 @@ import pytest
 from bonafides import event_files
 from bonafides.types import Address, EventType, Role
 from bonafides_ingest.decoders.codec import AbiFragment, load_fragments
-from bonafides_ingest.deployments import load_registry
 from bonafides_ingest.file_decoding import decode_folder
+from bonafides_ingest.registry import load_registry
 from bonafides_ingest.sources.parquet import open_log_folder
 from bonafides_lab.market.artifacts import AAVE_SOURCE
 from bonafides_lab.market.simulate import DEPLOYMENTS_FILE, simulate

@@ -6,9 +6,8 @@ import pytest
 from bonafides.events import LendingEvent, MarketPoint, Position
 from bonafides.types import Address, BlockRef, ChainId, Digest
 from bonafides_ingest.chain import Log
-from bonafides_ingest.deployments import load_registry
-from bonafides_ingest.protocols.aave_v3 import decode_logs
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.aave_v3 import AaveV3
+from bonafides_ingest.registry import load_registry
 from bonafides_lab.market import methods
 from bonafides_lab.market.calldata import words
 from bonafides_lab.market.deployment import Deployment, deploy_market, deployments_yaml
@@ -72,7 +71,7 @@ class _Market:
         (deployment,) = load_registry(registry_file).of_chain(CHAIN)
         refs = [BlockRef(CHAIN, block.number, block.hash, block.timestamp) for block in blocks]
         logs = [log for ref, block in zip(refs, blocks, strict=True) for log in _logs(ref, block)]
-        _, decoded = decode_logs(AaveV3State(deployment), logs, 1)
+        _, decoded = AaveV3().decode_logs(AaveV3().restore(deployment, {}), logs, 1)
         return refs[-1], list(decoded.events), list(decoded.points)
 
 

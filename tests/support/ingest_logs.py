@@ -10,8 +10,8 @@ from bonafides.hashing import keccak
 from bonafides.types import Address, BlockRef, ChainId, Digest, Protocol
 from bonafides_ingest.chain import Log, Window
 from bonafides_ingest.decoders import EventCodec
-from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment
 from eth_abi.abi import encode
 
 CHAIN = ChainId(31337)
@@ -25,7 +25,7 @@ def address(name: str) -> Address:
 
 POOL, CONFIGURATOR, ORACLE, PROVIDER = (address(name) for name in ("pool", "configurator", "oracle", "provider"))
 TREASURY = address("treasury")
-DEPLOYMENT = Deployment(
+DEPLOYMENT = AaveV3Deployment(
     id="aave-v3-test",
     chain_id=CHAIN,
     protocol=Protocol.AAVE_V3,

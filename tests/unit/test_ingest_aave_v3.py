@@ -6,7 +6,7 @@ import pytest
 from bonafides.events import LendingEvent, MarketPoint
 from bonafides.types import ZERO_ADDRESS, Digest, EventType, MarketPointKind, Role
 from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import decode_logs, discover
+from bonafides_ingest.protocols.aave_v3 import AaveV3
 from bonafides_ingest.protocols.aave_v3_ledger import scaled_delta_of_burn, scaled_delta_of_mint
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 from bonafides_ingest.protocols.decoded import Decoded
@@ -39,7 +39,7 @@ class Market:
         self.weth = self.chain.list_reserve(1, "WETH", decimals=18, price=2000 * 10**8)
 
     def decode(self) -> Decoded:
-        _, decoded = decode_logs(AaveV3State(DEPLOYMENT), self.chain.logs, fork_epoch=3)
+        _, decoded = AaveV3().decode_logs(AaveV3State(DEPLOYMENT), self.chain.logs, fork_epoch=3)
         return decoded
 
 
@@ -203,7 +203,7 @@ def test_pool_events__before_the_deployments_first_block__are_not_read() -> None
     chain = ChainOfLogs()
     chain.emit(0, 0, POOL, abi.USER_EMODE_SET, ALICE, 2)
 
-    _, decoded = decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 0)
+    _, decoded = AaveV3().decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 0)
 
     assert decoded.events == ()
 
@@ -259,7 +259,7 @@ def test_price__two_deployments_share_a_feed__is_a_fact_of_each() -> None:
         chain.emit(2, tx, deployment.oracle, abi.ASSET_SOURCE_UPDATED, ALICE, BOB)
     answer = chain.emit(3, 0, BOB, abi.ANSWER_UPDATED, 5, 1, 0)
 
-    decoded = [decode_logs(AaveV3State(deployment), chain.logs, 0)[1] for deployment in (DEPLOYMENT, other)]
+    decoded = [AaveV3().decode_logs(AaveV3State(deployment), chain.logs, 0)[1] for deployment in (DEPLOYMENT, other)]
 
     told = [point for part in decoded for point in part.points if point.position == answer.position]
     assert [point.deployment for point in told] == [DEPLOYMENT.id, other.id]
@@ -367,7 +367,7 @@ def test_reserve__listed_configured_and_updated__makes_points_with_its_decimals(
     chain.emit(3, 0, CONFIGURATOR, abi.EMODE_CATEGORY_ADDED, 1, 9000, 9300, 10100, ZERO_ADDRESS, "stables")
     chain.emit(4, 0, CONFIGURATOR, abi.EMODE_ASSET_CHANGED, usdc.asset, 0, 1)
 
-    _, decoded = decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 0)
+    _, decoded = AaveV3().decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 0)
 
     assert _values(decoded.points, MarketPointKind.RESERVE_CONFIG) == [
         (usdc.asset, (0, 0, 0, 6)),
@@ -389,7 +389,7 @@ def test_listing__without_the_atokens_own_log__is_refused_and_the_rest_goes_on()
     )
     chain.emit(3, 0, POOL, abi.USER_EMODE_SET, ALICE, 2)
 
-    _, decoded = decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 0)
+    _, decoded = AaveV3().decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 0)
 
     assert ["Initialized" in refusal.reason for refusal in decoded.refused] == [True]
     assert decoded.refused[0].is_market
@@ -466,7 +466,7 @@ def test_decode__in_pieces_or_at_once__gives_the_same(market: Market) -> None:
     state, pieces = AaveV3State(DEPLOYMENT), []
     for block in range(8):
         logs = [log for log in market.chain.logs if log.position.block.number == block]
-        state, decoded = decode_logs(state, logs, 3)
+        state, decoded = AaveV3().decode_logs(state, logs, 3)
         pieces.append(decoded)
 
     assert tuple(event for piece in pieces for event in piece.events) == whole.events
@@ -474,7 +474,7 @@ def test_decode__in_pieces_or_at_once__gives_the_same(market: Market) -> None:
 
 
 def test_discover__listing_and_price_source__names_what_to_fetch(market: Market) -> None:
-    found = discover(AaveV3State(DEPLOYMENT), market.chain.logs)
+    found = AaveV3().discover(AaveV3State(DEPLOYMENT), market.chain.logs)
 
     reserve = market.weth
     tokens = {reserve.a_token, reserve.stable_debt_token, reserve.variable_debt_token}
@@ -483,8 +483,8 @@ def test_discover__listing_and_price_source__names_what_to_fetch(market: Market)
 
 
 def test_discover__everything_known__names_nothing(market: Market) -> None:
-    state, _ = decode_logs(AaveV3State(DEPLOYMENT), market.chain.logs, 0)
+    state, _ = AaveV3().decode_logs(AaveV3State(DEPLOYMENT), market.chain.logs, 0)
 
-    found = discover(state, market.chain.logs)
+    found = AaveV3().discover(state, market.chain.logs)
 
     assert (found.contracts, found.unanswered_feeds) == (frozenset(), frozenset())

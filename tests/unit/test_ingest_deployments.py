@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from bonafides.errors import InvalidSettings
 from bonafides.types import ChainId
-from bonafides_ingest.deployments import load_registry
+from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment
+from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
 
 pytestmark = pytest.mark.unit
@@ -37,6 +38,7 @@ def test_load_registry__valid_file__gives_its_deployments(tmp_path: Path) -> Non
 
     (deployment,) = registry.of_chain(ChainId(31337))
     assert (registry.version, deployment.from_block) == (3, 1)
+    assert isinstance(deployment, AaveV3Deployment)
     assert deployment.oracle.hex() == "54586be62e3c3580375ae3723c145253060ca0c2"
 
 

@@ -6,7 +6,7 @@ from bonafides.messages import EventBatch, LogDeadLetter, MarketBatch, decode
 from bonafides.topics import MARKET, WALLET_EVENTS, partition_of
 from bonafides_ingest.outgoing import mark_records, records_of, touched_partitions
 from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import decode_logs
+from bonafides_ingest.protocols.aave_v3 import AaveV3
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 from bonafides_ingest.protocols.decoded import Decoded
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 
 def _decoded(chain: ChainOfLogs) -> Decoded:
-    return decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 1)[1]
+    return AaveV3().decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 1)[1]
 
 
 def test_records_of__many_events_of_one_wallet__are_packed_by_fifty_in_order() -> None:

@@ -13,7 +13,7 @@ from bonafides_ingest.commands import app
 from bonafides_ingest.deployments import Registry
 from bonafides_ingest.file_decoding import decode_folder
 from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import decode_logs
+from bonafides_ingest.protocols.aave_v3 import AaveV3
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 from bonafides_ingest.sources.parquet import open_log_folder
 from typer.testing import CliRunner
@@ -80,7 +80,7 @@ def test_decode_folder__several_files__equals_the_chain_decoded_at_once(tmp_path
 
     counts = decode_folder(open_log_folder(tmp_path), REGISTRY, tmp_path / "out", seen.append)
 
-    _, expected = decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 0)
+    _, expected = AaveV3().decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 0)
     assert tuple(event_files.read_events(tmp_path / "out")) == expected.events
     assert tuple(event_files.read_market_points(tmp_path / "out")) == expected.points
     assert list(event_files.read_blocks(tmp_path / "out")) == [block_at(number) for number in range(21)]

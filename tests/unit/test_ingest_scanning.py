@@ -8,7 +8,7 @@ import pytest
 from bonafides.events import BlockRange, MarketPoint
 from bonafides.types import ZERO_ADDRESS, Address, MarketPointKind
 from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import decode_logs
+from bonafides_ingest.protocols.aave_v3 import AaveV3
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 from bonafides_ingest.scanning import scan
 from hypothesis import given
@@ -31,7 +31,7 @@ def _followed(chain: ChainOfLogs, ends: Iterable[int], restarts: frozenset[int] 
         if first - 1 in restarts:
             state = replace(state, answers={})
         scanned = scan(chain, {DEPLOYMENT.id: state}, BlockRange(first, last), None)
-        state, decoded = decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
+        state, decoded = AaveV3().decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
         found += decoded.points
         first = last + 1
     return found
@@ -70,7 +70,7 @@ def test_scan__feed_answered_long_before_the_window__prices_the_asset_from_the_o
 
     scanned = scan(chain, START, BlockRange(40, 60), None)
 
-    _, decoded = decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
+    _, decoded = AaveV3().decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
     prices = [(p.position.block.number, p.values) for p in decoded.points if p.kind is MarketPointKind.PRICE]
     assert prices == [(50, (12,)), (55, (13,))]
 
@@ -134,5 +134,5 @@ def test_scan__any_story_in_any_windows_with_any_restarts__says_what_the_whole_c
 
     followed = _followed(chain, windows, frozenset(restarts))
 
-    _, at_once = decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 1)
+    _, at_once = AaveV3().decode_logs(AaveV3State(DEPLOYMENT), chain.logs, 1)
     assert followed == list(at_once.points)

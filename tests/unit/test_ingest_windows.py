@@ -35,43 +35,49 @@ def test_gaps_in__any__is_wanted_without_done(done: list[BlockRange], first: int
     assert _blocks(gaps_in(done, wanted)) == _blocks([wanted]) - _blocks(done)
 
 
+def _from(starts: dict[str, int]) -> dict[str, BlockRange]:
+    return {name: BlockRange(first, 1_000_000) for name, first in starts.items()}
+
+
 def test_plan_work__nothing_read__starts_at_the_first_block_with_one_window() -> None:
-    work = plan_work({"a": 10}, {}, finalized=100, window_blocks=20)
+    work = plan_work(_from({"a": 10}), {}, finalized=100, window_blocks=20)
 
     assert work is not None
     assert (work.range, work.deployments) == (BlockRange(10, 29), ("a",))
 
 
 def test_plan_work__everything_read__is_nothing() -> None:
-    assert plan_work({"a": 10, "b": 500}, {"a": [BlockRange(10, 100)]}, finalized=100, window_blocks=20) is None
+    assert plan_work(_from({"a": 10, "b": 500}), {"a": [BlockRange(10, 100)]}, finalized=100, window_blocks=20) is None
 
 
 def test_plan_work__new_deployment__is_read_first_and_alone() -> None:
-    work = plan_work({"a": 10, "b": 30}, {"a": [BlockRange(10, 90)]}, finalized=100, window_blocks=200)
+    work = plan_work(_from({"a": 10, "b": 30}), {"a": [BlockRange(10, 90)]}, finalized=100, window_blocks=200)
 
     assert work is not None
     assert (work.range, work.deployments) == (BlockRange(30, 90), ("b",))
 
 
 def test_plan_work__second_deployment_starts_inside_the_window__ends_before_it() -> None:
-    work = plan_work({"a": 10, "b": 15}, {}, finalized=100, window_blocks=20)
+    work = plan_work(_from({"a": 10, "b": 15}), {}, finalized=100, window_blocks=20)
 
     assert work is not None
     assert (work.range, work.deployments) == (BlockRange(10, 14), ("a",))
 
 
 @given(
-    st.dictionaries(st.sampled_from("abc"), st.integers(0, 40), min_size=1),
+    st.dictionaries(st.sampled_from("abc"), st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1),
     st.dictionaries(st.sampled_from("abc"), RANGES),
     st.integers(0, 60),
     st.integers(1, 15),
 )
 def test_plan_work__followed_to_the_end__reads_every_missing_block_once(
-    starts: dict[str, int], done: dict[str, list[BlockRange]], finalized: int, window: int
+    lives: dict[str, tuple[int, int]], done: dict[str, list[BlockRange]], finalized: int, window: int
 ) -> None:
-    missing = {name: set(range(first, finalized + 1)) - _blocks(done.get(name, [])) for name, first in starts.items()}
-    read: dict[str, list[int]] = {name: [] for name in starts}
-    while work := plan_work(starts, done, finalized, window):
+    spans = {name: BlockRange(first, first + length) for name, (first, length) in lives.items()}
+    wanted = {name: _blocks([span]) & set(range(finalized + 1)) for name, span in spans.items()}
+    missing = {name: blocks - _blocks(done.get(name, [])) for name, blocks in wanted.items()}
+    read: dict[str, list[int]] = {name: [] for name in spans}
+    while work := plan_work(spans, done, finalized, window):
         assert work.range.last - work.range.first < window
         for name in work.deployments:
             read[name] += range(work.range.first, work.range.last + 1)

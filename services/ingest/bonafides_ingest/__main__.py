@@ -14,9 +14,9 @@ from bonafides.types import ChainId
 from bonafides_ingest import metrics
 from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.boundary_store import BoundaryStore
-from bonafides_ingest.deployments import load_registry
 from bonafides_ingest.indexer import Indexer, IndexerOptions
 from bonafides_ingest.lease import LeaseStore
+from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
 from bonafides_ingest.sources.rpc import RpcSource
 from bonafides_ingest.store import Store

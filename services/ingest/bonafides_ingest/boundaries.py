@@ -27,7 +27,7 @@ from bonafides.topics import WALLET_EVENTS
 from bonafides.types import BlockRef, Finality
 
 from bonafides_ingest.deployments import Deployment
-from bonafides_ingest.windows import gaps_in
+from bonafides_ingest.windows import gaps_in, up_to
 
 ALL_PARTITIONS = tuple(range(WALLET_EVENTS.partitions))
 
@@ -120,7 +120,7 @@ def coverage_of(
             registry_version=registry_version,
             scanned_from=deployment.from_block,
             complete_to=tip,
-            gaps=gaps_in(done.get(deployment.id, ()), BlockRange(deployment.from_block, tip)),
+            gaps=gaps_in(done.get(deployment.id, ()), up_to(deployment.span, tip)),
             dead_letters=dead_letters.get(deployment.id, 0),
         )
         for deployment in sorted(deployments, key=lambda d: d.id)

@@ -35,8 +35,8 @@ def gaps() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bonafides_ingest.deployments import load_registry
     from bonafides_ingest.lease import LeaseStore
+    from bonafides_ingest.registry import load_registry
     from bonafides_ingest.settings import IngestSettings
     from bonafides_ingest.store import Store
     from bonafides_ingest.windows import gaps_in
@@ -79,8 +79,8 @@ def decode(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from bonafides_ingest.deployments import load_registry
     from bonafides_ingest.file_decoding import decode_folder
+    from bonafides_ingest.registry import load_registry
     from bonafides_ingest.sources.parquet import open_log_folder
 
     console = Console(stderr=True)

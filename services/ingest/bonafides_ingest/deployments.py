@@ -1,15 +1,16 @@
 """The registry of lending deployments: which contracts, on which chain, from which block, and who says so."""
 
 import re
-from importlib.resources import files
-from pathlib import Path
+from abc import ABC, abstractmethod
 from typing import Annotated, Self
 
-import yaml
 from bonafides.errors import BonafidesError, InvalidSettings
+from bonafides.events import BlockRange
 from bonafides.types import DEVELOPMENT_CHAINS, Address, ChainId, Protocol, parse_address
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+LAST_BLOCK = 2**63 - 1
+"""The end of a deployment that goes on."""
 _SOURCE = re.compile(r"^(@[\w.-]+/)?[\w.-]+(/[\w.-]+)?@[\w.+-]+$")
 
 
@@ -26,8 +27,8 @@ def _address(value: object) -> object:
 type RegistryAddress = Annotated[Address, BeforeValidator(_address)]
 
 
-class Deployment(BaseModel):
-    """One deployment of one protocol."""
+class Deployment(BaseModel, ABC):
+    """One deployment of one protocol. Each protocol's file adds its own addresses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -35,21 +36,36 @@ class Deployment(BaseModel):
     """Such as `aave-v3-ethereum`; stands in every event, never changed."""
     chain_id: ChainId = Field(ge=1)
     protocol: Annotated[Protocol, Field(strict=False)]
-    pool: RegistryAddress
-    configurator: RegistryAddress
-    oracle: RegistryAddress
-    provider: RegistryAddress
     from_block: int = Field(ge=0)
     """First block to read: at or before the protocol's first log. Never lowered once blocks of this id were read."""
+    to_block: int = Field(default=LAST_BLOCK, ge=0, le=LAST_BLOCK)
+    """Last block to read, of a deployment that ended or went over to an entry of its own."""
+    gateways: Annotated[tuple[RegistryAddress, ...], Field(strict=False)] = ()
+    """Contracts that act for whoever calls them, such as those that wrap the chain's coin: no wallets."""
     source: str
     """Where the addresses are from: package@version or repository@commit."""
     development: bool = False
     """On a development chain only: refused elsewhere."""
 
+    @abstractmethod
+    def contracts(self) -> frozenset[Address]:
+        """The addresses that emit this deployment's logs and stand in its entry, gateways left out."""
+
+    @property
+    def span(self) -> BlockRange:
+        """The blocks to read."""
+        return BlockRange(self.from_block, self.to_block)
+
+    def covers(self, block_number: int) -> bool:
+        """Whether logs of this block can be this deployment's."""
+        return self.from_block <= block_number <= self.to_block
+
     @model_validator(mode="after")
     def _sourced(self) -> Self:
         if not _SOURCE.match(self.source):
             raise ValueError("source must be package@version or repository@commit")
+        if self.to_block < self.from_block:
+            raise ValueError("to_block lies before from_block")
         if self.development != (self.chain_id in DEVELOPMENT_CHAINS):
             raise ValueError("development must be true on a development chain and false elsewhere")
         return self
@@ -62,21 +78,23 @@ class Registry(BaseModel):
 
     version: int = Field(ge=1)
     """Raised with every change; stands in each score's coverage."""
-    deployments: Annotated[tuple[Deployment, ...], Field(strict=False)]
+    deployments: tuple[Deployment, ...]
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         ids = [deployment.id for deployment in self.deployments]
         if len(ids) != len(set(ids)):
             raise ValueError("two deployments have the same id")
-        contracts = [
-            (deployment.chain_id, address)
-            for deployment in self.deployments
-            for address in {deployment.pool, deployment.configurator, deployment.oracle, deployment.provider}
-        ]
-        if len(contracts) != len(set(contracts)):
-            # One log would then be two events of one id.
-            raise ValueError("two deployments of a chain name the same contract")
+        seen: dict[tuple[ChainId, Address], list[Deployment]] = {}
+        for deployment in self.deployments:
+            for contract in deployment.contracts():
+                for other in seen.setdefault((deployment.chain_id, contract), []):
+                    if other.from_block <= deployment.to_block and deployment.from_block <= other.to_block:
+                        # One log would then be two events of one id.
+                        raise ValueError(
+                            f"deployments {other.id} and {deployment.id} name the same contract for the same blocks"
+                        )
+                seen[deployment.chain_id, contract].append(deployment)
         return self
 
     def of_chain(self, chain_id: ChainId) -> tuple[Deployment, ...]:
@@ -88,21 +106,3 @@ class Registry(BaseModel):
                 "or name a registry file (BONAFIDES_INGEST_DEPLOYMENTS_FILE)"
             )
         return found
-
-
-def load_registry(path: Path | None) -> Registry:
-    """The registry in a file, or the one that ships with this package. Raises InvalidSettings naming what is wrong."""
-    name = path.name if path else "the packaged registry"
-    try:
-        text = path.read_text() if path else (files("bonafides_ingest") / "deployments.yaml").read_text()
-        return Registry.model_validate(yaml.safe_load(text))
-    except OSError as exc:
-        raise InvalidSettings(f"the deployments registry {name} cannot be read: {exc.strerror}") from exc
-    except yaml.YAMLError as exc:
-        raise InvalidSettings(f"the deployments registry {name} is no YAML") from exc
-    except ValidationError as exc:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg']}"
-            for error in exc.errors(include_input=False, include_url=False)
-        )
-        raise InvalidSettings(f"the deployments registry {name} is refused: {problems}") from exc

@@ -8,9 +8,8 @@ from pathlib import Path
 from bonafides import event_files
 from bonafides.types import BlockRef
 
+from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.deployments import Registry
-from bonafides_ingest.protocols.aave_v3 import decode_logs
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 from bonafides_ingest.protocols.decoded import Decoded
 from bonafides_ingest.sources.parquet import LogFolder
 
@@ -42,7 +41,7 @@ def decode_folder(
         InvalidInput: files that do not fit each other.
     """
     counts = DecodedCounts()
-    states = [AaveV3State(deployment) for deployment in registry.of_chain(logs.chain_id)]
+    states = [protocol_of(deployment).restore(deployment, {}) for deployment in registry.of_chain(logs.chain_id)]
     with (
         event_files.events_writer(out) as events,
         event_files.market_writer(out) as market,
@@ -51,7 +50,7 @@ def decode_folder(
         for stretch in logs.read_logs():
             parts: list[Decoded] = []
             for index, state in enumerate(states):
-                states[index], part = decode_logs(state, stretch, FILE_EPOCH)
+                states[index], part = protocol_of(state).decode_logs(state, stretch, FILE_EPOCH)
                 parts.append(part)
             # A stretch never cuts a block, so that sorting inside it sorts the file.
             found_events = sorted((event for part in parts for event in part.events), key=lambda e: e.order)

@@ -35,16 +35,16 @@ from bonafides_ingest.boundaries import (
     plan_boundary,
 )
 from bonafides_ingest.boundary_store import BoundaryStore, StoredBoundary
+from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.lease import Lease, LeaseStore
 from bonafides_ingest.outgoing import OutgoingRecord, mark_records, records_of, touched_partitions
-from bonafides_ingest.protocols.aave_v3 import decode_logs
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 from bonafides_ingest.protocols.decoded import Decoded
+from bonafides_ingest.protocols.state import DeploymentState
 from bonafides_ingest.scanning import scan
-from bonafides_ingest.store import FlushedWindow, Store
-from bonafides_ingest.windows import Work, gaps_in, plan_work
+from bonafides_ingest.store import FlushedWindow, Store, new_facts
+from bonafides_ingest.windows import Work, gaps_in, plan_work, up_to
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ class _Session:
     """What the holder of the lease keeps in memory; all of it is in Postgres, and read again after any failure."""
 
     lease: Lease
-    states: dict[str, AaveV3State]
+    states: dict[str, DeploymentState]
     done: dict[str, tuple[BlockRange, ...]]
     sent: SentBoundaries
 
@@ -107,11 +107,11 @@ class Indexer:
         if session is None:
             return False
         finalized = self._look_at_node()
-        first_blocks = {deployment.id: deployment.from_block for deployment in self.options.deployments}
-        work = plan_work(first_blocks, session.done, finalized, self.options.window_blocks)
+        spans = {deployment.id: deployment.span for deployment in self.options.deployments}
+        work = plan_work(spans, session.done, finalized, self.options.window_blocks)
         if work is not None:
             session = self._read(session, work, finalized)
-            work_left = plan_work(first_blocks, session.done, finalized, 1)
+            work_left = plan_work(spans, session.done, finalized, 1)
         else:
             work_left = None
         session = self._make_boundary(session, is_complete=work_left is None)
@@ -157,10 +157,10 @@ class Indexer:
         crashpoints.reach("ingest.after_fetch")
 
         window = scanned.window
-        states: dict[str, AaveV3State] = {}
+        states: dict[str, DeploymentState] = {}
         decoded: list[Decoded] = []
         for name, state in scanned.states.items():
-            states[name], part = decode_logs(state, window.logs, lease.epoch)
+            states[name], part = protocol_of(state).decode_logs(state, window.logs, lease.epoch)
             decoded.append(part)
         records = list(records_of(decoded))
         self._send(records)
@@ -170,7 +170,7 @@ class Indexer:
             range=window.range,
             last=window.last,
             deployments=work.deployments,
-            changed_states=tuple(state for name, state in states.items() if state.kept != session.states[name].kept),
+            facts={name: new_facts(session.states[name], state) for name, state in states.items()},
             refused=tuple(refusal for part in decoded for refusal in part.refused),
             partitions=touched_partitions(records),
         )
@@ -229,7 +229,7 @@ class Indexer:
         missing = [
             gap
             for deployment in self.options.deployments
-            for gap in gaps_in(session.done.get(deployment.id, ()), BlockRange(deployment.from_block, tip.number))
+            for gap in gaps_in(session.done.get(deployment.id, ()), up_to(deployment.span, tip.number))
         ]
         metrics.TIP_BLOCK.set(tip.number)
         metrics.HEAD_LAG_BLOCKS.set(max(finalized - tip.number, 0))

@@ -55,7 +55,7 @@ class LeaseStore:
         """
         chain, now = tables.chain, func.now()
         with transaction(self._engine) as connection:
-            self._add_chain(connection)
+            add_chain(connection, self._chain_id)
             row = (
                 connection.execute(
                     select(chain, (chain.c.lease_until > now).label("is_held"))
@@ -96,7 +96,7 @@ class LeaseStore:
         """Remember which log the cursor speaks of. Raises InvariantViolation when it is another one now."""
         chain = tables.chain
         with transaction(self._engine) as connection:
-            self._add_chain(connection)
+            add_chain(connection, self._chain_id)
             connection.execute(
                 update(chain)
                 .where((chain.c.chain_id == self._chain_id) & chain.c.log_identity.is_(None))
@@ -116,9 +116,11 @@ class LeaseStore:
             row = connection.execute(query).mappings().one_or_none()
         return _tip(self._chain_id, row) if row else None
 
-    def _add_chain(self, connection: Connection) -> None:
-        row = insert(tables.chain).values(chain_id=self._chain_id, pending_partitions=[])
-        connection.execute(row.on_conflict_do_nothing())
+
+def add_chain(connection: Connection, chain_id: ChainId) -> None:
+    """Make sure that the chain has its row, which all others hang on."""
+    row = insert(tables.chain).values(chain_id=chain_id, pending_partitions=[])
+    connection.execute(row.on_conflict_do_nothing())
 
 
 def hold_lease(

@@ -16,30 +16,29 @@ from dataclasses import dataclass
 from bonafides.events import BlockRange
 from bonafides.types import Address, BlockRef
 
+from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource, Window
-from bonafides_ingest.protocols import aave_v3
 from bonafides_ingest.protocols.aave_v3_events import ANSWER_UPDATED
-from bonafides_ingest.protocols.aave_v3_market import answer_of
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.state import DeploymentState
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
+class Scanned[S: DeploymentState]:
     """A window, and the deployments as they stood before it."""
 
     window: Window
-    states: Mapping[str, AaveV3State]
+    states: Mapping[str, S]
 
 
-def scan(
-    source: ChainSource, states: Mapping[str, AaveV3State], wanted: BlockRange, parent: BlockRef | None
-) -> Scanned:
+def scan[S: DeploymentState](
+    source: ChainSource, states: Mapping[str, S], wanted: BlockRange, parent: BlockRef | None
+) -> Scanned[S]:
     """All logs of these deployments (by id) in a range, or in the first part of it when the provider allows no more."""
-    states = {name: state.with_answers_of_watched() for name, state in states.items()}
+    states = {name: protocol_of(state).before_window(state) for name, state in states.items()}
     addresses = frozenset(address for state in states.values() for address in state.watched)
     while True:
         window = source.fetch(wanted, addresses, parent)
-        found = {name: aave_v3.discover(state, window.logs) for name, state in states.items()}
+        found = {name: protocol_of(state).discover(state, window.logs) for name, state in states.items()}
         grown = addresses.union(*(discovery.contracts for discovery in found.values()))
         if grown == addresses:
             break
@@ -51,11 +50,11 @@ def scan(
     return Scanned(window, answered)
 
 
-def _with_earlier_answers(
-    source: ChainSource, state: AaveV3State, feeds: frozenset[Address], before: int
-) -> AaveV3State:
+def _with_earlier_answers[S: DeploymentState](
+    source: ChainSource, state: S, feeds: frozenset[Address], before: int
+) -> S:
     for feed in sorted(feeds):
         log = source.last_log_before(feed, ANSWER_UPDATED.topic0, state.deployment.from_block, before)
         if log is not None:  # else it answered inside the window, or never by an event
-            state = state.with_answer(feed, answer_of(log))
+            state = protocol_of(state).with_earlier_answer(state, feed, log)
     return state

@@ -7,16 +7,17 @@ from bonafides import crashpoints
 from bonafides.database import transaction
 from bonafides.errors import InvalidSettings, InvariantViolation
 from bonafides.events import BlockRange
-from bonafides.types import Address, BlockRef, ChainId
-from sqlalchemy import Connection, Engine, Table, delete, func, select
+from bonafides.types import Address, BlockRef, ChainId, Json
+from sqlalchemy import Connection, Engine, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_ingest import tables
+from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.deployments import Deployment
-from bonafides_ingest.lease import Lease, hold_lease
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State, Reserve
+from bonafides_ingest.lease import Lease, add_chain, hold_lease
 from bonafides_ingest.protocols.decoded import RefusedLog
+from bonafides_ingest.protocols.state import DeploymentState, FactKey
 from bonafides_ingest.windows import merge_ranges
 
 
@@ -29,7 +30,8 @@ class FlushedWindow:
     """The last block of the range."""
     deployments: tuple[str, ...]
     """Ids of those that were read."""
-    changed_states: tuple[AaveV3State, ...]
+    facts: Mapping[str, Mapping[FactKey, Json]]
+    """By deployment, what its state learned here."""
     refused: tuple[RefusedLog, ...]
     partitions: frozenset[int]
     """Partitions of wallet-events.v1 that got something."""
@@ -61,8 +63,8 @@ class Store:
             hold_lease(connection, self._chain_id, lease, self._lease_s, values)
             for deployment in flushed.deployments:
                 self._add_range(connection, deployment, flushed.range)
-            for state in flushed.changed_states:
-                self._put_state(connection, state)
+            for deployment, facts in flushed.facts.items():
+                self._put_facts(connection, deployment, facts)
             self._put_dead_letters(connection, flushed.refused, dead_letter_limit)
             crashpoints.reach("ingest.before_commit")
         return Lease(lease.token, lease.epoch, tip, pending)
@@ -81,13 +83,14 @@ class Store:
         return done
 
     def check_starts(self, deployments: Iterable[Deployment]) -> None:
-        """Raise InvalidSettings when one begins below the blocks that were read of it, or has another oracle than then.
+        """Raise InvalidSettings when one begins below the blocks that were read of it, or has other contracts than
+        then.
 
         What is known of a deployment is what its logs up to the cursor say. Earlier logs, read after later ones, would
-        take that back: an asset would be priced by the feed that it had long ago. And of an oracle that is named later
+        take that back: an asset would be priced by the feed that it had long ago. And of a contract that is named later
         the earlier logs were never read.
         """
-        done, oracles = self.done_ranges(), self._read_oracles()
+        done, known = self.done_ranges(), self._known_contracts(deployments)
         for deployment in deployments:
             ranges = done.get(deployment.id)
             if ranges and deployment.from_block < ranges[0].first:
@@ -96,10 +99,10 @@ class Store:
                     f"from block {ranges[0].first} on: set from_block back, or enter it under another id, which is "
                     "read from its first block"
                 )
-            if oracles.get(deployment.id, deployment.oracle) != deployment.oracle:
+            if ranges and known[deployment.id] != deployment.contracts():
                 raise InvalidSettings(
-                    f"deployment {deployment.id} has another oracle in the registry than the one whose price sources "
-                    "were read: set the oracle back, or enter it under another id, which is read from its first block"
+                    f"deployment {deployment.id} has other contracts in the registry than those whose logs were read: "
+                    "set them back, or enter it under another id, which is read from its first block"
                 )
 
     def unknown_dead_letters(self) -> dict[str, int]:
@@ -113,36 +116,33 @@ class Store:
         with transaction(self._engine) as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
-    def load_state(self, deployment: Deployment) -> AaveV3State:
+    def load_state(self, deployment: Deployment) -> DeploymentState:
         """A deployment as its logs up to the cursor describe it."""
-        key = {"chain_id": self._chain_id, "deployment": deployment.id}
+        table = tables.deployment_fact
+        query = select(table.c.kind, table.c.key, table.c.value).where(
+            (table.c.chain_id == self._chain_id) & (table.c.deployment == deployment.id)
+        )
         with transaction(self._engine) as connection:
-            reserves = connection.execute(select(tables.reserve).filter_by(**key)).mappings().all()
-            sources = connection.execute(select(tables.price_source).filter_by(**key)).mappings().all()
-            oracle = connection.scalar(select(tables.asked_oracle.c.oracle).filter_by(**key))
-        state = AaveV3State(
-            deployment,
-            sources={Address(row["asset"]): Address(row["feed"]) for row in sources},
-            asked_oracle=None if oracle is None else Address(oracle),
-        )
-        return state.with_reserves(
-            Reserve(
-                asset=Address(row["asset"]),
-                a_token=Address(row["a_token"]),
-                stable_debt_token=Address(row["stable_debt_token"]),
-                variable_debt_token=Address(row["variable_debt_token"]),
-                decimals=row["decimals"],
-                treasury=Address(row["treasury"]),
-            )
-            for row in reserves
-        )
+            facts = {(row.kind, row.key): row.value for row in connection.execute(query)}
+        state: DeploymentState = protocol_of(deployment).restore(deployment, facts)
+        return state
 
-    def _read_oracles(self) -> dict[str, bytes]:
-        """By deployment, where known: the oracle that the registry named when its logs were read."""
-        table = tables.asked_oracle
-        query = select(table.c.deployment, table.c.read_oracle).where(table.c.chain_id == self._chain_id)
+    def _known_contracts(self, deployments: Iterable[Deployment]) -> dict[str, frozenset[Address]]:
+        """By deployment, the contracts that the registry named when it was first read; from now on, if it is new."""
+        table = tables.deployment
+        rows = [
+            {"chain_id": self._chain_id, "deployment": d.id, "contracts": sorted(d.contracts())} for d in deployments
+        ]
+        mine = (table.c.chain_id == self._chain_id) & table.c.deployment.in_(row["deployment"] for row in rows)
+        is_unread = ~exists().where(
+            (tables.done_range.c.chain_id == table.c.chain_id) & (tables.done_range.c.deployment == table.c.deployment)
+        )
         with transaction(self._engine) as connection:
-            return {row.deployment: bytes(row.read_oracle) for row in connection.execute(query)}
+            add_chain(connection, self._chain_id)
+            connection.execute(delete(table).where(mine & is_unread))  # nothing was read under the old entry
+            connection.execute(insert(table).on_conflict_do_nothing(), rows)
+            found = connection.execute(select(table.c.deployment, table.c.contracts).where(mine))
+            return {row.deployment: frozenset(Address(bytes(a)) for a in row.contracts) for row in found}
 
     def _add_range(self, connection: Connection, deployment: str, read: BlockRange) -> None:
         table = tables.done_range
@@ -158,22 +158,17 @@ class Store:
             ],
         )
 
-    def _put_state(self, connection: Connection, state: AaveV3State) -> None:
-        key = {"chain_id": self._chain_id, "deployment": state.deployment.id}
-        for row in state.reserves.values():
-            found = {
-                "a_token": row.a_token,
-                "stable_debt_token": row.stable_debt_token,
-                "variable_debt_token": row.variable_debt_token,
-                "decimals": row.decimals,
-                "treasury": row.treasury,
-            }
-            _upsert(connection, tables.reserve, {**key, "asset": row.asset}, found)
-        for asset, feed in state.sources.items():
-            _upsert(connection, tables.price_source, {**key, "asset": asset}, {"feed": feed})
-        if state.asked_oracle is not None:
-            oracles = {"oracle": state.asked_oracle, "read_oracle": state.deployment.oracle}
-            _upsert(connection, tables.asked_oracle, key, oracles)
+    def _put_facts(self, connection: Connection, deployment: str, facts: Mapping[FactKey, Json]) -> None:
+        if not facts:
+            return
+        rows = [
+            {"chain_id": self._chain_id, "deployment": deployment, "kind": kind, "key": key, "value": value}
+            for (kind, key), value in facts.items()
+        ]
+        statement = insert(tables.deployment_fact)
+        same = ["chain_id", "deployment", "kind", "key"]
+        new_value = {"value": statement.excluded.value}
+        connection.execute(statement.on_conflict_do_update(index_elements=same, set_=new_value), rows)
 
     def _put_dead_letters(self, connection: Connection, refused: Sequence[RefusedLog], limit: int) -> None:
         table = tables.dead_letter
@@ -202,6 +197,9 @@ class Store:
             )
 
 
-def _upsert(connection: Connection, table: Table, key: Mapping[str, object], values: Mapping[str, object]) -> None:
-    statement = insert(table).values(**key, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+def new_facts(before: DeploymentState, after: DeploymentState) -> Mapping[FactKey, Json]:
+    """What the later state must be remembered by beyond the earlier one."""
+    if after is before:
+        return {}
+    known = before.facts()
+    return {key: value for key, value in after.facts().items() if key not in known or known[key] != value}

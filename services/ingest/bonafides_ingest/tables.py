@@ -17,6 +17,7 @@ from sqlalchemy import (
     Uuid,
     func,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 SCHEMA = "ingest"
 metadata = MetaData(schema=SCHEMA)
@@ -55,38 +56,24 @@ done_range = Table(
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="done_range_of_chain"),
 )
 
-reserve = Table(
-    "reserve",
+deployment = Table(
+    "deployment",
     metadata,
     Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
     Column("deployment", Text, primary_key=True),
-    Column("asset", LargeBinary, primary_key=True),
-    Column("a_token", LargeBinary, nullable=False),
-    Column("stable_debt_token", LargeBinary, nullable=False),
-    Column("variable_debt_token", LargeBinary, nullable=False),
-    Column("decimals", Integer, nullable=False),
-    Column("treasury", LargeBinary, nullable=False),
-    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="reserve_of_chain"),
+    Column("contracts", ARRAY(LargeBinary), nullable=False, comment="The registry's, whose logs were read."),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="deployment_of_chain"),
 )
 
-price_source = Table(
-    "price_source",
+deployment_fact = Table(
+    "deployment_fact",
     metadata,
     Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
     Column("deployment", Text, primary_key=True),
-    Column("asset", LargeBinary, primary_key=True),
-    Column("feed", LargeBinary, nullable=False),
-    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="price_source_of_chain"),
-)
-
-asked_oracle = Table(
-    "asked_oracle",
-    metadata,
-    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("deployment", Text, primary_key=True),
-    Column("oracle", LargeBinary, nullable=False, comment="Whom the market asks for prices; no row: the registry's."),
-    Column("read_oracle", LargeBinary, nullable=False, comment="The registry's, whose price sources were read."),
-    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="asked_oracle_of_chain"),
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True, comment="What tells it from others of its kind."),
+    Column("value", JSONB, nullable=False, comment="As the logs up to the cursor say."),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="deployment_fact_of_chain"),
 )
 
 boundary = Table(

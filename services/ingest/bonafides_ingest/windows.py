@@ -34,6 +34,11 @@ def gaps_in(done: Iterable[BlockRange], wanted: BlockRange) -> tuple[BlockRange,
     return tuple(gaps)
 
 
+def up_to(span: BlockRange, last: int) -> BlockRange:
+    """The part of a span up to block `last`; an empty one (last < first) where it begins later."""
+    return BlockRange(span.first, min(span.last, last))
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A range to read next, for these deployments."""
@@ -44,7 +49,7 @@ class Work:
 
 
 def plan_work(
-    first_blocks: Mapping[str, int], done: Mapping[str, Sequence[BlockRange]], finalized: int, window_blocks: int
+    spans: Mapping[str, BlockRange], done: Mapping[str, Sequence[BlockRange]], finalized: int, window_blocks: int
 ) -> Work | None:
     """What to read next, up to and including the finalized block; None when nothing is missing.
 
@@ -52,9 +57,7 @@ def plan_work(
     read before the chain goes on, since the contracts found there must be known when later blocks are read.
     """
     missing = {
-        name: gaps[0]
-        for name, first in first_blocks.items()
-        if first <= finalized and (gaps := gaps_in(done.get(name, ()), BlockRange(first, finalized)))
+        name: gaps[0] for name, span in spans.items() if (gaps := gaps_in(done.get(name, ()), up_to(span, finalized)))
     }
     if not missing:
         return None

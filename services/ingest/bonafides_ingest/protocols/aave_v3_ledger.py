@@ -20,9 +20,11 @@ from bonafides.events import LendingEvent
 from bonafides.types import Address, EventType, Role
 
 from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3_reading import Reader, Reading
-from bonafides_ingest.protocols.aave_v3_state import ContractKind
+from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
 from bonafides_ingest.protocols.ray import ray_div, ray_mul
+from bonafides_ingest.protocols.reading import Reader, Reading
+
+type _Reading = Reading[AaveV3State]
 
 
 def scaled_delta_of_mint(value: int, balance_increase: int, index_ray: int) -> int:
@@ -36,17 +38,17 @@ def scaled_delta_of_burn(value: int, balance_increase: int, index_ray: int) -> i
     return -ray_div(value + balance_increase, index_ray)
 
 
-def _read_mint(reading: Reading) -> list[LendingEvent]:
+def _read_mint(reading: _Reading) -> list[LendingEvent]:
     _, owner, value, increase, index = abi.MINT.decode(reading.log)
     return _entry(reading, owner, abs(value - increase), scaled_delta_of_mint(value, increase, _index(index)), index)
 
 
-def _read_burn(reading: Reading) -> list[LendingEvent]:
+def _read_burn(reading: _Reading) -> list[LendingEvent]:
     owner, _, value, increase, index = abi.BURN.decode(reading.log)
     return _entry(reading, owner, value + increase, scaled_delta_of_burn(value, increase, _index(index)), index)
 
 
-def _read_balance_transfer(reading: Reading) -> list[LendingEvent]:
+def _read_balance_transfer(reading: _Reading) -> list[LendingEvent]:
     sender, receiver, scaled, index = abi.BALANCE_TRANSFER.decode(reading.log)
     amount = ray_mul(scaled, _index(index))
     events = _entry(reading, sender, amount, -scaled, index)
@@ -60,11 +62,11 @@ def _read_balance_transfer(reading: Reading) -> list[LendingEvent]:
 
 
 def _entry(
-    reading: Reading, owner: Address, amount: int, scaled_delta: int, index_ray: int, leg: int = 0
+    reading: _Reading, owner: Address, amount: int, scaled_delta: int, index_ray: int, leg: int = 0
 ) -> list[LendingEvent]:
     if not scaled_delta:
         return []
-    kind = reading.state.watched[reading.log.address].kind
+    kind = reading.watched.kind
     entry_type = EventType.SUPPLY_BALANCE if kind is ContractKind.A_TOKEN else EventType.DEBT_BALANCE
     return reading.event(
         entry_type,
@@ -84,7 +86,7 @@ def _index(index_ray: int) -> int:
     return index_ray
 
 
-def _refuse_stable_debt(_: Reading) -> list[LendingEvent]:
+def _refuse_stable_debt(_: _Reading) -> list[LendingEvent]:
     raise InvalidMessage("stable-rate debt is not read: the wallet's debt is incomplete from here on")
 
 

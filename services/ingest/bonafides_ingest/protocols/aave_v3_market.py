@@ -8,17 +8,19 @@ from bonafides.types import ZERO_ADDRESS, Address, MarketPointKind
 
 from bonafides_ingest.chain import Log
 from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3_reading import Complaint, Fact, Reader, Reading
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
+from bonafides_ingest.protocols.reading import Complaint, Fact, Reader, Reading
+
+type _Reading = Reading[AaveV3State]
 
 
-def _read_reserve_data(reading: Reading) -> list[MarketPoint]:
+def _read_reserve_data(reading: _Reading) -> list[MarketPoint]:
     asset, liquidity_rate, _, borrow_rate, liquidity_index, borrow_index = abi.RESERVE_DATA_UPDATED.decode(reading.log)
     values = (liquidity_rate, borrow_rate, liquidity_index, borrow_index)
     return [reading.point(MarketPointKind.RESERVE_INDEX, asset, values)]
 
 
-def _read_listing(reading: Reading) -> list[MarketPoint]:
+def _read_listing(reading: _Reading) -> list[MarketPoint]:
     asset, a_token, _, _, _ = abi.RESERVE_INITIALIZED.decode(reading.log)
     reserve = reading.state.reserves.get(asset)
     if reserve is None or reserve.a_token != a_token:
@@ -26,7 +28,7 @@ def _read_listing(reading: Reading) -> list[MarketPoint]:
     return [reading.point(MarketPointKind.RESERVE_CONFIG, asset, (0, 0, 0, reserve.decimals))]
 
 
-def _read_collateral_configuration(reading: Reading) -> list[MarketPoint]:
+def _read_collateral_configuration(reading: _Reading) -> list[MarketPoint]:
     asset, ltv_bps, threshold_bps, bonus_bps = abi.COLLATERAL_CONFIGURED.decode(reading.log)
     reserve = reading.state.reserves.get(asset)
     if reserve is None:
@@ -35,13 +37,13 @@ def _read_collateral_configuration(reading: Reading) -> list[MarketPoint]:
     return [reading.point(MarketPointKind.RESERVE_CONFIG, asset, values)]
 
 
-def _read_emode_category(reading: Reading) -> list[MarketPoint]:
+def _read_emode_category(reading: _Reading) -> list[MarketPoint]:
     category, ltv_bps, threshold_bps, bonus_bps, _, _ = abi.EMODE_CATEGORY_ADDED.decode(reading.log)
     values = (ltv_bps, threshold_bps, bonus_bps)
     return [reading.point(MarketPointKind.EMODE_CONFIG, ZERO_ADDRESS, values, category=category)]
 
 
-def _read_emode_asset(reading: Reading) -> list[MarketPoint]:
+def _read_emode_asset(reading: _Reading) -> list[MarketPoint]:
     asset, _, category = abi.EMODE_ASSET_CHANGED.decode(reading.log)
     return [reading.point(MarketPointKind.EMODE_ASSET, asset, (), category=category)]
 
@@ -58,16 +60,16 @@ def answer_of(log: Log) -> int:
         return 0
 
 
-def _read_asset_source(reading: Reading) -> list[MarketPoint]:
+def _read_asset_source(reading: _Reading) -> list[MarketPoint]:
     asset, _ = abi.ASSET_SOURCE_UPDATED.decode(reading.log)
     return [_price(reading, _change_source(reading), asset)]
 
 
-def _change_source(reading: Reading) -> AaveV3State:
+def _change_source(reading: _Reading) -> AaveV3State:
     return reading.state.with_source(*abi.ASSET_SOURCE_UPDATED.decode(reading.log))
 
 
-def _read_answer(reading: Reading) -> Iterator[Fact]:
+def _read_answer(reading: _Reading) -> Iterator[Fact]:
     after = _change_answer(reading)
     if after.is_oracle_known:
         for asset in after.assets_by_feed.get(reading.log.address, ()):
@@ -78,11 +80,11 @@ def _read_answer(reading: Reading) -> Iterator[Fact]:
         yield Complaint(str(exc))
 
 
-def _change_answer(reading: Reading) -> AaveV3State:
+def _change_answer(reading: _Reading) -> AaveV3State:
     return reading.state.with_answer(reading.log.address, answer_of(reading.log))
 
 
-def _read_oracle_change(reading: Reading) -> Iterator[Fact]:
+def _read_oracle_change(reading: _Reading) -> Iterator[Fact]:
     after = _change_oracle(reading)
     if after.is_oracle_known != reading.state.is_oracle_known:
         for asset in sorted(after.sources):
@@ -94,11 +96,11 @@ def _read_oracle_change(reading: Reading) -> Iterator[Fact]:
         )
 
 
-def _change_oracle(reading: Reading) -> AaveV3State:
+def _change_oracle(reading: _Reading) -> AaveV3State:
     return reading.state.with_oracle(abi.PRICE_ORACLE_UPDATED.decode(reading.log)[1])
 
 
-def _price(reading: Reading, after: AaveV3State, asset: Address) -> MarketPoint:
+def _price(reading: _Reading, after: AaveV3State, asset: Address) -> MarketPoint:
     """The asset's price after this log; what became unknown is said, too, or the old price would go on."""
     return reading.point(MarketPointKind.PRICE, asset, (after.price_of(asset),))
 

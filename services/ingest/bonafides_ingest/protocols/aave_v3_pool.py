@@ -4,11 +4,13 @@ from bonafides.events import LendingEvent
 from bonafides.types import ZERO_ADDRESS, EventType, Role
 
 from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3_reading import Reader, Reading
-from bonafides_ingest.protocols.aave_v3_state import ContractKind
+from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
+from bonafides_ingest.protocols.reading import Reader, Reading
+
+type _Reading = Reading[AaveV3State]
 
 
-def _read_supply(reading: Reading) -> list[LendingEvent]:
+def _read_supply(reading: _Reading) -> list[LendingEvent]:
     asset, payer, supplier, amount, _ = abi.SUPPLY.decode(reading.log)
     events = reading.event(EventType.SUPPLIED, Role.OWNER, supplier, asset=asset, amount=amount, counterparty=payer)
     if payer != supplier:
@@ -18,7 +20,7 @@ def _read_supply(reading: Reading) -> list[LendingEvent]:
     return events
 
 
-def _read_withdraw(reading: Reading) -> list[LendingEvent]:
+def _read_withdraw(reading: _Reading) -> list[LendingEvent]:
     asset, owner, recipient, amount = abi.WITHDRAW.decode(reading.log)
     events = reading.event(EventType.WITHDRAWN, Role.OWNER, owner, asset=asset, amount=amount, counterparty=recipient)
     if recipient != owner:
@@ -28,7 +30,7 @@ def _read_withdraw(reading: Reading) -> list[LendingEvent]:
     return events
 
 
-def _read_borrow(reading: Reading) -> list[LendingEvent]:
+def _read_borrow(reading: _Reading) -> list[LendingEvent]:
     asset, recipient, debtor, amount, _, _, _ = abi.BORROW.decode(reading.log)
     events = reading.event(EventType.BORROWED, Role.OWNER, debtor, asset=asset, amount=amount, counterparty=recipient)
     if recipient != debtor:  # credit delegation: the debt is one wallet's, the cash another's
@@ -38,7 +40,7 @@ def _read_borrow(reading: Reading) -> list[LendingEvent]:
     return events
 
 
-def _read_repay(reading: Reading) -> list[LendingEvent]:
+def _read_repay(reading: _Reading) -> list[LendingEvent]:
     asset, debtor, payer, amount, _ = abi.REPAY.decode(reading.log)
     events = reading.event(EventType.REPAID, Role.OWNER, debtor, asset=asset, amount=amount, counterparty=payer)
     if payer != debtor:
@@ -46,7 +48,7 @@ def _read_repay(reading: Reading) -> list[LendingEvent]:
     return events
 
 
-def _read_liquidation(reading: Reading) -> list[LendingEvent]:
+def _read_liquidation(reading: _Reading) -> list[LendingEvent]:
     collateral, debt, borrower, repaid, seized, liquidator, _ = abi.LIQUIDATION_CALL.decode(reading.log)
     owner, other = (
         reading.event(
@@ -67,22 +69,22 @@ def _read_liquidation(reading: Reading) -> list[LendingEvent]:
     return owner + other
 
 
-def _read_collateral_enabled(reading: Reading) -> list[LendingEvent]:
+def _read_collateral_enabled(reading: _Reading) -> list[LendingEvent]:
     asset, owner = abi.COLLATERAL_ENABLED.decode(reading.log)
     return reading.event(EventType.COLLATERAL_ENABLED, Role.OWNER, owner, asset=asset, amount=0)
 
 
-def _read_collateral_disabled(reading: Reading) -> list[LendingEvent]:
+def _read_collateral_disabled(reading: _Reading) -> list[LendingEvent]:
     asset, owner = abi.COLLATERAL_DISABLED.decode(reading.log)
     return reading.event(EventType.COLLATERAL_DISABLED, Role.OWNER, owner, asset=asset, amount=0)
 
 
-def _read_emode(reading: Reading) -> list[LendingEvent]:
+def _read_emode(reading: _Reading) -> list[LendingEvent]:
     owner, category = abi.USER_EMODE_SET.decode(reading.log)
     return reading.event(EventType.EMODE_SET, Role.OWNER, owner, asset=ZERO_ADDRESS, amount=category)
 
 
-def _read_deficit(reading: Reading) -> list[LendingEvent]:
+def _read_deficit(reading: _Reading) -> list[LendingEvent]:
     debtor, asset, amount = abi.DEFICIT_CREATED.decode(reading.log)
     return reading.event(EventType.BAD_DEBT, Role.OWNER, debtor, asset=asset, amount=amount)
 

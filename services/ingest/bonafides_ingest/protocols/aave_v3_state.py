@@ -13,9 +13,24 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from bonafides.types import ZERO_ADDRESS, Address
+from bonafides.errors import InvariantViolation
+from bonafides.types import ZERO_ADDRESS, Address, Json, address_text, parse_address
 
-from bonafides_ingest.deployments import Deployment
+from bonafides_ingest.deployments import Deployment, RegistryAddress
+from bonafides_ingest.protocols.state import DeploymentState, FactKey, Watched
+
+
+class AaveV3Deployment(Deployment):
+    """One market of Aave V3, or of a fork such as Spark."""
+
+    pool: RegistryAddress
+    configurator: RegistryAddress
+    oracle: RegistryAddress
+    provider: RegistryAddress
+    """PoolAddressesProvider."""
+
+    def contracts(self) -> frozenset[Address]:
+        return frozenset({self.pool, self.configurator, self.oracle, self.provider})
 
 
 class ContractKind(StrEnum):
@@ -44,20 +59,13 @@ class Reserve:
     """Collects interest and fees in aTokens; no credit wallet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A contract whose logs we read."""
-
-    kind: ContractKind
-    asset: Address
-    """Of a token, its underlying; else the zero address."""
-
-
 @dataclass(frozen=True)
-class AaveV3State:
-    """A deployment as its logs up to some point describe it. Changing it gives a new one."""
+class AaveV3State(DeploymentState):
+    """A deployment of Aave V3 as its logs up to some point describe it."""
 
-    deployment: Deployment
+    market_kinds = frozenset({ContractKind.CONFIGURATOR, ContractKind.ORACLE, ContractKind.PROVIDER, ContractKind.FEED})
+
+    deployment: AaveV3Deployment
     reserves: Mapping[Address, Reserve] = MappingProxyType({})
     """By asset."""
     sources: Mapping[Address, Address] = MappingProxyType({})
@@ -69,7 +77,6 @@ class AaveV3State:
     """The price oracle that the market asks; the registry's (None) until a log names another."""
     watched: Mapping[Address, Watched] = field(init=False)
     not_wallets: frozenset[Address] = field(init=False)
-    """The protocol's own contracts and treasuries, and the zero address: no credit history of theirs is kept."""
     assets_by_feed: Mapping[Address, tuple[Address, ...]] = field(init=False)
     """Ascending, so that the points of one answer come in the same order in every replay."""
 
@@ -93,12 +100,17 @@ class AaveV3State:
         treasuries = {reserve.treasury for reserve in self.reserves.values()}
         object.__setattr__(self, "watched", watched)
         object.__setattr__(self, "assets_by_feed", by_feed)
-        object.__setattr__(self, "not_wallets", frozenset({ZERO_ADDRESS, *watched, *treasuries}))
+        object.__setattr__(self, "not_wallets", frozenset({ZERO_ADDRESS, *watched, *treasuries, *deployment.gateways}))
 
-    @property
-    def kept(self) -> tuple[Mapping[Address, Reserve], Mapping[Address, Address], Address | None]:
-        """What a restart must find again."""
-        return (self.reserves, self.sources, self.asked_oracle)
+    def facts(self) -> Mapping[FactKey, Json]:
+        facts: dict[FactKey, Json] = {
+            ("reserve", address_text(asset)): _reserve_fact(reserve) for asset, reserve in self.reserves.items()
+        }
+        for asset, feed in self.sources.items():
+            facts["price_source", address_text(asset)] = address_text(feed)
+        if self.asked_oracle is not None:
+            facts["asked_oracle", ""] = address_text(self.asked_oracle)
+        return facts
 
     @property
     def is_oracle_known(self) -> bool:
@@ -131,3 +143,39 @@ class AaveV3State:
         changed = object.__new__(AaveV3State)
         changed.__dict__.update(self.__dict__ | {"answers": {**self.answers, feed: answer}})
         return changed
+
+
+def restore_state(deployment: Deployment, facts: Mapping[FactKey, Json]) -> AaveV3State:
+    """The state that gave these facts."""
+    if not isinstance(deployment, AaveV3Deployment):
+        raise InvariantViolation(f"deployment {deployment.id} was handed to the reader of Aave V3")
+    oracle = facts.get(("asked_oracle", ""))
+    return AaveV3State(
+        deployment,
+        reserves={
+            parse_address(key): _reserve(parse_address(key), fact)
+            for (kind, key), fact in facts.items()
+            if kind == "reserve"
+        },
+        sources={
+            parse_address(key): parse_address(str(fact))
+            for (kind, key), fact in facts.items()
+            if kind == "price_source"
+        },
+        asked_oracle=None if oracle is None else parse_address(str(oracle)),
+    )
+
+
+_TOKEN_FIELDS = ("a_token", "stable_debt_token", "variable_debt_token", "treasury")
+
+
+def _reserve_fact(reserve: Reserve) -> Json:
+    tokens: dict[str, Json] = {name: address_text(getattr(reserve, name)) for name in _TOKEN_FIELDS}
+    return tokens | {"decimals": reserve.decimals}
+
+
+def _reserve(asset: Address, fact: Json) -> Reserve:
+    if not isinstance(fact, dict):
+        raise InvariantViolation("a stored reserve is no record: the table was changed by hand")
+    a_token, stable, variable, treasury = (parse_address(str(fact[name])) for name in _TOKEN_FIELDS)
+    return Reserve(asset, a_token, stable, variable, int(str(fact["decimals"])), treasury)

@@ -1,0 +1,23 @@
+"""The protocols that can be read. A new one is a file under `protocols/`, and a line here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from bonafides.types import Protocol
+
+from bonafides_ingest.deployments import Deployment
+from bonafides_ingest.protocols.aave_v3 import AaveV3
+from bonafides_ingest.protocols.protocol import LendingProtocol
+from bonafides_ingest.protocols.state import DeploymentState
+
+type AnyProtocol = LendingProtocol[Any]
+"""Which state fits which protocol is known by the deployment in it, not by a type."""
+
+PROTOCOLS: Mapping[Protocol, AnyProtocol] = MappingProxyType({Protocol.AAVE_V3: AaveV3()})
+
+
+def protocol_of(about: Deployment | DeploymentState) -> AnyProtocol:
+    """The protocol of a deployment."""
+    deployment = about if isinstance(about, Deployment) else about.deployment
+    return PROTOCOLS[deployment.protocol]

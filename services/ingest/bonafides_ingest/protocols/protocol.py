@@ -1,0 +1,75 @@
+"""What every lending protocol offers to the flow. Pure: no node, no database, no settings."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bonafides.types import Address, Json
+
+from bonafides_ingest.chain import Log
+from bonafides_ingest.deployments import Deployment
+from bonafides_ingest.protocols.decoded import Decoded
+from bonafides_ingest.protocols.reading import Routes, read_transaction
+from bonafides_ingest.protocols.state import DeploymentState, FactKey
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What some logs name and a state does not know: it must be fetched before any of them is decoded."""
+
+    contracts: frozenset[Address] = frozenset()
+    """Tokens, feeds and other contracts to watch."""
+    unanswered_feeds: frozenset[Address] = frozenset()
+    """Feeds that an asset is priced by from one of these logs on, while their latest answer is unknown."""
+
+
+class LendingProtocol[S: DeploymentState](ABC):
+    """One protocol. Its deployments differ by their addresses alone."""
+
+    deployment_type: ClassVar[type[Deployment]]
+    """How an entry of the registry is read."""
+    routes: Routes[S]
+
+    @abstractmethod
+    def restore(self, deployment: Deployment, facts: Mapping[FactKey, Json]) -> S:
+        """The state of a deployment from its `facts()`; without any, as it is before its first log."""
+
+    def discover(self, state: S, logs: Sequence[Log]) -> Discovery:
+        """The contracts that these logs name. Logs that cannot be read are passed over here."""
+        return Discovery()
+
+    def decode_transaction(self, state: S, logs: Sequence[Log], fork_epoch: int) -> tuple[S, Decoded]:
+        """What the logs of one transaction say, and the deployment after them. See `read_transaction`."""
+        return read_transaction(self.routes, self.begin_transaction(state, logs), logs, fork_epoch, self.pass_over)
+
+    def begin_transaction(self, state: S, logs: Sequence[Log]) -> S:
+        """The state with what later logs of a transaction tell about earlier ones."""
+        return state
+
+    def pass_over(self, state: S, log: Log) -> S:
+        """The state after a log of a contract that is not watched."""
+        return state
+
+    def before_window(self, state: S) -> S:
+        """The state without what only logs that were not fetched could keep true."""
+        return state
+
+    def with_earlier_answer(self, state: S, feed: Address, log: Log) -> S:
+        """The state with the latest answer that one of the `unanswered_feeds` gave before the window."""
+        return state
+
+    def decode_logs(self, state: S, logs: Sequence[Log], fork_epoch: int) -> tuple[S, Decoded]:
+        """What a stretch of logs in canonical order says: transaction by transaction."""
+        parts: list[Decoded] = []
+        start = 0
+        for end in range(1, len(logs) + 1):
+            if end == len(logs) or logs[end].position.tx_hash != logs[start].position.tx_hash:
+                state, part = self.decode_transaction(state, logs[start:end], fork_epoch)
+                parts.append(part)
+                start = end
+        return state, Decoded(
+            tuple(event for part in parts for event in part.events),
+            tuple(point for part in parts for point in part.points),
+            tuple(refusal for part in parts for refusal in part.refused),
+        )
