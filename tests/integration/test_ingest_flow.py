@@ -381,13 +381,16 @@ def test_check_starts__first_block_lowered_after_blocks_were_read__refuses_to_st
         store.check_starts([lowered])
 
 
-def test_check_starts__another_oracle_after_logs_were_read__refuses_to_start(world: World) -> None:
-    world.chain.emit(6, 5, PROVIDER, abi.PRICE_ORACLE_UPDATED, ORACLE, address("new oracle"))
+@pytest.mark.parametrize("contract", ["pool", "configurator", "oracle", "provider"])
+def test_check_starts__another_contract_after_logs_were_read__refuses_to_start(world: World, contract: str) -> None:
+    store = Store(world.engine, CHAIN, 60)
+    changed = DEPLOYMENT.model_copy(update={contract: address("new")})
+    store.check_starts([changed])  # nothing was read yet: an entry may be mended
+    store.check_starts([DEPLOYMENT])
     world.replica().turn()
-    changed = DEPLOYMENT.model_copy(update={"oracle": address("new oracle")})
 
-    with pytest.raises(InvalidSettings, match=r"another oracle .* another id"):
-        Store(world.engine, CHAIN, 60).check_starts([changed])
+    with pytest.raises(InvalidSettings, match=r"other contracts .* another id"):
+        store.check_starts([changed])
 
 
 @pytest.mark.parametrize("changes", [{}, {"from_block": 5}, {"from_block": 0, "id": "another"}])
