@@ -6,7 +6,8 @@ compiler could not have emitted is refused with the reason, never read as anothe
 
 ```
 topics   [0] signature   [1..3] indexed arguments, a word each
-payload  head: a word per argument; of a string or bytes its offset │ tail: length word, bytes, zeros up to a full word
+payload  head: a word per argument, of a tuple a word per member; of what has no fixed size its offset
+         tail: length word, bytes, zeros up to a full word
 ```
 
 Source of the encoding: Solidity's contract ABI specification, sections "Events" and "Strict Encoding Mode".
@@ -30,6 +31,15 @@ DECODER_VERSION = 1
 """Of all decoders and protocols together: raised when what is made of a log changes."""
 
 
+class AbiMember(BaseModel):
+    """One member of a tuple, or one argument of a function."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    type: str
+
+
 class AbiArgument(BaseModel):
     """One argument of an event."""
 
@@ -38,6 +48,13 @@ class AbiArgument(BaseModel):
     name: str
     type: str
     indexed: bool
+    components: tuple[AbiMember, ...] = ()
+    """Members of a `tuple`, each a word wide."""
+
+    @property
+    def canonical_type(self) -> str:
+        """The type as it stands in a signature: a tuple is its members in brackets."""
+        return f"({','.join(member.type for member in self.components)})" if self.type == "tuple" else self.type
 
 
 class AbiEvent(BaseModel):
@@ -51,7 +68,7 @@ class AbiEvent(BaseModel):
     @property
     def signature(self) -> str:
         """Such as `Burn(address,uint256)`."""
-        return f"{self.name}({','.join(argument.type for argument in self.inputs)})"
+        return f"{self.name}({','.join(argument.canonical_type for argument in self.inputs)})"
 
 
 class AbiFragment(BaseModel):
@@ -69,7 +86,7 @@ class AbiFragment(BaseModel):
 class EventCodec[T]:
     """Decodes the logs of one event to the tuple `T` of its arguments, in the order of the ABI.
 
-    Addresses and fixed bytes are bytes, integers exact ints, strings str.
+    Addresses and fixed bytes are bytes, integers exact ints, strings str, lists and tuples tuples.
     """
 
     event: AbiEvent
@@ -112,6 +129,9 @@ def _compile(event: AbiEvent) -> Callable[[tuple[bytes, ...], bytes], object]:
     return cast("Callable[[tuple[bytes, ...], bytes], object]", scope["decode"])
 
 
+_DYNAMIC = ("string", "bytes", "address[]")
+
+
 def _refuse(event: str, what: str) -> None:
     raise InvalidMessage(f"{event} log refused: {what}")
 
@@ -119,8 +139,8 @@ def _refuse(event: str, what: str) -> None:
 def _source(event: AbiEvent) -> str:
     indexed = [a for a in event.inputs if a.indexed]
     plain = [a for a in event.inputs if not a.indexed]
-    head = 32 * len(plain)
-    is_dynamic = any(a.type in ("string", "bytes") for a in plain)
+    head = 32 * sum(_words(argument) for argument in plain)
+    is_dynamic = any(a.type in _DYNAMIC for a in plain)
     name = repr(event.name)
     lines = [
         "def decode(topics, payload):",
@@ -134,23 +154,43 @@ def _source(event: AbiEvent) -> str:
     variables: dict[str, str] = {}
     for number, argument in enumerate(indexed, start=1):
         variables[argument.name] = f"t{number}"
-        lines += _word_lines(event, argument, f"t{number}", f"topics[{number}]")
+        lines += word_lines(event.name, argument, f"t{number}", f"topics[{number}]")
+    at = 0
     for number, argument in enumerate(plain):
         variables[argument.name] = f"d{number}"
-        word = f"payload[{32 * number}:{32 * number + 32}]"
-        if argument.type in ("string", "bytes"):
+        word = payload_word(at)
+        if argument.type == "address[]":
+            lines += _list_lines(event, argument, f"d{number}", word)
+        elif argument.type in _DYNAMIC:
             lines += _tail_lines(event, argument, f"d{number}", word)
+        elif argument.type == "tuple":
+            lines += _tuple_lines(event, argument, f"d{number}", at)
         else:
-            lines += _word_lines(event, argument, f"d{number}", word)
+            lines += word_lines(event.name, argument, f"d{number}", word)
+        at += 32 * _words(argument)
     if is_dynamic:
         lines += ["    if tail != len(payload):", f"        refuse({name}, 'bytes after the end of its data')"]
     lines.append(f"    return ({''.join(f'{variables[a.name]}, ' for a in event.inputs)})")
     return "\n".join(lines)
 
 
-def _word_lines(event: AbiEvent, argument: AbiArgument, variable: str, word: str) -> list[str]:
-    """Read one word, and refuse it when bits outside the type's range are set."""
-    dirty = f"        refuse({event.name!r}, {f'{argument.name} is no {argument.type}'!r})"
+def _words(argument: AbiArgument) -> int:
+    """How many words of the head an argument takes."""
+    if argument.type != "tuple":
+        return 1
+    if argument.indexed:
+        raise LookupError(f"no codec for the indexed tuple {argument.name}: a topic holds its hash alone")
+    return len(argument.components)
+
+
+def payload_word(start: int) -> str:
+    """Source of the word of the payload that begins at a byte."""
+    return f"payload[{start}:{start + 32}]"
+
+
+def word_lines(name: str, argument: AbiArgument | AbiMember, variable: str, word: str) -> list[str]:
+    """Source that reads one word of a log named `name`, and refuses it when bits outside the type's range are set."""
+    dirty = f"        refuse({name!r}, {f'{argument.name} is no {argument.type}'!r})"
     if argument.type == "address":
         return [
             f"    {variable} = {word}",
@@ -176,7 +216,16 @@ def _word_lines(event: AbiEvent, argument: AbiArgument, variable: str, word: str
         lines = [f"    {variable} = integer({word}, signed=True)"]
         limit = 1 << (bits - 1)
         return lines if bits == 256 else [*lines, f"    if not {-limit} <= {variable} < {limit}:", dirty]
-    raise LookupError(f"{event.signature}: no codec for the type {argument.type} of {argument.name}")
+    raise LookupError(f"{name}: no codec for the type {argument.type} of {argument.name}")
+
+
+def _tuple_lines(event: AbiEvent, argument: AbiArgument, variable: str, start: int) -> list[str]:
+    """Read a tuple whose members stand in the head, from a byte of the payload on."""
+    lines: list[str] = []
+    for place, member in enumerate(argument.components):
+        lines += word_lines(event.name, member, f"{variable}_{place}", payload_word(start + 32 * place))
+    members = "".join(f"{variable}_{place}, " for place in range(len(argument.components)))
+    return [*lines, f"    {variable} = ({members})"]
 
 
 def _tail_lines(event: AbiEvent, argument: AbiArgument, variable: str, word: str) -> list[str]:
@@ -200,3 +249,20 @@ def _tail_lines(event: AbiEvent, argument: AbiArgument, variable: str, word: str
             f"        refuse({event.name!r}, {f'{argument.name} is not UTF-8'!r})",
         ]
     return lines
+
+
+def _list_lines(event: AbiEvent, argument: AbiArgument, variable: str, word: str) -> list[str]:
+    """Read a list of addresses at the one place where the compiler puts it."""
+    start, end = f"{variable}_start", f"{variable}_end"
+    return [
+        f"    {start} = tail + 32",
+        f"    if integer({word}) != tail or len(payload) < {start}:",
+        f"        refuse({event.name!r}, {f'{argument.name} is out of its place or too short'!r})",
+        f"    {end} = {start} + 32 * integer(payload[tail:{start}])",
+        f"    if {end} > len(payload):",
+        f"        refuse({event.name!r}, {f'{argument.name} is longer than the data'!r})",
+        f"    if any(payload[at:at + 12] != ZEROS[:12] for at in range({start}, {end}, 32)):",
+        f"        refuse({event.name!r}, {f'{argument.name} holds no {argument.type[:-2]}'!r})",
+        f"    {variable} = tuple(payload[at + 12:at + 32] for at in range({start}, {end}, 32))",
+        f"    tail = {end}",
+    ]
