@@ -163,6 +163,27 @@ _ROLE_CODES = {
 }
 
 
+class AccountKind(StrEnum):
+    """What an address is. The first four are told by its code or the registry, the others by the logs of a factory."""
+
+    EXTERNALLY_OWNED = "externally_owned"
+    """No code: a key's own account, or an address that nobody has used yet."""
+    CONTRACT = "contract"
+    DELEGATED = "delegated"
+    """A key's account that runs a contract's code (EIP-7702)."""
+    GATEWAY = "gateway"
+    """A contract of a protocol that acts for whoever calls it: nobody's wallet."""
+    DS_PROXY = "ds_proxy"
+    SAFE = "safe"
+    URN = "urn"
+    """A position of Maker, kept under an address of its own."""
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether such an account belongs to others, whom logs name."""
+        return self in (AccountKind.DS_PROXY, AccountKind.SAFE, AccountKind.URN)
+
+
 class MarketPointKind(StrEnum):
     """Facts of a market that no wallet owns."""
 

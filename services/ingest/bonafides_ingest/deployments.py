@@ -1,74 +1,28 @@
 """The registry of lending deployments: which contracts, on which chain, from which block, and who says so."""
 
-import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Annotated, Self
 
-from bonafides.errors import BonafidesError, InvalidSettings
-from bonafides.events import BlockRange
-from bonafides.types import DEVELOPMENT_CHAINS, Address, ChainId, Protocol, parse_address
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from bonafides.errors import InvalidSettings
+from bonafides.types import Address, ChainId, Protocol
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-LAST_BLOCK = 2**63 - 1
-"""The end of a deployment that goes on."""
-_SOURCE = re.compile(r"^(@[\w.-]+/)?[\w.-]+(/[\w.-]+)?@[\w.+-]+$")
+from bonafides_ingest.accounts.link_sources import LinkSource
+from bonafides_ingest.registry_entries import LAST_BLOCK, RegistryAddress, RegistryEntry
 
-
-def _address(value: object) -> object:
-    """YAML reads an unquoted 0x… as a number: refused with the remedy."""
-    if not isinstance(value, str):
-        raise ValueError("expected an address in quotes")  # noqa: TRY004  # what pydantic asks for
-    try:
-        return parse_address(value)
-    except BonafidesError as exc:
-        raise ValueError(str(exc)) from exc
+__all__ = ["LAST_BLOCK", "Deployment", "Registry", "RegistryAddress"]
 
 
-type RegistryAddress = Annotated[Address, BeforeValidator(_address)]
-
-
-class Deployment(BaseModel, ABC):
+class Deployment(RegistryEntry):
     """One deployment of one protocol. Each protocol's file adds its own addresses."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)
-    """Such as `aave-v3-ethereum`; stands in every event, never changed."""
-    chain_id: ChainId = Field(ge=1)
     protocol: Annotated[Protocol, Field(strict=False)]
-    from_block: int = Field(ge=0)
-    """First block to read: at or before the protocol's first log. Never lowered once blocks of this id were read."""
-    to_block: int = Field(default=LAST_BLOCK, ge=0, le=LAST_BLOCK)
-    """Last block to read, of a deployment that ended or went over to an entry of its own."""
     gateways: Annotated[tuple[RegistryAddress, ...], Field(strict=False)] = ()
     """Contracts that act for whoever calls them, such as those that wrap the chain's coin: no wallets."""
-    source: str
-    """Where the addresses are from: package@version or repository@commit."""
-    development: bool = False
-    """On a development chain only: refused elsewhere."""
 
     @abstractmethod
     def contracts(self) -> frozenset[Address]:
         """The addresses that emit this deployment's logs and stand in its entry, gateways left out."""
-
-    @property
-    def span(self) -> BlockRange:
-        """The blocks to read."""
-        return BlockRange(self.from_block, self.to_block)
-
-    def covers(self, block_number: int) -> bool:
-        """Whether logs of this block can be this deployment's."""
-        return self.from_block <= block_number <= self.to_block
-
-    @model_validator(mode="after")
-    def _sourced(self) -> Self:
-        if not _SOURCE.match(self.source):
-            raise ValueError("source must be package@version or repository@commit")
-        if self.to_block < self.from_block:
-            raise ValueError("to_block lies before from_block")
-        if self.development != (self.chain_id in DEVELOPMENT_CHAINS):
-            raise ValueError("development must be true on a development chain and false elsewhere")
-        return self
 
 
 class Registry(BaseModel):
@@ -79,10 +33,11 @@ class Registry(BaseModel):
     version: int = Field(ge=1)
     """Raised with every change; stands in each score's coverage."""
     deployments: tuple[Deployment, ...]
+    links: tuple[LinkSource, ...] = ()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        ids = [deployment.id for deployment in self.deployments]
+        ids = [entry.id for entry in (*self.deployments, *self.links)]
         if len(ids) != len(set(ids)):
             raise ValueError("two deployments have the same id")
         seen: dict[tuple[ChainId, Address], list[Deployment]] = {}
@@ -95,6 +50,9 @@ class Registry(BaseModel):
                             f"deployments {other.id} and {deployment.id} name the same contract for the same blocks"
                         )
                 seen[deployment.chain_id, contract].append(deployment)
+        factories = [(link.chain_id, link.address) for link in self.links]
+        if len(factories) != len(set(factories)):
+            raise ValueError("two sources of links name the same contract: its accounts would belong to both")
         return self
 
     def of_chain(self, chain_id: ChainId) -> tuple[Deployment, ...]:
@@ -106,3 +64,7 @@ class Registry(BaseModel):
                 "or name a registry file (BONAFIDES_INGEST_DEPLOYMENTS_FILE)"
             )
         return found
+
+    def links_of_chain(self, chain_id: ChainId) -> tuple[LinkSource, ...]:
+        """The sources of links of one chain, by id."""
+        return tuple(sorted((link for link in self.links if link.chain_id == chain_id), key=lambda link: link.id))

@@ -8,6 +8,7 @@ from bonafides.errors import InvalidSettings
 from bonafides.types import Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bonafides_ingest.accounts.link_sources import LinkSource
 from bonafides_ingest.catalogue import PROTOCOLS
 from bonafides_ingest.deployments import Deployment, Registry
 
@@ -19,6 +20,7 @@ class _RegistryFile(BaseModel):
 
     version: int = Field(ge=1)
     deployments: list[dict[str, object]]
+    links: list[dict[str, object]] = []
 
 
 def load_registry(path: Path | None) -> Registry:
@@ -28,7 +30,8 @@ def load_registry(path: Path | None) -> Registry:
         text = path.read_text() if path else (files("bonafides_ingest") / "deployments.yaml").read_text()
         file = _RegistryFile.model_validate(yaml.safe_load(text))
         deployments = tuple(_deployment(name, place, entry) for place, entry in enumerate(file.deployments))
-        return Registry(version=file.version, deployments=deployments)
+        links = tuple(_link_source(name, place, entry) for place, entry in enumerate(file.links))
+        return Registry(version=file.version, deployments=deployments, links=links)
     except OSError as exc:
         raise InvalidSettings(f"the deployments registry {name} cannot be read: {exc.strerror}") from exc
     except yaml.YAMLError as exc:
@@ -47,6 +50,14 @@ def _deployment(name: str, place: int, entry: dict[str, object]) -> Deployment:
         )
     try:
         return PROTOCOLS[Protocol(protocol)].deployment_type.model_validate(entry)
+    except ValidationError as exc:
+        raise InvalidSettings(f"the deployments registry {name} is refused: {_problems(exc, where)}") from exc
+
+
+def _link_source(name: str, place: int, entry: dict[str, object]) -> LinkSource:
+    where = str(entry.get("id") or f"link {place + 1}")
+    try:
+        return LinkSource.model_validate(entry)
     except ValidationError as exc:
         raise InvalidSettings(f"the deployments registry {name} is refused: {_problems(exc, where)}") from exc
 
