@@ -11,8 +11,8 @@ Only the second file holds liquidation thresholds, and only for what its wallet 
 of the ten wallets can be checked where each collateral it counts has one. Elsewhere the wallet is named with the assets
 that lack it, and where one asset is all its collateral, the thresholds that would fit all of those rows are told.
 
-Debt is taken as the contract valued it, in wei. The USD prices of the files are another source's: they stand still until
-January 2021, and the oracle, which answers in ETH, never saw them. What they make of the same rows is told beside it.
+Debt is taken as the contract valued it, in wei. The USD prices of the files are another source's: they stand still
+until January 2021, and the oracle, which answers in ETH, never saw them. What they make of the rows is told, too.
 """
 
 import csv
@@ -35,7 +35,7 @@ DATA_VARIABLE = "BONAFIDES_DATA"
 TOLERANCE = Decimal("0.005")
 """Half a unit of the two decimals that the files give."""
 SAME_AMOUNT = 10**5
-"""Amounts and totals stand a few blocks apart: up to a millionth of interest. A hundred thousandth is still the same."""
+"""Amounts and totals stand a few blocks apart: a millionth of interest. A hundred thousandth is still the same."""
 _DEPLOYMENT = "aave-v2-ethereum"
 _BLOCK = BlockRef(ChainId(1), 1, ZERO_DIGEST, 1)
 _WALLET = Address(bytes(20))
@@ -210,7 +210,8 @@ def _wei_price(row: Row, symbol: str) -> int:
 
 def _smallest(row: Row, symbol: str, decimals: Mapping[str, int]) -> int:
     """A collateral amount of the file with 18 decimals."""
-    return int(_number(row, f"{symbol}_collateral")) * 10 ** (18 - decimals[symbol])
+    scale: int = 10 ** (18 - decimals[symbol])
+    return int(_number(row, f"{symbol}_collateral")) * scale
 
 
 def _is_all_that_counts(row: Row, collateral: Mapping[str, Holding]) -> bool:
