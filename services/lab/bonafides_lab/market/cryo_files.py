@@ -1,6 +1,7 @@
 """Writes blocks and logs as Parquet files in the column layout of cryo (paradigmxyz/cryo 0.3), 1,000 blocks to a file.
 
-The logs carry `block_hash`, which cryo writes when asked to; timestamps stand in the blocks files, as cryo has it.
+The logs carry `block_hash`, which cryo writes when asked to; timestamps stand in the blocks files, as cryo has it. Rows
+are written in groups as they come, so that memory stays bounded however busy the blocks are.
 """
 
 import os
@@ -45,7 +46,8 @@ BLOCKS_SCHEMA = pa.schema(
         pa.field("chain_id", pa.uint64()),
     ]
 )
-MOST_TOPICS = 4
+ROWS_PER_GROUP = 20_000
+_NO_TOPICS = (None, None, None, None)
 
 type LogRow = tuple[int, bytes, int, int, bytes, bytes, bytes | None, bytes | None, bytes | None, bytes | None, bytes]
 type BlockRow = tuple[int, bytes, int, bytes, int, bytes, int]
@@ -60,6 +62,7 @@ class CryoFiles:
         self._contracts: frozenset[Address] | None = None
         self._waiting: list[EmittedBlock] = []
         self._logs: list[LogRow] = []
+        self._log_groups: pq.ParquetWriter | None = None
         self._blocks: list[BlockRow] = []
         self._first_of_file = 0
         self.written_logs = 0
@@ -87,41 +90,56 @@ class CryoFiles:
             self._waiting.append(block)
             return
         if block.number >= self._first_of_file + BLOCKS_PER_FILE:
-            self._write()
+            self._close_files()
             self._first_of_file = block.number - block.number % BLOCKS_PER_FILE
         log_index = 0
+        number, block_hash, contracts, keep = block.number, block.hash, self._contracts, self._logs.append
         for transaction_index, transaction in enumerate(block.transactions):
             for log in transaction.logs:
-                if log.address in self._contracts:
-                    topics = log.topics + (None,) * (MOST_TOPICS - len(log.topics))
-                    place = (block.number, block.hash, transaction_index, log_index, transaction.hash)
-                    self._logs.append((*place, log.address, topics[0], topics[1], topics[2], topics[3], log.data))
+                if log.address in contracts:
+                    first, second, third, fourth = log.topics + _NO_TOPICS[len(log.topics) :]
+                    place = (number, block_hash, transaction_index, log_index, transaction.hash)
+                    keep((*place, log.address, first, second, third, fourth, log.data))
                 log_index += 1  # the place among all logs of the block, as a node numbers them
         gas_used = sum(transaction.gas_used for transaction in block.transactions)
         self._blocks.append((block.number, block.hash, block.timestamp, bytes(20), gas_used, b"", 0))
+        if len(self._logs) >= ROWS_PER_GROUP:
+            self._write_log_group()
 
     def finish(self) -> None:
         """Write what is left."""
         if self._contracts is None:
             raise InvalidInput("nothing was said about whose logs to keep")
-        self._write()
+        self._close_files()
 
-    def _write(self) -> None:
+    def _close_files(self) -> None:
+        """Name the files of the blocks so far. Renamed when whole, as cryo does: a file that is there is complete."""
         if not self._blocks:
             return
         first, last = self._blocks[0][0], self._blocks[-1][0]
         name = f"network_{self._chain_id}__%s__{first:08d}_to_{last:08d}.parquet"
-        self._write_file(name % "logs", LOGS_SCHEMA, self._logs)
-        self._write_file(name % "blocks", BLOCKS_SCHEMA, self._blocks)
-        self.written_logs += len(self._logs)
+        self._write_log_group()
+        if self._log_groups is not None:
+            self._log_groups.close()
+            self._log_groups = None
+        os.replace(self._unfinished("logs"), self._folder / (name % "logs"))
+        pq.write_table(self._table(BLOCKS_SCHEMA, self._blocks), self._unfinished("blocks"), compression="zstd")
+        os.replace(self._unfinished("blocks"), self._folder / (name % "blocks"))
         self.written_blocks += len(self._blocks)
-        self._logs, self._blocks = [], []
+        self._blocks = []
 
-    def _write_file(self, name: str, schema: pa.Schema, rows: list[LogRow] | list[BlockRow]) -> None:
+    def _write_log_group(self) -> None:
+        if self._log_groups is None:
+            self._log_groups = pq.ParquetWriter(self._unfinished("logs"), LOGS_SCHEMA, compression="zstd")
+        self._log_groups.write_table(self._table(LOGS_SCHEMA, self._logs))
+        self.written_logs += len(self._logs)
+        self._logs = []
+
+    def _unfinished(self, kind: str) -> Path:
+        return self._folder / f".unfinished-{kind}"
+
+    def _table(self, schema: pa.Schema, rows: list[LogRow] | list[BlockRow]) -> pa.Table:
         columns = list(zip(*rows, strict=True)) if rows else [()] * (len(schema) - 1)
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=False)]
         arrays.append(pa.array([self._chain_id] * len(rows), pa.uint64()))
-        # Renamed when whole, as cryo does: a file that is there is complete.
-        unfinished = self._folder / f".{name}"
-        pq.write_table(pa.Table.from_arrays(arrays, schema=schema), unfinished, compression="zstd")
-        os.replace(unfinished, self._folder / name)
+        return pa.Table.from_arrays(arrays, schema=schema)

@@ -100,6 +100,8 @@ class Standing:
 
 
 _PLACES = range(len(RESERVES))
+_LTVS = tuple(spec.ltv for spec in RESERVES)
+_LIQUIDATION_THRESHOLDS = tuple(spec.liquidation_threshold for spec in RESERVES)
 _NOTHING = (0.0,) * len(RESERVES)
 EMPTY_STANDING = Standing(_NOTHING, _NOTHING, (False,) * len(RESERVES), 0.0, 0.0)
 
@@ -178,14 +180,16 @@ def standing_of(
     holding: Holding, supply_usd_per_scaled: Sequence[float], debt_usd_per_scaled: Sequence[float]
 ) -> Standing:
     """Value a holding. The two factors are those of `Quotes`, computed once for many wallets."""
-    supply = tuple(scaled * usd for scaled, usd in zip(holding.supply, supply_usd_per_scaled, strict=True))
+    # Lists and no `strict`: every borrower who looks is valued every day, a third of what people cost.
+    supply = tuple([scaled * usd for scaled, usd in zip(holding.supply, supply_usd_per_scaled)])  # noqa: B905
     borrowing = liquidation = 0.0
+    is_collateral = holding.is_collateral
     for reserve, value in enumerate(supply):
-        if value and holding.is_collateral[reserve]:
-            borrowing += value * RESERVES[reserve].ltv
-            liquidation += value * RESERVES[reserve].liquidation_threshold
-    debt = tuple(scaled * usd for scaled, usd in zip(holding.debt, debt_usd_per_scaled, strict=True))
-    return Standing(supply, debt, holding.is_collateral, borrowing, liquidation)
+        if value and is_collateral[reserve]:
+            borrowing += value * _LTVS[reserve]
+            liquidation += value * _LIQUIDATION_THRESHOLDS[reserve]
+    debt = tuple([scaled * usd for scaled, usd in zip(holding.debt, debt_usd_per_scaled)])  # noqa: B905
+    return Standing(supply, debt, is_collateral, borrowing, liquidation)
 
 
 def read_quotes(chain: Chain, deployment: Deployment, prices: Sequence[int]) -> Quotes:
