@@ -1,0 +1,148 @@
+"""Rows of a range of blocks out of many files, in bounded memory whatever a file's size.
+
+Files are decoded forward, a batch at a time, and the newest batches are kept: a window that is asked for again with
+more addresses, and the window behind it, cost no second decoding. A row group is the smallest unit that can be sought;
+cryo makes one of a whole file, so that going back costs at most the decoding of one file.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from bonafides.errors import InvalidInput
+from bonafides.events import BlockRange
+from bonafides.types import ChainId
+
+ROWS_PER_BATCH = 5_000  # about 2 MB of logs
+KEPT_BYTES = 12 << 20
+READ_AHEAD_BYTES = 1 << 18  # of each column: else a whole column of a row group would be read at once
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """The smallest part of a file that can be sought."""
+
+    path: Path
+    number: int
+    range: BlockRange
+    """Blocks that its rows can be of: what its statistics say, else the file's name."""
+    rows: int
+
+
+class RowReader:
+    """Reads the rows of some blocks. Rows must be in order of blocks, and of `log_index` where there is one."""
+
+    def __init__(self, chain_id: ChainId, groups: Sequence[RowGroup], columns: Sequence[str]) -> None:
+        self._chain_id, self._groups, self._columns = chain_id, groups, list(columns)
+        self._lasts = [group.range.last for group in groups]
+        self._at = 0  # the row group that is being decoded
+        self._rest: Iterator[pa.RecordBatch] = iter(())
+        self._kept: deque[pa.RecordBatch] = deque()
+        self._first_kept = 0  # batches that were dropped before the first kept one
+        self._complete_from: int | None = None  # from this block on, every row was or will be decoded
+
+    def read(self, wanted: BlockRange) -> Iterator[pa.RecordBatch]:
+        """Batches of at least one row, all of these blocks. One pass is to be done before the next begins.
+
+        Raises InvalidInput for files that are cut short, out of order, or of another chain.
+        """
+        self._seek(wanted.first)
+        at = self._first_kept
+        while (batch := self._batch(at)) is not None:
+            at += 1
+            numbers = batch.column("block_number")
+            if numbers[0].as_py() > wanted.last:
+                return
+            if numbers[0].as_py() < wanted.first or numbers[-1].as_py() > wanted.last:
+                within = pc.and_(pc.greater_equal(numbers, wanted.first), pc.less_equal(numbers, wanted.last))
+                batch = batch.filter(within)
+            if batch.num_rows:
+                yield batch
+
+    def read_backwards(self, wanted: BlockRange) -> Iterator[Iterator[pa.RecordBatch]]:
+        """The same blocks by row groups, the last row group first; inside of one the batches ascend."""
+        for number in reversed(range(bisect_left(self._lasts, wanted.first), len(self._groups))):
+            group = self._groups[number]
+            if group.range.first <= wanted.last:
+                alone = RowReader(self._chain_id, [group], self._columns)
+                yield alone.read(wanted)
+
+    def _seek(self, first: int) -> None:
+        group = bisect_left(self._lasts, first)
+        if self._complete_from is not None and first >= self._complete_from and group <= self._at:
+            return
+        self._kept.clear()
+        self._at, self._complete_from = group, first
+        self._rest = self._decode(group)
+
+    def _batch(self, at: int) -> pa.RecordBatch | None:
+        if at < self._first_kept + len(self._kept):
+            return self._kept[at - self._first_kept]
+        batch = next(self._rest, None)
+        if batch is None:
+            return None
+        self._kept.append(batch)
+        while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept) > KEPT_BYTES:
+            dropped = self._kept.popleft()
+            self._first_kept += 1
+            self._complete_from = dropped.column("block_number")[-1].as_py() + 1
+        return batch
+
+    def _decode(self, group: int) -> Iterator[pa.RecordBatch]:
+        """Every batch from a row group on, checked."""
+        before: tuple[int, int] | None = None
+        while group < len(self._groups):
+            path = self._groups[group].path
+            end = group
+            while end < len(self._groups) and self._groups[end].path == path:
+                end += 1
+            numbers = [part.number for part in self._groups[group:end]]
+            rows_left = self._groups[group].rows
+            for batch in _batches(path, numbers, self._columns):
+                self._at = group
+                before = self._check(path, batch, before)
+                yield batch
+                rows_left -= batch.num_rows
+                while rows_left <= 0 and group < end - 1:
+                    group += 1
+                    rows_left += self._groups[group].rows
+            group = end
+
+    def _check(self, path: Path, batch: pa.RecordBatch, before: tuple[int, int] | None) -> tuple[int, int]:
+        """Raise InvalidInput unless the rows go on in order and are of the chain; returns the place of the last."""
+        for name in self._columns:
+            if batch.column(name).null_count and not name.startswith("topic"):
+                raise InvalidInput(f"{path.name} has rows without {name}: export it again")
+        if not pc.all(pc.equal(batch.column("chain_id"), self._chain_id)).as_py():
+            raise InvalidInput(
+                f"{path.name} has rows of another chain than {self._chain_id}: keep one chain to a folder"
+            )
+        numbers = batch.column("block_number")
+        places = (
+            batch.column("log_index")
+            if "log_index" in self._columns
+            else pa.nulls(len(numbers), pa.uint32()).fill_null(0)
+        )
+        same_block = pc.equal(numbers[:-1], numbers[1:])
+        is_late = pc.or_(
+            pc.greater(numbers[:-1], numbers[1:]), pc.and_(same_block, pc.greater_equal(places[:-1], places[1:]))
+        )
+        first = (numbers[0].as_py(), places[0].as_py())
+        if pc.any(is_late).as_py() or (before is not None and first <= before):
+            raise InvalidInput(f"the rows of {path.name} are out of order: sort them by block_number, then log_index")
+        return (numbers[-1].as_py(), places[-1].as_py())
+
+
+def _batches(path: Path, row_groups: list[int], columns: list[str]) -> Iterator[pa.RecordBatch]:
+    try:
+        with pq.ParquetFile(path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False) as file:
+            for batch in file.iter_batches(ROWS_PER_BATCH, row_groups=row_groups, columns=columns, use_threads=False):
+                if batch.num_rows:
+                    yield batch
+    except (OSError, pa.ArrowException) as exc:
+        raise InvalidInput(f"{path.name} cannot be read to its end: it is cut short or damaged") from exc

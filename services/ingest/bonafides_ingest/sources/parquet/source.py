@@ -1,0 +1,119 @@
+"""Log files as a chain that can be read at will. They are believed as far as a node would be (DESIGN 7): of the right
+chain, complete over the blocks that their names say, in order, and each log of the block that the blocks files name."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from bonafides.errors import InvalidInput, InvalidSettings, InvariantViolation
+from bonafides.events import BlockRange
+from bonafides.types import Address, BlockRef, ChainId, Digest
+
+from bonafides_ingest.chain import Log, Window
+from bonafides_ingest.sources.parquet.folder import LogFolder, blocks_of
+from bonafides_ingest.sources.parquet.logs import logs_of
+
+MOST_LOGS = 20_000
+"""Logs to a window, about: enough to fill the records of 64 partitions, few enough to hold in memory decoded."""
+MOST_ROWS = 2_000_000
+"""Rows looked at for one window, wanted or not: a turn must end before the lease does (1 s or less for these)."""
+
+
+class ParquetSource:
+    """`chain.ChainSource` over a folder of log files."""
+
+    def __init__(
+        self, folder: LogFolder, chain_id: ChainId, most_logs: int = MOST_LOGS, most_rows: int = MOST_ROWS
+    ) -> None:
+        self._folder, self._chain_id = folder, chain_id
+        self._most_logs, self._most_rows = most_logs, most_rows
+        self._rows, self._blocks = folder.log_rows(), folder.block_rows()
+
+    def check_chain(self) -> None:
+        if self._folder.chain_id != self._chain_id:
+            raise InvalidSettings(
+                f"the files are of chain {self._folder.chain_id}, the settings say {self._chain_id} "
+                "(BONAFIDES_INGEST_CHAIN_ID): name the folder of the right chain"
+            )
+
+    def finalized(self) -> int:
+        """The last block of the files."""
+        return self._folder.range.last
+
+    def fetch(self, wanted: BlockRange, addresses: frozenset[Address], parent: BlockRef | None) -> Window:
+        """As the port says. It answers for the first part of a range that holds more than about `most_logs`."""
+        self._check_covered(wanted)
+        if parent is not None:
+            self._check_parent(parent)
+        found: list[Log] = []
+        last, seen = wanted.last, 0
+        wanted_addresses = pa.array(sorted(addresses), pa.binary())
+        for batch in self._rows.read(wanted):
+            numbers = batch.column("block_number")
+            if numbers[0].as_py() > last:
+                break
+            for log in self._logs(batch, wanted_addresses):
+                if log.position.block.number > last:
+                    break
+                found.append(log)
+                if len(found) >= self._most_logs:
+                    last = log.position.block.number
+            seen += batch.num_rows
+            if seen >= self._most_rows:
+                last = min(last, numbers[-1].as_py())
+        return Window(BlockRange(wanted.first, last), tuple(found), self._block(last))
+
+    def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
+        held = self._folder.range
+        for batches in self._folder.log_rows().read_backwards(BlockRange(max(first, held.first), before - 1)):
+            newest: pa.RecordBatch | None = None
+            for batch in batches:
+                mine = batch.filter(pc.and_(_equals(batch, "address", address), _equals(batch, "topic0", topic0)))
+                if mine.num_rows:
+                    newest = mine[-1:]
+            if newest is not None:
+                return next(self._placed(newest))
+        if first < held.first:
+            raise InvalidInput(
+                f"the latest answer of a price feed before block {before} is not in the files, which begin at block "
+                f"{held.first}; it may stand in blocks {first}–{held.first - 1}: export from block {first} on"
+            )
+        return None
+
+    def _logs(self, batch: pa.RecordBatch, addresses: pa.Array) -> Iterator[Log]:
+        column = batch.column("address")
+        mine = batch.filter(pc.is_in(column, addresses.cast(column.type)))
+        return self._placed(mine) if mine.num_rows else iter(())
+
+    def _placed(self, batch: pa.RecordBatch) -> Iterator[Log]:
+        return logs_of(batch, blocks_of(self._blocks, self._chain_id, batch.column("block_number")))
+
+    def _block(self, number: int) -> BlockRef:
+        found = blocks_of(self._blocks, self._chain_id, pa.array([number], pa.uint32()))
+        return found[number]
+
+    def _check_covered(self, wanted: BlockRange) -> None:
+        held = self._folder.range
+        if wanted.first < held.first or wanted.last > held.last:
+            raise InvalidInput(
+                f"blocks {wanted.first}–{wanted.last} are to be read, and the files hold {held.first}–{held.last}: "
+                f"export from block {wanted.first} on"
+            )
+
+    def _check_parent(self, parent: BlockRef) -> None:
+        if parent.number < self._folder.block_range.first:
+            raise InvalidInput(
+                f"block {parent.number}, read before, is not in the blocks files, which begin at "
+                f"{self._folder.block_range.first}: nothing says that they are of the same chain; export from block "
+                f"{parent.number} on"
+            )
+        if self._block(parent.number) != parent:
+            raise InvariantViolation(
+                f"block {parent.number} was read as finalized and is another block in the files: they are of another "
+                "fork, or finality failed; check where they come from before anything is read again"
+            )
+
+
+def _equals(batch: pa.RecordBatch, name: str, value: bytes) -> pa.Array:
+    column = batch.column(name)
+    return pc.equal(column, pa.scalar(value, column.type))
