@@ -30,6 +30,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int256": st.integers(-(2**255), 2**255 - 1),
     "string": st.text(max_size=70),
     "bytes": st.binary(max_size=70),
+    "bytes32": st.binary(min_size=32, max_size=32),
 }
 KNOWN_TOPICS = {
     # from the table of events in the reference, where each was computed apart from this code
@@ -116,7 +117,7 @@ def test_codec__what_eth_abi_refuses__is_refused(codec: EventCodec[Any], data: s
 
 @pytest.mark.parametrize("codec", CODECS, ids=_name)
 def test_codec__a_topic_too_many_or_data_cut__is_refused(codec: EventCodec[Any]) -> None:
-    samples = {"address": b"\x01" * 20, "bool": True, "string": "a", "bytes": b"a"}
+    samples = {"address": b"\x01" * 20, "bool": True, "string": "a", "bytes": b"a", "bytes32": bytes(32)}
     values = [samples.get(argument.type, 1) for argument in codec.event.inputs]
     topics, payload = encode_event(codec, values)
 

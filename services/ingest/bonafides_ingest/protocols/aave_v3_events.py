@@ -29,6 +29,8 @@ USER_EMODE_SET: EventCodec[tuple[_A, int]] = load_codec(_POOL, "UserEModeSet")
 """user, categoryId"""
 DEFICIT_CREATED: EventCodec[tuple[_A, _A, int]] = load_codec(_POOL, "DeficitCreated")
 """user, debtAsset, amountCreated (V3.3 and later: bad debt)"""
+DEFICIT_COVERED: EventCodec[tuple[_A, _A, int]] = load_codec(_POOL, "DeficitCovered")
+"""reserve, caller (whose aTokens are burnt for it), amountCovered"""
 RESERVE_DATA_UPDATED: EventCodec[tuple[_A, int, int, int, int, int]] = load_codec(_POOL, "ReserveDataUpdated")
 """reserve, liquidityRate, stableBorrowRate, variableBorrowRate, liquidityIndex, variableBorrowIndex (all ray)"""
 
@@ -38,9 +40,13 @@ MINT: EventCodec[tuple[_A, _A, int, int, int]] = load_codec(_TOKENS, "Mint")
 BURN: EventCodec[tuple[_A, _A, int, int, int]] = load_codec(_TOKENS, "Burn")
 """from, target, value, balanceIncrease, index"""
 BALANCE_TRANSFER: EventCodec[tuple[_A, _A, int, int]] = load_codec(_TOKENS, "BalanceTransfer")
-"""from, to, value (scaled), index"""
+"""from, to, value (scaled; in 3.0.0 the amount), index"""
+TRANSFER: EventCodec[tuple[_A, _A, int]] = load_codec(_TOKENS, "Transfer")
+"""from, to, value (the amount, not scaled)"""
 INITIALIZED: EventCodec[tuple[_A, _A, _A, _A, int, str, str, bytes]] = load_codec(_TOKENS, "Initialized")
 """underlyingAsset, pool, treasury, incentivesController, aTokenDecimals, aTokenName, aTokenSymbol, params"""
+DISCOUNT_PERCENT_UPDATED: EventCodec[tuple[_A, int, int]] = load_codec(_TOKENS, "DiscountPercentUpdated")
+"""user, oldDiscountPercent, newDiscountPercent (bps; GHO's debt token before 3.4)"""
 
 # Stable debt token
 STABLE_MINT: EventCodec[tuple[_A, _A, int, int, int, int, int, int]] = load_codec(_STABLE, "Mint")
@@ -58,12 +64,20 @@ COLLATERAL_CONFIGURED: EventCodec[tuple[_A, int, int, int]] = load_codec(
 EMODE_CATEGORY_ADDED: EventCodec[tuple[int, int, int, int, _A, str]] = load_codec(_CONFIGURATOR, "EModeCategoryAdded")
 """categoryId, ltv, liquidationThreshold, liquidationBonus (bps), oracle, label"""
 EMODE_ASSET_CHANGED: EventCodec[tuple[_A, int, int]] = load_codec(_CONFIGURATOR, "EModeAssetCategoryChanged")
-"""asset, oldCategoryId, newCategoryId"""
+"""asset, oldCategoryId, newCategoryId (before 3.2: an asset is in one category)"""
+EMODE_COLLATERAL_CHANGED: EventCodec[tuple[_A, int, bool]] = load_codec(_CONFIGURATOR, "AssetCollateralInEModeChanged")
+"""asset, categoryId, collateral (3.2 and later: an asset is in any number of categories)"""
 
 # AaveOracle, PoolAddressesProvider, price feed
 ASSET_SOURCE_UPDATED: EventCodec[tuple[_A, _A]] = load_codec(_ORACLE, "AssetSourceUpdated")
 """asset, source"""
 PRICE_ORACLE_UPDATED: EventCodec[tuple[_A, _A]] = load_codec(_ORACLE, "PriceOracleUpdated")
 """oldAddress, newAddress"""
+POOL_UPDATED: EventCodec[tuple[_A, _A]] = load_codec(_ORACLE, "PoolUpdated")
+"""oldAddress, newAddress (implementations of the Pool)"""
+ADDRESS_SET: EventCodec[tuple[bytes, _A, _A]] = load_codec(_ORACLE, "AddressSet")
+"""id, oldAddress, newAddress"""
+ADDRESS_SET_AS_PROXY: EventCodec[tuple[bytes, _A, _A, _A]] = load_codec(_ORACLE, "AddressSetAsProxy")
+"""id, proxyAddress, oldImplementationAddress, newImplementationAddress"""
 ANSWER_UPDATED: EventCodec[tuple[int, int, int]] = load_codec(_ORACLE, "AnswerUpdated")
 """current, roundId, updatedAt"""
