@@ -6,7 +6,7 @@ the highest (`fork_epoch`, `decoder_version`) wins; the same pair with other con
 
 import struct
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from bonafides.errors import InvalidMessage
 from bonafides.hashing import sha256
@@ -25,6 +25,8 @@ from bonafides.types import (
 
 MAX_UINT256 = 2**256 - 1
 MAX_INT256 = 2**255 - 1
+LAST_IN_BLOCK = 2**32 - 1
+"""Index of a transaction and of a log that no real one has."""
 
 
 class SubIndexKey(NamedTuple):
@@ -71,6 +73,11 @@ class Position:
     tx_hash: Digest
     tx_index: int
     log_index: int
+
+    @classmethod
+    def at_end_of(cls, block: BlockRef) -> Self:
+        """Behind every log of a block: where a fact stands that no log tells. It has no transaction (hash zero)."""
+        return cls(block, ZERO_DIGEST, LAST_IN_BLOCK, LAST_IN_BLOCK)
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -131,7 +138,8 @@ class MarketPoint:
 
     `values` are the numbers of the kind, in this order:
 
-    - price: (price in USD · 1e8,); 0 says that the price is unknown from here on
+    - price: (price in USD · 1e8,) or (price, stale after); a price of 0 says that it is unknown from here on; in blocks
+      with a later timestamp than `stale after` (unix seconds; 0 and left out: never) it is unknown, too
     - reserve_index: (liquidity rate ray, variable borrow rate ray, liquidity index ray, variable borrow index ray)
     - reserve_config: (ltv bps, liquidation threshold bps, liquidation bonus bps, decimals)
     - emode_config: (ltv bps, liquidation threshold bps, liquidation bonus bps), `category` says which

@@ -107,6 +107,9 @@ class ChainOfLogs:
         found.sort(key=lambda log: log.position.order)
         return Window(wanted, tuple(found), block_at(wanted.last))
 
+    def block(self, number: int) -> BlockRef:
+        return block_at(number)
+
     def last_log_before(self, emitter: Address, topic0: Digest, first: int, before: int) -> Log | None:
         found = [
             log

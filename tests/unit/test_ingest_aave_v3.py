@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from bonafides.events import LendingEvent, MarketPoint
+from bonafides.events import BlockRange, LendingEvent, MarketPoint
 from bonafides.types import ZERO_ADDRESS, Digest, EventType, MarketPointKind, Role
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_v3 import AaveV3
@@ -478,13 +478,14 @@ def test_discover__listing_and_price_source__names_what_to_fetch(market: Market)
 
     reserve = market.weth
     tokens = {reserve.a_token, reserve.stable_debt_token, reserve.variable_debt_token}
-    assert found.contracts == tokens | {reserve.feed}
-    assert found.unanswered_feeds == {reserve.feed}
+    assert found.contracts == tokens
+    assert found.feeds == {reserve.feed}
 
 
-def test_discover__everything_known__names_nothing(market: Market) -> None:
+def test_discover__everything_known__names_nothing_to_fetch(market: Market) -> None:
     state, _ = AaveV3().decode_logs(AaveV3State(DEPLOYMENT), market.chain.logs, 0)
 
     found = AaveV3().discover(state, market.chain.logs)
 
-    assert (found.contracts, found.unanswered_feeds) == (frozenset(), frozenset())
+    assert found.contracts == frozenset()
+    assert AaveV3().unanswered(state, found.feeds, BlockRange(1, 10)) == frozenset()

@@ -29,7 +29,7 @@ def _followed(chain: ChainOfLogs, ends: Iterable[int], restarts: frozenset[int] 
     state, found, first = AaveV3State(DEPLOYMENT), list[MarketPoint](), 1
     for last in ends:
         if first - 1 in restarts:
-            state = replace(state, answers={})
+            state = state.with_prices(replace(state.prices, answers={}))
         scanned = scan(chain, {DEPLOYMENT.id: state}, BlockRange(first, last), None)
         state, decoded = AaveV3().decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 1)
         found += decoded.points

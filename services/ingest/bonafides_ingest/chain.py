@@ -49,6 +49,9 @@ class ChainSource(Protocol):
             InvariantViolation: the parent is no longer on the chain: a finalized block was replaced.
         """
 
+    def block(self, number: int) -> BlockRef:
+        """A block at or below finalized."""
+
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
         """The newest log of this event by this address in blocks `first` ≤ block < `before`; None when there is
         none."""

@@ -13,13 +13,13 @@ MAX_U16 = 2**16 - 1
 MAX_U32 = 2**32 - 1
 MAX_I63 = 2**63 - 1  # an Avro long and a BIGINT column alike
 VALUES_OF_KIND = {
-    MarketPointKind.PRICE: 1,
-    MarketPointKind.RESERVE_INDEX: 4,
-    MarketPointKind.RESERVE_CONFIG: 4,
-    MarketPointKind.EMODE_CONFIG: 3,
-    MarketPointKind.EMODE_ASSET: 0,
+    MarketPointKind.PRICE: (1, 2),
+    MarketPointKind.RESERVE_INDEX: (4,),
+    MarketPointKind.RESERVE_CONFIG: (4,),
+    MarketPointKind.EMODE_CONFIG: (3,),
+    MarketPointKind.EMODE_ASSET: (0,),
 }
-"""How many numbers a fact of each kind has (`MarketPoint`)."""
+"""How many numbers a fact of each kind can have (`MarketPoint`)."""
 
 
 def in_range(name: str, value: int, highest: int = MAX_I63, *, lowest: int = 0) -> int:
@@ -46,8 +46,9 @@ def plain_text(name: str, value: str) -> str:
 
 def point_values(kind: MarketPointKind, values: Sequence[int]) -> tuple[int, ...]:
     """The numbers of a market fact, when there are as many as its kind has. Raises ValueError."""
-    if len(values) != VALUES_OF_KIND[kind]:
-        raise ValueError(f"a {kind} has {VALUES_OF_KIND[kind]} values, saw {len(values)}")
+    if len(values) not in VALUES_OF_KIND[kind]:
+        expected = " or ".join(str(count) for count in VALUES_OF_KIND[kind])
+        raise ValueError(f"a {kind} has {expected} values, saw {len(values)}")
     if kind is MarketPointKind.RESERVE_CONFIG:
         in_range("decimals", values[3], MAX_U8)  # a power of ten is taken of it
     return tuple(values)

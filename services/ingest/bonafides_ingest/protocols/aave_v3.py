@@ -24,16 +24,17 @@ from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_prices import PricedProtocol
 from bonafides_ingest.protocols.aave_v3_ledger import LEDGER_READERS
-from bonafides_ingest.protocols.aave_v3_market import MARKET_READERS, answer_of
+from bonafides_ingest.protocols.aave_v3_market import MARKET_READERS
 from bonafides_ingest.protocols.aave_v3_pool import POOL_READERS
 from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment, AaveV3State, Reserve, restore_state
-from bonafides_ingest.protocols.protocol import Discovery, LendingProtocol
+from bonafides_ingest.protocols.protocol import Discovery
 from bonafides_ingest.protocols.reading import Routes
 from bonafides_ingest.protocols.state import FactKey
 
 
-class AaveV3(LendingProtocol[AaveV3State]):
+class AaveV3(PricedProtocol[AaveV3State]):
     """Aave V3 and its forks."""
 
     deployment_type = AaveV3Deployment
@@ -53,11 +54,10 @@ class AaveV3(LendingProtocol[AaveV3State]):
                 elif _is(log, state.deployment.oracle, abi.ASSET_SOURCE_UPDATED):
                     feeds.add(abi.ASSET_SOURCE_UPDATED.decode(log)[1])
                 elif _is(log, state.deployment.provider, abi.PRICE_ORACLE_UPDATED):
-                    feeds |= set(state.sources.values())  # when the market comes back to our oracle, they price again
+                    feeds |= state.prices.feeds  # when the market comes back to our oracle, they price again
             except InvalidMessage:
                 continue  # refused, with its reason, when it is decoded
-        known = {*state.watched, ZERO_ADDRESS}
-        return Discovery(frozenset((tokens | feeds) - known), frozenset(feeds - {ZERO_ADDRESS, *state.answers}))
+        return Discovery(frozenset(tokens - {*state.watched, ZERO_ADDRESS}), frozenset(feeds - {ZERO_ADDRESS}))
 
     def begin_transaction(self, state: AaveV3State, logs: Sequence[Log]) -> AaveV3State:
         """With the reserves that this transaction lists: their tokens' logs come before the listing."""
@@ -68,13 +68,7 @@ class AaveV3(LendingProtocol[AaveV3State]):
         """Feeds answer before an oracle names them; only files show us such logs."""
         if log.topics[0] != abi.ANSWER_UPDATED.topic0:
             return state
-        return state.with_answer(log.address, answer_of(log))
-
-    def before_window(self, state: AaveV3State) -> AaveV3State:
-        return state.with_answers_of_watched()
-
-    def with_earlier_answer(self, state: AaveV3State, feed: Address, log: Log) -> AaveV3State:
-        return state.with_answer(feed, answer_of(log))
+        return state.with_prices(state.prices.with_answer(log))
 
 
 def _is[T](log: Log, address: Address, codec: EventCodec[T]) -> bool:

@@ -92,6 +92,9 @@ class RpcSource:
             self._check_silence(headers, asked, found, addresses)
         return Window(asked, _place(found, headers), headers[asked.last].ref)
 
+    def block(self, number: int) -> BlockRef:
+        return self._headers({number})[number].ref
+
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
         last, step = before - 1, self.window.blocks
         while last >= first:

@@ -1,0 +1,83 @@
+"""Which contract answers for a price feed, block by block.
+
+A Chainlink feed is a proxy; the logs come from the aggregator behind it, and its owner puts another one there now and
+then (a phase). Most proxies log nothing when that happens, so it is a fact of a block and of no log.
+
+```
+ blocks   …  100        200        300  …
+ proxy    ───┤ phase 1  │ phase 2  ├───      a phase begins at the first block at whose END the proxy asks it
+ answers     of A       of B                 A's answers count up to the end of block 199, B's latest at the end of 200
+```
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+from bonafides.errors import InvariantViolation
+from bonafides.events import BlockRange
+from bonafides.types import ZERO_ADDRESS, Address
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Who answers from a block on."""
+
+    from_block: int
+    """First block at whose end it holds."""
+    aggregator: Address
+    """The contract that emits the answers; the zero address where nobody knows, so that there is no price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All phases of one feed that are known, ascending. Before the first, who answered is unknown."""
+
+    phases: tuple[Phase, ...]
+    max_age_s: int = 0
+    """An answer that is older than this is no price any more; 0: nobody says how old one may be."""
+
+    def __post_init__(self) -> None:
+        if any(earlier.from_block >= later.from_block for earlier, later in pairwise(self.phases)):
+            raise InvariantViolation("the phases of a price feed are out of order")
+
+    @classmethod
+    def direct(cls, feed: Address, max_age_s: int = 0) -> "Timeline":
+        """Of a feed that answers itself."""
+        return cls((Phase(0, feed),), max_age_s)
+
+    def at_end_of(self, block_number: int) -> Address:
+        """Who answers at the end of a block; the zero address where that is unknown."""
+        found = ZERO_ADDRESS
+        for phase in self.phases:
+            if phase.from_block > block_number:
+                break
+            found = phase.aggregator
+        return found
+
+    @property
+    def aggregators(self) -> frozenset[Address]:
+        """Everyone who ever answered."""
+        return frozenset(phase.aggregator for phase in self.phases) - {ZERO_ADDRESS}
+
+    def changes(self, blocks: BlockRange) -> tuple[Phase, ...]:
+        """The phases that begin in these blocks."""
+        return tuple(phase for phase in self.phases if blocks.first <= phase.from_block <= blocks.last)
+
+
+class FeedTimelines(Protocol):
+    """Knows the phases of price feeds."""
+
+    def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
+        """The phases of these feeds up to the end of block `last`. A feed that is left out answers itself.
+
+        Raises Unavailable when the node does not answer; what it cannot know any more is an unknown phase instead.
+        """
+
+
+class DirectFeeds:
+    """Every feed answers itself, as those of a development chain do."""
+
+    def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
+        return {}
