@@ -5,7 +5,10 @@ registry says how each implementation rounds. One that it does not know makes th
 on, until an entry names it: a missing number is better than one that is off by a unit.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,6 +45,15 @@ class PoolVersion(BaseModel):
     rounding: Annotated[Rounding, Field(strict=False)]
     source: str = Field(pattern=_SOURCE)
     """Who says so: package@version or repository@commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """What the token logs of one transaction did to scaled balances, by log index, where it takes two logs to know."""
+
+    deltas: Mapping[int, int] = MappingProxyType({})
+    reasons: Mapping[int, str] = MappingProxyType({})
+    """Why it is not known, for the others."""
 
 
 def transferred_shares(rounding: Rounding, value: int, index_ray: int) -> int:
