@@ -1,5 +1,7 @@
 """The ingest process of one chain: reads settings, wires adapters, turns until it is asked to stop."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
@@ -7,19 +9,23 @@ from bonafides.bus import Admin
 from bonafides.clock import SystemClock
 from bonafides.json_rpc import JsonRpc
 from bonafides.process import start
-from bonafides.runtime import open_runtime
+from bonafides.runtime import Runtime, open_runtime
 from bonafides.topics import MARKET, WALLET_EVENTS
 from bonafides.types import ChainId
 
-from bonafides_ingest import metrics
+from bonafides_ingest import backfill, metrics
 from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.boundary_store import BoundaryStore
+from bonafides_ingest.chain import ChainSource
 from bonafides_ingest.indexer import Indexer, IndexerOptions
 from bonafides_ingest.lease import LeaseStore
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
 from bonafides_ingest.sources.rpc import RpcSource
 from bonafides_ingest.store import Store
+
+if TYPE_CHECKING:
+    from bonafides_ingest.sources.parquet import LogFolder
 
 MAX_ANSWER_BYTES = 256 << 20  # a batch of a hundred blocks' receipts, of 2 MB each
 log = structlog.get_logger(__name__)
@@ -28,46 +34,9 @@ log = structlog.get_logger(__name__)
 def run() -> None:
     """Run until SIGTERM or SIGINT. Raises InvalidSettings when the settings contradict the world."""
     with open_runtime(IngestSettings, "ingest", pool_size=2) as runtime:
-        settings, engine = runtime.settings, runtime.engine
-        chain_id = ChainId(settings.chain_id)
-        registry = load_registry(settings.deployments_file)
-        options = IndexerOptions(
-            chain_id=chain_id,
-            deployments=registry.of_chain(chain_id),
-            registry_version=registry.version,
-            window_blocks=settings.window_blocks,
-            pace=BoundaryPace(settings.boundary_interval_s, settings.scoring_interval_s),
-            dead_letter_limit=settings.dead_letter_limit,
-        )
-        log.info("deployments loaded", chain_id=chain_id, deployments=len(options.deployments))
-        rpc = JsonRpc(
-            settings.read_rpc_url(),
-            settings.rpc_timeout_s,
-            batch_size=settings.rpc_batch_size,
-            max_answer_bytes=MAX_ANSWER_BYTES,
-        )
-        runtime.on_exit(rpc.close)
-        source = RpcSource(
-            rpc, chain_id, window_blocks=settings.window_blocks, bloom_check_blocks=settings.bloom_check_blocks
-        )
-        leases = LeaseStore(engine, chain_id, settings.lease_s)
-        runtime.wait_for("the node", source.check_chain)
-        runtime.wait_for("the database", leases.check)
-        store = Store(engine, chain_id, settings.lease_s)
-        runtime.wait_for("the database", lambda: store.check_starts(options.deployments))
-        admin, producer = runtime.open_admin(), runtime.open_producer()
-        identity = runtime.wait_for("the topics", lambda: _log_identity(admin))
-        runtime.wait_for("the database", lambda: leases.bind_log(identity))
-        indexer = Indexer(
-            options,
-            uuid4(),
-            source,
-            producer,
-            leases,
-            store,
-            BoundaryStore(engine, chain_id, settings.lease_s),
-            SystemClock(),
-        )
+        settings = runtime.settings
+        source = open_rpc_source(settings, runtime.on_exit)
+        indexer = _wire(runtime, source, settings.window_blocks)
 
         def turn() -> bool:
             was_busy = indexer.turn()
@@ -75,6 +44,74 @@ def run() -> None:
             return was_busy
 
         runtime.run(turn, idle_s=settings.poll_interval_s, release=indexer.release)
+
+
+def run_backfill(folder: "LogFolder", on_progress: Callable[[backfill.Progress], None]) -> None:
+    """Read log files to their end, then stop; the settings are those of `run`, without a node.
+
+    Raises InvalidSettings and InvalidInput when settings, registry and files contradict each other.
+    """
+    from bonafides_ingest.sources.parquet import ParquetSource  # with pyarrow, 50 MB that `run` does not need
+
+    with open_runtime(IngestSettings, "ingest", pool_size=2) as runtime:
+        settings = runtime.settings
+        chain_id = ChainId(settings.chain_id)
+        source = ParquetSource(folder, chain_id)
+        backfill.check_folder(folder, load_registry(settings.deployments_file).of_chain(chain_id))
+        indexer = _wire(runtime, source, backfill.WINDOW_BLOCKS)
+        reading = backfill.Backfill(indexer, folder, on_progress)
+
+        def turn() -> bool:
+            was_busy = reading.turn()
+            metrics.WINDOW_BLOCKS.set(source.window_blocks)
+            if reading.is_done:
+                runtime.stop.ask()
+            return was_busy
+
+        runtime.run(turn, idle_s=settings.poll_interval_s, release=indexer.release)
+
+
+def open_rpc_source(settings: IngestSettings, on_exit: Callable[[Callable[[], None]], None]) -> RpcSource:
+    """The node of the settings as a source. Raises InvalidSettings."""
+    rpc = JsonRpc(
+        settings.read_rpc_url(),
+        settings.rpc_timeout_s,
+        batch_size=settings.rpc_batch_size,
+        max_answer_bytes=MAX_ANSWER_BYTES,
+    )
+    on_exit(rpc.close)
+    return RpcSource(
+        rpc,
+        ChainId(settings.chain_id),
+        window_blocks=settings.window_blocks,
+        bloom_check_blocks=settings.bloom_check_blocks,
+    )
+
+
+def _wire(runtime: Runtime[IngestSettings], source: ChainSource, window_blocks: int) -> Indexer:
+    """The flow over this source, once everything that it needs answers."""
+    settings, engine = runtime.settings, runtime.engine
+    chain_id = ChainId(settings.chain_id)
+    registry = load_registry(settings.deployments_file)
+    options = IndexerOptions(
+        chain_id=chain_id,
+        deployments=registry.of_chain(chain_id),
+        registry_version=registry.version,
+        window_blocks=window_blocks,
+        pace=BoundaryPace(settings.boundary_interval_s, settings.scoring_interval_s),
+        dead_letter_limit=settings.dead_letter_limit,
+    )
+    log.info("deployments loaded", chain_id=chain_id, deployments=len(options.deployments))
+    leases = LeaseStore(engine, chain_id, settings.lease_s)
+    runtime.wait_for("the node", source.check_chain)
+    runtime.wait_for("the database", leases.check)
+    store = Store(engine, chain_id, settings.lease_s)
+    runtime.wait_for("the database", lambda: store.check_starts(options.deployments))
+    admin, producer = runtime.open_admin(), runtime.open_producer()
+    identity = runtime.wait_for("the topics", lambda: _log_identity(admin))
+    runtime.wait_for("the database", lambda: leases.bind_log(identity))
+    boundaries = BoundaryStore(engine, chain_id, settings.lease_s)
+    return Indexer(options, uuid4(), source, producer, leases, store, boundaries, SystemClock())
 
 
 def _log_identity(admin: Admin) -> str:

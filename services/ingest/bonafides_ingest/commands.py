@@ -1,4 +1,4 @@
-"""`bonafides ingest`: run the service, show what is missing, decode logs from files."""
+"""`bonafides ingest`: run the service, read its history from files, show what is missing, decode logs from files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,10 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(add_completion=False)
+
+LogsFolder = Annotated[
+    Path, typer.Argument(metavar="LOGS_DIR", help="Parquet logs (with block_hash) and blocks in the layout of cryo.")
+]
 
 
 @app.command()
@@ -19,6 +23,41 @@ def run() -> None:
     from bonafides_ingest.__main__ import run as run_service
 
     exit_with(run_service)
+
+
+@app.command()
+def backfill(logs_folder: LogsFolder) -> None:
+    """Read a chain's history from log files into Kafka, up to their last block, instead of from a node.
+
+    Settings are those of `run`; a node (BONAFIDES_INGEST_RPC_URL) is not needed. Killed and started again it goes on
+    where it was; `bonafides ingest run` with a node of the same chain goes on from its end.
+
+    Examples:
+
+      bonafides lab simulate --out market/ &&
+      BONAFIDES_INGEST_CHAIN_ID=31337 BONAFIDES_INGEST_DEPLOYMENTS_FILE=market/deployments.yaml
+      bonafides ingest backfill market/
+
+      cryo logs blocks -b 16M:17M --include-columns block_hash -o logs/ &&
+      BONAFIDES_INGEST_CHAIN_ID=1 bonafides ingest backfill logs/
+    """
+    from bonafides.process import exit_with
+
+    from bonafides_ingest import progress
+    from bonafides_ingest.__main__ import run_backfill
+    from bonafides_ingest.backfill import Progress
+    from bonafides_ingest.sources.parquet import open_log_folder
+
+    # The bar first: log lines written from then on go above it.
+    with progress.bar("logs") as bar:
+        task = bar.add_task("backfill", total=None)
+
+        def show(at: Progress) -> None:
+            if bar.tasks[0].total is None:  # where it begins, so that what an earlier run read counts for no rate
+                bar.reset(task, completed=at.logs, total=at.total)
+            bar.update(task, completed=at.logs, description=f"block {at.block:,}")
+
+        exit_with(lambda: run_backfill(open_log_folder(logs_folder), show))
 
 
 @app.command()
@@ -66,9 +105,7 @@ def gaps() -> None:
 
 @app.command()
 def decode(
-    logs_folder: Annotated[
-        Path, typer.Argument(metavar="LOGS_DIR", help="Parquet logs and blocks in the layout of cryo.")
-    ],
+    logs_folder: LogsFolder,
     deployments: Annotated[Path, typer.Option(help="Registry of deployments (YAML).")],
     out: Annotated[Path, typer.Option(help="Folder for events.parquet, market.parquet and blocks.parquet.")],
 ) -> None:
@@ -77,8 +114,8 @@ def decode(
     Example: bonafides ingest decode logs/ --deployments deployments.yaml --out decoded/
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from bonafides_ingest import progress
     from bonafides_ingest.file_decoding import decode_folder
     from bonafides_ingest.registry import load_registry
     from bonafides_ingest.sources.parquet import open_log_folder
@@ -86,10 +123,9 @@ def decode(
     console = Console(stderr=True)
     registry = load_registry(deployments)
     logs = open_log_folder(logs_folder)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("decoding logs", total=logs.log_count)
-        counts = decode_folder(logs, registry, out, lambda done: progress.update(task, completed=done))
+    with progress.bar("logs") as bar:
+        task = bar.add_task("decoding", total=logs.log_count)
+        counts = decode_folder(logs, registry, out, lambda done: bar.update(task, completed=done))
     console.print(
         f"{counts.logs} logs → {counts.events} events, {counts.points} market points, {counts.blocks} blocks",
         highlight=False,

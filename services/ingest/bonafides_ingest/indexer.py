@@ -23,7 +23,7 @@ from bonafides.bus import Producer
 from bonafides.clock import Clock
 from bonafides.events import BlockRange
 from bonafides.topics import MARKET
-from bonafides.types import ChainId
+from bonafides.types import BlockRef, ChainId
 
 from bonafides_ingest import metrics
 from bonafides_ingest.boundaries import (
@@ -97,6 +97,11 @@ class Indexer:
             metrics.count_error(exc)
             self._session = None  # whether the last commit happened may be unknown: Postgres knows
             raise
+
+    @property
+    def tip(self) -> BlockRef | None:
+        """The cursor after the last turn; None before the first window, and while another replica holds the lease."""
+        return self._session.lease.tip if self._session else None
 
     def release(self) -> None:
         """Give the lease back at the end."""

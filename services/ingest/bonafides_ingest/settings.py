@@ -44,12 +44,17 @@ class IngestSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _one_rpc_url(self) -> Self:
-        if (self.rpc_url is None) == (self.rpc_url_file is None):
-            raise ValueError("set exactly one of rpc_url and rpc_url_file")
+        if self.rpc_url is not None and self.rpc_url_file is not None:
+            raise ValueError("set one of rpc_url and rpc_url_file, not both")
         return self
 
     def read_rpc_url(self) -> str:
-        """The node's URL. It may hold a key: never log it. Raises InvalidSettings for anything but http(s)."""
+        """The node's URL. It may hold a key: never log it. Raises InvalidSettings for none, or anything but http(s)."""
+        if self.rpc_url is None and self.rpc_url_file is None:
+            raise InvalidSettings(
+                "no node to read from: set BONAFIDES_INGEST_RPC_URL, or BONAFIDES_INGEST_RPC_URL_FILE when the URL "
+                "holds a key"
+            )
         url = self.rpc_url or read_secret(self.rpc_url_file, "BONAFIDES_INGEST_RPC_URL_FILE")
         try:
             check_node_url(url)

@@ -28,6 +28,8 @@ class ParquetSource:
         self._folder, self._chain_id = folder, chain_id
         self._most_logs, self._most_rows = most_logs, most_rows
         self._rows, self._blocks = folder.log_rows(), folder.block_rows()
+        self.window_blocks = 0
+        """Blocks of the last answer."""
 
     def check_chain(self) -> None:
         if self._folder.chain_id != self._chain_id:
@@ -61,7 +63,12 @@ class ParquetSource:
             seen += batch.num_rows
             if seen >= self._most_rows:
                 last = min(last, numbers[-1].as_py())
-        return Window(BlockRange(wanted.first, last), tuple(found), self._block(last))
+        self.window_blocks = last - wanted.first + 1
+        return Window(BlockRange(wanted.first, last), tuple(found), self.block(last))
+
+    def block(self, number: int) -> BlockRef:
+        found = blocks_of(self._blocks, self._chain_id, pa.array([number], pa.uint32()))
+        return found[number]
 
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
         held = self._folder.range
@@ -88,10 +95,6 @@ class ParquetSource:
     def _placed(self, batch: pa.RecordBatch) -> Iterator[Log]:
         return logs_of(batch, blocks_of(self._blocks, self._chain_id, batch.column("block_number")))
 
-    def _block(self, number: int) -> BlockRef:
-        found = blocks_of(self._blocks, self._chain_id, pa.array([number], pa.uint32()))
-        return found[number]
-
     def _check_covered(self, wanted: BlockRange) -> None:
         held = self._folder.range
         if wanted.first < held.first or wanted.last > held.last:
@@ -107,7 +110,7 @@ class ParquetSource:
                 f"{self._folder.block_range.first}: nothing says that they are of the same chain; export from block "
                 f"{parent.number} on"
             )
-        if self._block(parent.number) != parent:
+        if self.block(parent.number) != parent:
             raise InvariantViolation(
                 f"block {parent.number} was read as finalized and is another block in the files: they are of another "
                 "fork, or finality failed; check where they come from before anything is read again"
