@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from bonafides.errors import InvalidMessage
 from bonafides.events import DeploymentCoverage, LendingEvent, MarketPoint
 from bonafides.hashing import sha256
-from bonafides.types import Address, AsOf, BlockRef, Digest
+from bonafides.types import ZERO_DIGEST, Address, AsOf, BlockRef, Digest
 
 _NO_ADDRESS = bytes(20)
 
@@ -53,7 +53,7 @@ def as_of_digest(as_of: AsOf) -> Digest:
 
 
 def encode_event(event: LendingEvent) -> bytes:
-    """One event: its place, then what it says."""
+    """One event: its place, then what it says; at last the market inside the deployment, where there is one."""
     position = event.position
     return b"".join(
         (
@@ -71,6 +71,7 @@ def encode_event(event: LendingEvent) -> bytes:
             encode_uint256(event.second_amount),
             encode_int256(event.scaled_delta),
             encode_uint256(event.index_ray),
+            _market(event.market),
         )
     )
 
@@ -85,7 +86,7 @@ def event_set_digest(events: Iterable[LendingEvent]) -> Digest:
 
 
 def encode_market_point(point: MarketPoint) -> bytes:
-    """One market fact: its place, then what it says."""
+    """One market fact: its place, then what it says; at last the market inside the deployment, where there is one."""
     position = point.position
     return b"".join(
         (
@@ -97,8 +98,13 @@ def encode_market_point(point: MarketPoint) -> bytes:
             point.asset,
             struct.pack(">HB", point.category, len(point.values)),
             *(encode_int256(value) for value in point.values),
+            _market(point.market),
         )
     )
+
+
+def _market(market: Digest) -> bytes:
+    return b"" if market == ZERO_DIGEST else market
 
 
 def market_digest(points: Iterable[MarketPoint]) -> Digest:

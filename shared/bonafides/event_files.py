@@ -1,10 +1,10 @@
 """Decoded events, market points and blocks as Parquet files: what `bonafides ingest decode` writes and training reads.
 
 A folder holds `events.parquet`, `market.parquet` and `blocks.parquet`, each in canonical order (chain, block, tx_index,
-log_index, sub_index; market points of one log then by deployment and asset). 256-bit integers are 32 bytes big-endian
-(two's complement where they may be negative), since Parquet has no such number and a float would lose wei. Rows are
-written and read in groups, so that memory stays bounded whatever a file's size. pyarrow is imported at first use: it
-comes with the `lab` extra.
+log_index, sub_index; market points of one log then by deployment, market and asset). 256-bit integers are 32 bytes
+big-endian (two's complement where they may be negative), since Parquet has no such number and a float would lose wei.
+Rows are written and read in groups, so that memory stays bounded whatever a file's size. pyarrow is imported at first
+use: it comes with the `lab` extra.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ EVENTS_FILE = "events.parquet"
 MARKET_FILE = "market.parquet"
 BLOCKS_FILE = "blocks.parquet"
 ROWS_PER_GROUP = 20_000  # about 10 MB of events in memory
-_VERSION = b"1"
+_VERSION = b"2"
 _VERSION_KEY = b"bonafides.event_files"
 
 type _Row = dict[str, Any]  # a row as pyarrow gives and takes it; it does not leave this module
@@ -202,6 +202,7 @@ def _event_row(event: LendingEvent) -> _Row:
         "second_amount": encode_uint256(event.second_amount),
         "scaled_delta": encode_int256(event.scaled_delta),
         "index_ray": encode_uint256(event.index_ray),
+        "market": event.market,
     }
 
 
@@ -223,6 +224,7 @@ def _event(row: _Row) -> LendingEvent:
         second_amount=int.from_bytes(row["second_amount"]),
         scaled_delta=int.from_bytes(row["scaled_delta"], signed=True),
         index_ray=int.from_bytes(row["index_ray"]),
+        market=Digest(row["market"]),
     )
 
 
@@ -233,6 +235,7 @@ def _point_row(point: MarketPoint) -> _Row:
         "asset": point.asset,
         "category": point.category,
         "values": [encode_int256(value) for value in point.values],
+        "market": point.market,
     }
 
 
@@ -247,6 +250,7 @@ def _point(row: _Row) -> MarketPoint:
         asset=Address(row["asset"]),
         category=row["category"],
         values=tuple(int.from_bytes(value, signed=True) for value in row["values"]),
+        market=Digest(row["market"]),
     )
 
 
@@ -266,6 +270,7 @@ _EVENTS = _Layout(
         ("second_amount", "bytes32"),
         ("scaled_delta", "bytes32"),
         ("index_ray", "bytes32"),
+        ("market", "bytes32"),
     ),
     _event_row,
     _event,
@@ -279,6 +284,7 @@ _MARKET = _Layout(
         ("asset", "address"),
         ("category", "u16"),
         ("values", "bytes32s"),
+        ("market", "bytes32"),
     ),
     _point_row,
     _point,

@@ -243,6 +243,8 @@ class UnscorableReason(StrEnum):
     """A gap in range or a dead letter of this wallet: "not scanned" must never look like "never liquidated"."""
     PRICE_UNKNOWN = "price_unknown"
     """An asset of its open position has no price at the as-of block."""
+    POSITION_UNKNOWN = "position_unknown"
+    """It borrowed where no log tells what is left of the debt, and nothing since shows that it is paid."""
 
 
 class ScoreFlag(IntFlag):

@@ -109,6 +109,23 @@ def liquidation() -> LendingEvent:
     )
 
 
+def debt_set() -> LendingEvent:
+    """A debt told whole, in an isolated market."""
+    return replace(
+        liquidation(),
+        sub_index=sub_index(SubIndexKey(EventType.DEBT_SET, Role.OWNER)),
+        protocol=Protocol.COMPOUND_V2,
+        type=EventType.DEBT_SET,
+        counterparty=None,
+        amount=2_000_000_000,
+        second_asset=None,
+        second_amount=0,
+        scaled_delta=0,
+        index_ray=RAY * 5 // 4,
+        market=sha256(b"market"),
+    )
+
+
 def price(number: int = 99, usd_1e8: int = 2_000 * 10**8) -> MarketPoint:
     """A price of WETH."""
     return MarketPoint(
@@ -163,11 +180,11 @@ def score_issued() -> messages.ScoreIssued:
 def one_of_each_message() -> list[messages.Message]:
     """Every message type once."""
     return [
-        messages.EventBatch((event(), liquidation())),
+        messages.EventBatch((event(), liquidation(), debt_set())),
         BoundaryMark(CHAIN, 7),
         Hydrated(WALLET, 1, block(CHAIN, 130), (coverage(),)),
         WalletDeadLetter(position(), DEPLOYMENT, WALLET, "dirty high bytes"),
-        messages.MarketBatch((price(),)),
+        messages.MarketBatch((price(), replace(price(), market=sha256(b"market")))),
         boundary(),
         messages.HistoryRequest(sha256(b"request"), CHAIN, WALLET, 1_760_000_000),
         messages.HistoryProgress(sha256(b"request"), CHAIN, WALLET, 90, 130, False),
@@ -199,10 +216,14 @@ def digest_vectors() -> dict[str, str]:
         "event_id": event().id.hex(),
         "as_of": digests.as_of_digest(AsOf((block(ChainId(1), 5), block(CHAIN, 130)))).hex(),
         "event_encoding": digests.encode_event(liquidation()).hex(),
+        "event_encoding_in_a_market": digests.encode_event(debt_set()).hex(),
         "event_set": digests.event_set_digest([event(), liquidation()]).hex(),
         "event_set_empty": digests.event_set_digest([]).hex(),
         "market_point_id": price().id.hex(),
         "market": digests.market_digest([price()]).hex(),
+        "market_point_encoding_in_a_market": digests.encode_market_point(
+            replace(price(), market=sha256(b"market"))
+        ).hex(),
         "market_of_one_answer": digests.market_digest(prices_of_one_answer()).hex(),
         "coverage": digests.coverage_digest([coverage()]).hex(),
         "features": digests.feature_digest(sha256(b"schema"), [0.1, -1.0, float("nan"), 3e38]).hex(),

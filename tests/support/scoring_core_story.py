@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from bonafides.events import LendingEvent, MarketPoint, Position, SubIndexKey, sub_index
 from bonafides.hashing import sha256
 from bonafides.types import (
+    ZERO_DIGEST,
     Address,
     AsOf,
     BlockRef,
@@ -70,6 +71,9 @@ class Story:
         counterparty: Address | None = None,
         second_asset: Address | None = None,
         second_amount: int = 0,
+        protocol: Protocol = Protocol.AAVE_V3,
+        index_ray: int = RAY,
+        market: Digest = ZERO_DIGEST,
     ) -> "Story":
         """One event of the open transaction."""
         self.log_index += 1
@@ -80,7 +84,7 @@ class Story:
                 sub_index=sub_index(SubIndexKey(kind, role)),
                 fork_epoch=1,
                 decoder_version=1,
-                protocol=Protocol.AAVE_V3,
+                protocol=protocol,
                 deployment=DEPLOYMENT,
                 type=kind,
                 role=role,
@@ -91,7 +95,8 @@ class Story:
                 second_asset=second_asset,
                 second_amount=second_amount,
                 scaled_delta=delta,
-                index_ray=RAY if delta else 0,
+                index_ray=index_ray if delta or kind is EventType.DEBT_SET else 0,
+                market=market,
             )
         )
         return self

@@ -1,6 +1,8 @@
 """What a message may hold, and what becomes of one that holds something else."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -26,6 +28,7 @@ def in_block(fact: Any, **changes: object) -> Any:
     return at(fact, block=replace(fact.position.block, **changes))
 
 
+VECTORS = Path(__file__).parents[1] / "vectors"
 EVENT, POINT = samples.event(), samples.price()
 FACTS_OUT_OF_RANGE = {
     "NUL": lambda fact: replace(fact, deployment="a\x00b"),
@@ -58,7 +61,7 @@ def test_decode__value_that_no_digest_or_column_takes__is_an_invalid_message(cha
         {"category": -1},
         {"category": 70_000},
         {"values": ()},
-        {"values": (1, 2)},
+        {"values": (1, 2, 3)},
         {"kind": MarketPointKind.RESERVE_CONFIG, "values": (1, 2, 3, 10**9)},
     ],
 )
@@ -101,6 +104,24 @@ def test_decode__schema_of_a_newer_version__stops_instead_of_burying() -> None:
 
     assert isinstance(caught.value, InvariantViolation)
     assert not isinstance(caught.value, InvalidMessage)
+
+
+def test_decode__written_before_markets__reads_as_pooled() -> None:
+    written = json.loads((VECTORS / "messages_history.json").read_text())
+
+    assert decode(bytes.fromhex(written["EventBatch"])) == EventBatch((samples.event(), samples.liquidation()))
+    assert decode(bytes.fromhex(written["MarketBatch"])) == MarketBatch((samples.price(),))
+
+
+def test_encode__debt_told_whole_in_a_market__comes_back_the_same() -> None:
+    batch = EventBatch((samples.debt_set(),))
+
+    assert decode(encode(batch)) == batch
+
+
+def test_decode__debt_told_whole_without_an_index__is_an_invalid_message() -> None:
+    with pytest.raises(InvalidMessage, match="index above 0"):
+        decode(encode(EventBatch((replace(samples.debt_set(), index_ray=0),))))
 
 
 def test_decode_parts__one_event_of_a_newer_version__the_others_come_and_it_comes_back_by_itself() -> None:

@@ -2,13 +2,13 @@
 
 import pytest
 from bonafides.errors import InvalidMessage, InvariantViolation
-from bonafides.types import Address, EventType, Role
+from bonafides.types import Address, Digest, EventType, Protocol, Role
 from bonafides_scoring.fold import decode_state, empty_state, encode_state, fold, settle
 from bonafides_scoring.wallet_state import DAYS_KEPT, AssetKey, AssetState, WalletState
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.scoring_core_story import CHAIN, DAY, DEPLOYMENT, OTHER, USDC, WALLET, WETH, Story
+from tests.support.scoring_core_story import CHAIN, DAY, DEPLOYMENT, OTHER, RAY, USDC, WALLET, WETH, Story
 
 pytestmark = pytest.mark.unit
 
@@ -100,6 +100,50 @@ def test_fold__borrow_partly_repaid_in_one_transaction__counts_the_rest() -> Non
     state = settle(folded(story))
 
     assert (asset(state, USDC).borrowed, asset(state, USDC).repaid, state.borrow_count) == (40, 0, 1)
+
+
+def test_fold__debt_told_whole__replaces_what_was_known() -> None:
+    story = Story().open().add(EventType.DEBT_SET, USDC, 100, protocol=Protocol.COMPOUND_V2)
+    story.add(EventType.BORROWED, USDC, 100)
+    story.wait(30).open().add(EventType.DEBT_SET, USDC, 66, protocol=Protocol.COMPOUND_V2, index_ray=RAY * 11 // 10)
+    story.add(EventType.REPAID, USDC, 44)
+
+    state = settle(folded(story))
+
+    # 100 at index 1; 66 at index 1.1 are 60 of the protocol's shares: 44 repaid, 4 of them the interest on what is gone.
+    assert (asset(state, USDC).scaled_debt, state.repayment_count, state.has_open_debt) == (60, 1, True)
+
+
+def test_fold__debt_told_to_be_nothing__is_closed() -> None:
+    story = Story().open().add(EventType.DEBT_SET, USDC, 100, protocol=Protocol.COMPOUND_V2)
+    story.wait(30).open().add(EventType.DEBT_SET, USDC, 0, protocol=Protocol.COMPOUND_V2)
+
+    assert not settle(folded(story)).has_open_debt
+
+
+def test_fold__two_isolated_markets__are_kept_apart() -> None:
+    first, second = Digest(b"\x01" * 32), Digest(b"\x02" * 32)
+    story = Story().open().add(EventType.DEBT_BALANCE, USDC, 5, delta=5, market=first)
+    story.open().add(EventType.DEBT_BALANCE, USDC, 7, delta=7, market=second)
+
+    found = dict(folded(story).assets)
+
+    assert {key.market: state.scaled_debt for key, state in found.items()} == {first: 5, second: 7}
+
+
+@pytest.mark.parametrize(
+    ("then", "is_untold"),
+    [(EventType.REPAID, True), (EventType.WITHDRAWN, True), (EventType.SUPPLIED, False), (EventType.LIQUIDATED, False)],
+)
+def test_fold__borrowed_on_comet__owes_what_no_log_tells_until_one_shows_it_paid(
+    then: EventType, *, is_untold: bool
+) -> None:
+    story = Story().open().add(EventType.BORROWED, USDC, 100, protocol=Protocol.COMPOUND_V3)
+    assert folded(story).has_untold_debt
+
+    story.wait(9).open().add(then, USDC, 101, protocol=Protocol.COMPOUND_V3)
+
+    assert decode_state(encode_state(folded(story))).has_untold_debt is is_untold
 
 
 def test_fold__event_not_after_the_last__is_refused() -> None:
@@ -222,4 +266,4 @@ def test_decode_state__another_version_or_a_byte_less__is_refused() -> None:
 def test_encode_state__first_bytes__are_version_wallet_and_chain() -> None:
     raw = encode_state(empty_state(WALLET, CHAIN))
 
-    assert raw[:29] == b"\x02" + WALLET + (31337).to_bytes(8)
+    assert raw[:29] == b"\x03" + WALLET + (31337).to_bytes(8)

@@ -10,8 +10,10 @@ from bonafides.messages import encode
 from bonafides.types import (
     Address,
     ChainId,
+    EventType,
     MarketPointKind,
     ModelClass,
+    Protocol,
     ScoreFlag,
     UnscorableReason,
     band_of,
@@ -87,6 +89,13 @@ def test_score_subject__everything_repaid__is_scored_at_the_reference_position()
     story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR).wait(70).repay(USDC, 500 * DOLLAR)
 
     assert ScoreFlag.REFERENCE_POSITION in scored(request_of(story)).flags
+
+
+def test_score_subject__borrowed_on_comet__is_unscorable_since_no_log_tells_the_debt() -> None:
+    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR)
+    story.open().add(EventType.BORROWED, USDC, 100 * DOLLAR, protocol=Protocol.COMPOUND_V3)
+
+    assert unscorable(request_of(story)).reason is UnscorableReason.POSITION_UNKNOWN
 
 
 def test_score_subject__never_borrowed__is_unscorable() -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from bonafides.errors import InvariantViolation
 from bonafides.events import LendingEvent
-from bonafides.types import Address, ChainId, EventType, Role
+from bonafides.types import Address, ChainId, EventType, Protocol, Role
 
+from bonafides_scoring import interest
 from bonafides_scoring.fold_parts import (
     Asset,
     Flow,
@@ -44,6 +45,8 @@ __all__ = ["FOLD_VERSION", "WalletState", "decode_state", "empty_state", "encode
 
 SHORTEST_LOAN_S = 7 * SECONDS_PER_DAY
 """A debt that is closed sooner proves nothing about repaying."""
+PROTOCOLS_WITHOUT_DEBT_LEDGER = frozenset({Protocol.COMPOUND_V3})
+"""Comet logs no index: what is left of a debt cannot be known from its logs."""
 
 
 def empty_state(wallet: Address, chain_id: ChainId) -> WalletState:
@@ -137,7 +140,7 @@ class _Work:
             self.is_own = True
 
     def _take_owned(self, event: LendingEvent) -> None:
-        key = AssetKey(event.deployment, event.asset)
+        key = AssetKey(event.deployment, event.asset, event.market)
         match event.type:
             case EventType.SUPPLY_BALANCE:
                 self._asset(key).scaled_supply += event.scaled_delta
@@ -147,13 +150,21 @@ class _Work:
                 self._asset(key).scaled_debt += event.scaled_delta
                 self._flow(event).debt_delta += event.scaled_delta
                 return
+            case EventType.DEBT_SET:
+                asset = self._asset(key)
+                scaled_debt = interest.ray_div(event.amount, event.index_ray)
+                self._flow(event).debt_delta += scaled_debt - asset.scaled_debt
+                asset.scaled_debt = scaled_debt
+                return
             case EventType.SUPPLIED:
                 self._flow(event).supplied += event.amount
+                self._asset(key).has_untold_debt = False  # Comet: what is supplied goes to the debt first
             case EventType.WITHDRAWN:
                 self._flow(event).withdrawn += event.amount
                 self.is_own = True  # only the holder can: the counterparty is where it went, not who called
             case EventType.BORROWED:
                 self._flow(event).borrowed += event.amount
+                self._asset(key).has_untold_debt = event.protocol in PROTOCOLS_WITHOUT_DEBT_LEDGER
             case EventType.REPAID:
                 self._flow(event).repaid += event.amount
             case EventType.LIQUIDATED:
@@ -180,8 +191,9 @@ class _Work:
         totals = self.totals
         self.is_liquidation = True
         self._asset(key).liquidated += event.amount
+        self._asset(key).has_untold_debt = False  # Comet absorbs a debt whole
         if event.second_asset is not None:
-            self._asset(AssetKey(event.deployment, event.second_asset)).seized += event.second_amount
+            self._asset(AssetKey(event.deployment, event.second_asset, event.market)).seized += event.second_amount
         is_new_day = not totals.liquidated_at or totals.liquidated_at[-1] // SECONDS_PER_DAY < self._day
         totals.liquidation_count += 1
         totals.liquidation_days += int(is_new_day)
@@ -291,7 +303,7 @@ class _Work:
 
     def _flow(self, event: LendingEvent) -> Flow:
         flows = self.flows = {} if self.flows is None else self.flows
-        key = AssetKey(event.deployment, event.asset)
+        key = AssetKey(event.deployment, event.asset, event.market)
         found = flows.get(key)
         if found is None:
             found = flows[key] = Flow()

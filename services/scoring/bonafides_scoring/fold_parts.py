@@ -89,6 +89,7 @@ class Asset:
         self.supplied, self.withdrawn = state.supplied, state.withdrawn
         self.borrowed, self.repaid = state.borrowed, state.repaid
         self.liquidated, self.seized, self.bad_debt = state.liquidated, state.seized, state.bad_debt
+        self.has_untold_debt = state.has_untold_debt
 
     def freeze(self) -> AssetState:
         return AssetState(
@@ -102,6 +103,7 @@ class Asset:
             self.liquidated,
             self.seized,
             self.bad_debt,
+            self.has_untold_debt,
         )
 
 

@@ -16,6 +16,11 @@ def ray_mul(left: int, right: int) -> int:
     return (left * right + HALF_RAY) // RAY
 
 
+def ray_div(left: int, right_ray: int) -> int:
+    """Quotient of a number by a ray, rounded half up; `right_ray` > 0."""
+    return (left * RAY + right_ray // 2) // right_ray
+
+
 def wad_div(left: int, right: int) -> int:
     """Quotient as a wad, rounded half up; `right` > 0."""
     return (left * WAD + right // 2) // right

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bonafides.errors import InvariantViolation, NotFound
 from bonafides.events import MarketPoint
-from bonafides.types import ZERO_ADDRESS, Address, BlockRef, Digest, MarketPointKind
+from bonafides.types import ZERO_ADDRESS, ZERO_DIGEST, Address, BlockRef, Digest, MarketPointKind
 
 from bonafides_scoring import interest
 from bonafides_scoring.wallet_state import AssetKey, AssetState, WalletState
@@ -34,6 +34,7 @@ class MarketKey(NamedTuple):
     kind: MarketPointKind
     asset: Address
     category: int
+    market: Digest = ZERO_DIGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One wallet in one deployment: what is liquidated as a whole."""
+    """One wallet in one deployment, or in one isolated market of it: what is liquidated as a whole."""
 
     deployment: str
     holdings: tuple[Holding, ...]
@@ -107,7 +108,7 @@ def market_key(point: MarketPoint) -> MarketKey:
     """What this point replaces. An asset belongs to one e-mode category at a time."""
     category = point.category if point.kind is MarketPointKind.EMODE_CONFIG else 0
     asset = ZERO_ADDRESS if point.kind is MarketPointKind.EMODE_CONFIG else point.asset
-    return MarketKey(point.deployment, point.kind, asset, category)
+    return MarketKey(point.deployment, point.kind, asset, category, point.market)
 
 
 def market_view(points: Iterable[MarketPoint], block: BlockRef) -> MarketView:
@@ -132,7 +133,7 @@ def market_view(points: Iterable[MarketPoint], block: BlockRef) -> MarketView:
 def view_of_latest(latest: Mapping[MarketKey, MarketPoint], block: BlockRef) -> MarketView:
     """The market of these points, which are the latest of their keys at `block`."""
     prices = [key for key in latest if key.kind is MarketPointKind.PRICE]
-    found = {AssetKey(key.deployment, key.asset): _reserve(latest, key, block) for key in prices}
+    found = {AssetKey(key.deployment, key.asset, key.market): _reserve(latest, key, block) for key in prices}
     return MarketView(
         block=block,
         points=latest,
@@ -182,16 +183,16 @@ def accounts(state: WalletState, view: MarketView, *, only_indebted: bool = Fals
     Raises:
         MarketMissing: an asset that is collateral or debt cannot be valued at the view's block.
     """
-    per_deployment: dict[str, list[Holding]] = {}
+    per_account: dict[tuple[str, Digest], list[Holding]] = {}
     emodes = dict(state.emodes)
-    indebted = {key.deployment for key, asset in state.assets if asset.scaled_debt > 0}
+    indebted = {(key.deployment, key.market) for key, asset in state.assets if asset.scaled_debt > 0}
     for key, asset in state.assets:
-        if only_indebted and key.deployment not in indebted:
+        if only_indebted and (key.deployment, key.market) not in indebted:
             continue
         holding = _holding(key, asset, view, emodes.get(key.deployment, 0))
         if holding is not None:
-            per_deployment.setdefault(key.deployment, []).append(holding)
-    return tuple(_account(deployment, tuple(holdings)) for deployment, holdings in sorted(per_deployment.items()))
+            per_account.setdefault((key.deployment, key.market), []).append(holding)
+    return tuple(_account(deployment, tuple(found)) for (deployment, _), found in sorted(per_account.items()))
 
 
 def _holding(key: AssetKey, asset: AssetState, view: MarketView, emode: int) -> Holding | None:
@@ -246,7 +247,7 @@ def points_used(states: Iterable[WalletState], views: Iterable[MarketView]) -> t
         view = by_chain.get(state.chain_id)
         if view is None:
             continue
-        keys = [MarketKey(key.deployment, kind, key.asset, 0) for key, _ in state.assets for kind in kinds]
+        keys = [MarketKey(key.deployment, kind, key.asset, 0, key.market) for key, _ in state.assets for kind in kinds]
         keys += [MarketKey(name, MarketPointKind.EMODE_CONFIG, ZERO_ADDRESS, mode) for name, mode in state.emodes]
         for key in keys:
             point = view.points.get(key)

@@ -6,6 +6,7 @@ from bonafides.errors import InvalidInput
 from bonafides.events import BlockRange, DeploymentCoverage, LendingEvent, MarketPoint
 from bonafides.events import Position as ChainPosition
 from bonafides.types import (
+    ZERO_DIGEST,
     Address,
     AsOf,
     BlockRef,
@@ -87,6 +88,7 @@ class _Event(_Part):
     second_amount: Whole
     scaled_delta: Whole
     index_ray: Whole
+    market: Raw32 = ZERO_DIGEST
 
     def event(self) -> LendingEvent:
         return LendingEvent(
@@ -106,6 +108,7 @@ class _Event(_Part):
             second_amount=self.second_amount,
             scaled_delta=self.scaled_delta,
             index_ray=self.index_ray,
+            market=Digest(self.market),
         )
 
 
@@ -117,6 +120,7 @@ class _Fact(_Part):
     asset: Raw20
     category: int
     values: tuple[Whole, ...]
+    market: Raw32 = ZERO_DIGEST
 
     def point(self) -> MarketPoint:
         return MarketPoint(
@@ -129,6 +133,7 @@ class _Fact(_Part):
             asset=Address(self.asset),
             category=self.category,
             values=self.values,
+            market=Digest(self.market),
         )
 
 

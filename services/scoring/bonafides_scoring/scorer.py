@@ -161,6 +161,8 @@ def _features_or_reason(request: ScoreRequest, bundle: ModelBundle) -> FeatureVe
         return UnscorableReason.HISTORY_INCOMPLETE
     if not has_credit_history(request.states):
         return UnscorableReason.NO_CREDIT_HISTORY
+    if any(state.has_untold_debt for state in request.states):
+        return UnscorableReason.POSITION_UNKNOWN
     try:
         return feature_vector(request.states, request.views, request.as_of, bundle.reference)
     except MarketMissing:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from bonafides.digests import encode_int256, encode_text
 from bonafides.errors import InvalidMessage
-from bonafides.types import Address, ChainId
+from bonafides.types import Address, ChainId, Digest
 
 from bonafides_scoring.wallet_state import (
     FOLD_VERSION,
@@ -115,7 +115,7 @@ class _Reader:
         return self.take(self.one(">H")).decode()
 
     def key(self) -> AssetKey:
-        return AssetKey(self.text(), Address(self.take(20)))
+        return AssetKey(self.text(), Address(self.take(20)), Digest(self.take(32)))
 
     def many[Item](self, read: Callable[[], Item]) -> tuple[Item, ...]:
         return tuple(read() for _ in range(self.one(">I")))
@@ -159,14 +159,14 @@ def _read_state(reader: _Reader) -> WalletState:
 
 
 def _encode_key(key: AssetKey) -> bytes:
-    return encode_text(key.deployment) + key.asset
+    return encode_text(key.deployment) + key.asset + key.market
 
 
 def _encode_asset(key: AssetKey, asset: AssetState) -> bytes:
     return b"".join(
         (
             _encode_key(key),
-            struct.pack(">B", asset.is_collateral),
+            struct.pack(">BB", asset.is_collateral, asset.has_untold_debt),
             *(
                 encode_int256(amount)
                 for amount in (
@@ -186,9 +186,24 @@ def _encode_asset(key: AssetKey, asset: AssetState) -> bytes:
 
 
 def _read_asset(reader: _Reader) -> tuple[AssetKey, AssetState]:
-    key, is_collateral = reader.key(), bool(reader.one(">B"))
-    supply, debt, *totals = (reader.amount() for _ in range(9))
-    return key, AssetState(supply, debt, is_collateral, *totals)
+    key = reader.key()
+    is_collateral, has_untold_debt = (bool(flag) for flag in reader.unpack(">BB"))
+    supply, debt, supplied, withdrawn, borrowed, repaid, liquidated, seized, bad_debt = (
+        reader.amount() for _ in range(9)
+    )
+    return key, AssetState(
+        supply,
+        debt,
+        is_collateral,
+        supplied,
+        withdrawn,
+        borrowed,
+        repaid,
+        liquidated,
+        seized,
+        bad_debt,
+        has_untold_debt,
+    )
 
 
 def _encode_day(tally: DayTally) -> bytes:

@@ -7,12 +7,13 @@ loan, borrow and repay in one breath) are no credit history: they are netted per
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bonafides.types import Address, ChainId
+from bonafides.types import ZERO_DIGEST, Address, ChainId, Digest
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Stands in every receipt. A change of what the fold remembers, or how, gets a new number.
 
-2: a withdrawal is the wallet's own act wherever it goes."""
+2: a withdrawal is the wallet's own act wherever it goes.
+3: isolated markets, debts that are told whole, and debts that no log tells."""
 DAYS_KEPT = 180
 """Days before the newest event that keep a tally of their own; older ones live on in the totals."""
 LIQUIDATIONS_KEPT = 32
@@ -28,6 +29,8 @@ class AssetKey(NamedTuple):
 
     deployment: str
     asset: Address
+    market: Digest = ZERO_DIGEST
+    """The isolated market inside the deployment; zero where all assets are one pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class AssetState:
     seized: int = 0
     """Collateral that liquidators took."""
     bad_debt: int = 0
+    has_untold_debt: bool = False
+    """Whether it borrowed where no log tells the debt that is left (Comet), and nothing since shows that it is paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,11 @@ class WalletState:
     def has_open_debt(self) -> bool:
         """Whether a debt token has a balance, however small."""
         return any(state.scaled_debt > 0 for _, state in self.assets)
+
+    @property
+    def has_untold_debt(self) -> bool:
+        """Whether it may owe something that no log tells."""
+        return any(state.has_untold_debt for _, state in self.assets)
 
     @property
     def is_impossible(self) -> bool:

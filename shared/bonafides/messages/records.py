@@ -26,6 +26,7 @@ from bonafides.messages.ranges import (
     point_values,
 )
 from bonafides.types import (
+    ZERO_DIGEST,
     Address,
     AdverseReason,
     AsOf,
@@ -102,10 +103,13 @@ def _event_record(event: LendingEvent) -> Record:
         "second_amount": encode_uint256(event.second_amount),
         "scaled_delta": encode_int256(event.scaled_delta),
         "index_ray": encode_uint256(event.index_ray),
+        "market": None if event.market == ZERO_DIGEST else event.market,
     }
 
 
 def event_from(r: Record) -> LendingEvent:
+    if r["type"] == EventType.DEBT_SET and not any(r["index_ray"]):
+        raise ValueError("a debt that is told whole has an index above 0")
     return LendingEvent(
         position=position_from(r["position"]),
         sub_index=in_range("sub_index", r["sub_index"], MAX_U16),
@@ -123,6 +127,7 @@ def event_from(r: Record) -> LendingEvent:
         second_amount=int.from_bytes(r["second_amount"]),
         scaled_delta=int.from_bytes(r["scaled_delta"], signed=True),
         index_ray=int.from_bytes(r["index_ray"]),
+        market=Digest(r["market"] or ZERO_DIGEST),
     )
 
 
@@ -137,6 +142,7 @@ def _point_record(point: MarketPoint) -> Record:
         "asset": point.asset,
         "category": point.category,
         "values": [encode_int256(value) for value in point.values],
+        "market": None if point.market == ZERO_DIGEST else point.market,
     }
 
 
@@ -151,6 +157,7 @@ def point_from(r: Record) -> MarketPoint:
         asset=Address(r["asset"]),
         category=in_range("category", r["category"], MAX_U16),
         values=point_values(MarketPointKind(r["kind"]), [int.from_bytes(value, signed=True) for value in r["values"]]),
+        market=Digest(r["market"] or ZERO_DIGEST),
     )
 
 

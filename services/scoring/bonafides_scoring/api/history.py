@@ -176,6 +176,7 @@ def event_view(event: LendingEvent) -> schemas.Event:
         second_amount=str(event.second_amount),
         scaled_delta=str(event.scaled_delta),
         index_ray=str(event.index_ray),
+        market=hex_text(event.market),
     )
 
 
@@ -208,4 +209,5 @@ def _point_view(point: MarketPoint) -> schemas.MarketFact:
         asset=hex_text(point.asset),
         category=point.category,
         values=[str(value) for value in point.values],
+        market=hex_text(point.market),
     )

@@ -206,6 +206,7 @@ class Event(Answer):
     second_amount: Integer
     scaled_delta: Integer
     index_ray: Integer
+    market: Hex32 = Field(description="Isolated market inside the deployment; zero where all assets are one pool.")
 
 
 class EventsAnswer(Answer):
@@ -228,6 +229,7 @@ class MarketFact(Answer):
     asset: Hex20
     category: int
     values: list[Integer]
+    market: Hex32 = Field(description="Isolated market inside the deployment; zero where all assets are one pool.")
 
 
 class ReceiptView(Answer):

@@ -8,7 +8,7 @@ from bonafides.errors import InvariantViolation
 from bonafides.events import ForkEpoch, Hydrated, LendingEvent, Position, WalletDeadLetter, is_void
 from bonafides.hashing import sha256
 from bonafides.messages import encode
-from bonafides.types import Address, BlockRef, ChainId, Digest, EventType, Protocol, Role
+from bonafides.types import ZERO_DIGEST, Address, BlockRef, ChainId, Digest, EventType, Protocol, Role
 from sqlalchemy import BigInteger, Connection, RowMapping, and_, func, literal, not_, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
@@ -227,7 +227,18 @@ def event_of(row: RowMapping) -> LendingEvent:
         second_amount=int(row["second_amount"]),
         scaled_delta=int(row["scaled_delta"]),
         index_ray=int(row["index_ray"]),
+        market=market_of(row),
     )
+
+
+def market_of(row: RowMapping) -> Digest:
+    """The isolated market that a row names."""
+    return ZERO_DIGEST if row["market"] is None else Digest(bytes(row["market"]))
+
+
+def market_column(market: Digest) -> Digest | None:
+    """As it stands in a row."""
+    return None if market == ZERO_DIGEST else market
 
 
 def _address(raw: bytes | None) -> Address | None:
@@ -253,6 +264,7 @@ def _row_of(found: LendingEvent, partition: int, offset: int) -> dict[str, Any]:
         "second_amount": found.second_amount,
         "scaled_delta": found.scaled_delta,
         "index_ray": found.index_ray,
+        "market": market_column(found.market),
         "content": sha256(encode_event(found)),
         "log_offset": offset,
     }

@@ -13,7 +13,7 @@ from bonafides.types import Address, BlockRef, ChainId, Digest, Finality, Market
 from sqlalchemy import Connection, RowMapping, and_, case, literal, not_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from bonafides_scoring.store.events import position_columns, position_of
+from bonafides_scoring.store.events import market_column, market_of, position_columns, position_of
 from bonafides_scoring.store.tables import boundary as boundary_table
 from bonafides_scoring.store.tables import fork_epoch, market_point
 
@@ -167,7 +167,7 @@ def latest_points(
     # An asset belongs to one e-mode category at a time: there the category is what changes, not what is asked for.
     category = case((copies.c.kind == MarketPointKind.EMODE_CONFIG.value, copies.c.category), else_=literal(0))
     order = (copies.c.block_number, copies.c.tx_index, copies.c.log_index, copies.c.sub_index)
-    keys = (copies.c.deployment, copies.c.kind, copies.c.asset, category)
+    keys = (copies.c.deployment, copies.c.market, copies.c.kind, copies.c.asset, category)
     rows = connection.execute(
         select(copies).ext(distinct_on(*keys)).order_by(*keys, *(column.desc() for column in order))
     ).mappings()
@@ -186,6 +186,7 @@ def point_of(row: RowMapping) -> MarketPoint:
         asset=Address(bytes(row["asset"])),
         category=row["category"],
         values=tuple(int(value) for value in row["values"]),
+        market=market_of(row),
     )
 
 
@@ -200,6 +201,7 @@ def _row_of(point: MarketPoint, offset: int) -> dict[str, Any]:
         "asset": point.asset,
         "category": point.category,
         "values": list(point.values),
+        "market": market_column(point.market),
         "content": sha256(encode_market_point(point)),
         "log_offset": offset,
     }
