@@ -108,9 +108,22 @@ class AavePrices:
         """Who answers for a feed."""
         return self.timelines.get(feed) or (Timeline(()) if feed == ZERO_ADDRESS else Timeline.direct(feed))
 
+    @property
+    def assets(self) -> tuple[Address, ...]:
+        """Everything that is priced, ascending."""
+        return tuple(sorted(self.sources))
+
+    def answering(self, asset: Address, at_end_of: int) -> tuple[Address, ...]:
+        """Whose answers make the asset's price at the end of a block."""
+        return (self.timeline(self.sources.get(asset, ZERO_ADDRESS)).at_end_of(at_end_of),)
+
     def price_of(self, asset: Address, at_end_of: int) -> tuple[int, ...]:
         """Values of a price point: the price by whom answers at the end of that block, and until when it holds."""
-        timeline = self.timeline(self.sources.get(asset, ZERO_ADDRESS))
+        return self.answered_by(self.sources.get(asset, ZERO_ADDRESS), at_end_of)
+
+    def answered_by(self, feed: Address, at_end_of: int) -> tuple[int, ...]:
+        """The same of what one feed answers."""
+        timeline = self.timeline(feed)
         answer = self.answers.get(timeline.at_end_of(at_end_of), NO_ANSWER) if self.is_oracle_known else NO_ANSWER
         if not answer.price or not timeline.max_age_s:
             return (answer.price,)
@@ -206,7 +219,7 @@ def read_oracle_change[S: PricedState](reading: Reading[S], oracle: Address) -> 
     """What follows when the market asks this oracle from here on."""
     after = reading.state.prices.with_oracle(oracle)
     if after.is_oracle_known != reading.state.prices.is_oracle_known:
-        for asset in sorted(after.sources):
+        for asset in after.assets:
             yield _price(reading, after, asset)
     if not after.is_oracle_known:
         yield Complaint(
@@ -260,7 +273,7 @@ def _read_answer[S: PricedState](reading: Reading[S]) -> Iterator[Fact]:
         block = reading.log.position.block.number
         for asset in after.assets_by_aggregator.get(reading.log.address, ()):
             # In the block of a change the old one still counts; what holds at its end is said there.
-            if after.timeline(after.sources[asset]).at_end_of(block - 1) == reading.log.address:
+            if reading.log.address in after.answering(asset, block - 1):
                 yield _price(reading, after, asset)
     try:
         abi.ANSWER_UPDATED.decode(reading.log)
