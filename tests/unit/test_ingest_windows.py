@@ -88,6 +88,77 @@ def test_plan_work__followed_to_the_end__reads_every_missing_block_once(
     }
 
 
+def _spans(starts: dict[str, int]) -> dict[str, BlockRange]:
+    return {name: BlockRange(first, 10**9) for name, first in starts.items()}
+
+
+def test_plan_work__links_lack_the_range__reads_them_first() -> None:
+    done = {"lending": [BlockRange(10, 90)], "links": [BlockRange(0, 90)]}
+
+    work = plan_work(_spans({"lending": 10}), done, 100, 20, _spans({"links": 0}))
+
+    assert work is not None
+    assert (work.range, work.deployments) == (BlockRange(91, 100), ("links",))
+
+
+def test_plan_work__links_complete_to_the_middle_of_the_range__gives_out_the_first_half() -> None:
+    done = {"lending": [BlockRange(10, 90)], "links": [BlockRange(0, 95)]}
+
+    work = plan_work(_spans({"lending": 10}), done, 100, 20, _spans({"links": 0}))
+
+    assert work is not None
+    assert (work.range, work.deployments) == (BlockRange(91, 95), ("lending",))
+
+
+def test_plan_work__new_source_of_links_below_what_was_read__is_read_up_to_there_first() -> None:
+    done = {"lending": [BlockRange(10, 90)]}
+
+    work = plan_work(_spans({"lending": 10}), done, 100, 200, _spans({"links": 40}))
+
+    assert work is not None
+    assert (work.range, work.deployments) == (BlockRange(40, 90), ("links",))
+
+
+LENDING, LINKING = st.sampled_from("abc"), st.sampled_from("xyz")
+
+
+@given(
+    st.dictionaries(LENDING, st.integers(0, 40), min_size=1),
+    st.dictionaries(LINKING, st.integers(0, 40)),
+    st.dictionaries(LENDING | LINKING, RANGES),
+    st.integers(0, 60),
+    st.integers(1, 15),
+    st.integers(1, 15),
+)
+def test_plan_work__followed_to_the_end__links_are_complete_to_the_end_of_each_range(
+    starts: dict[str, int],
+    links: dict[str, int],
+    done: dict[str, list[BlockRange]],
+    finalized: int,
+    window: int,
+    most: int,
+) -> None:
+    everything = {**starts, **links}
+    missing = {
+        name: set(range(first, finalized + 1)) - _blocks(done.get(name, [])) for name, first in everything.items()
+    }
+    read: dict[str, list[int]] = {name: [] for name in everything}
+    while work := plan_work(_spans(starts), done, finalized, window, _spans(links)):
+        assert not (set(work.deployments) & set(starts) and set(work.deployments) & set(links))
+        # A provider may answer for the first part of a range only.
+        got = BlockRange(work.range.first, min(work.range.last, work.range.first + most - 1))
+        for name in work.deployments:
+            if name in starts:
+                for link, first in links.items():
+                    assert set(range(first, work.range.last + 1)) <= _blocks(done.get(link, []))
+            read[name] += range(got.first, got.last + 1)
+            done[name] = [*done.get(name, []), got]
+
+    assert {name: sorted(blocks) for name, blocks in read.items()} == {
+        name: sorted(blocks) for name, blocks in missing.items()
+    }
+
+
 def test_window_size__refused_then_answered__halves_and_doubles_back() -> None:
     size = WindowSize(1000, 2000).after_refusal()
 

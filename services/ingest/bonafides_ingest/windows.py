@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bonafides.events import BlockRange
 
@@ -49,13 +50,39 @@ class Work:
 
 
 def plan_work(
-    spans: Mapping[str, BlockRange], done: Mapping[str, Sequence[BlockRange]], finalized: int, window_blocks: int
+    spans: Mapping[str, BlockRange],
+    done: Mapping[str, Sequence[BlockRange]],
+    finalized: int,
+    window_blocks: int,
+    links: Mapping[str, BlockRange] = MappingProxyType({}),
 ) -> Work | None:
     """What to read next, up to and including the finalized block; None when nothing is missing.
 
-    The lowest missing block comes first, for every deployment that lacks it: what a new line of the registry missed is
-    read before the chain goes on, since the contracts found there must be known when later blocks are read.
+    `spans` are the deployments', `links` those of the sources of account links. Links come first: a range of
+    deployments is only given out when every source of links is complete to its end, so that whoever reads the range can
+    know who owned its accounts. They never run ahead further than one window:
+
+    ```
+    links        ├────done────┤▒▒ next ▒▒┤
+    deployments  ├────done────┤          then these blocks
+    ```
     """
+    lending = _lowest_missing(spans, done, finalized, window_blocks)
+    linking = _lowest_missing(links, done, finalized, window_blocks)
+    if lending is None or linking is None or linking.range.first > lending.range.last:
+        return lending or linking
+    if linking.range.first > lending.range.first:
+        return Work(BlockRange(lending.range.first, linking.range.first - 1), lending.deployments)
+    if linking.range.first < lending.range.first <= linking.range.last:
+        return Work(BlockRange(linking.range.first, lending.range.first - 1), linking.deployments)
+    return linking
+
+
+def _lowest_missing(
+    spans: Mapping[str, BlockRange], done: Mapping[str, Sequence[BlockRange]], finalized: int, window_blocks: int
+) -> Work | None:
+    """The lowest missing block comes first, for every entry that lacks it: what a new line of the registry missed is
+    read before the chain goes on, since the contracts found there must be known when later blocks are read."""
     missing = {
         name: gaps[0] for name, span in spans.items() if (gaps := gaps_in(done.get(name, ()), up_to(span, finalized)))
     }

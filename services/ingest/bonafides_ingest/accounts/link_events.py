@@ -8,9 +8,7 @@ from bonafides.types import Address, Digest
 
 from bonafides_ingest.decoders import EventCodec, load_codec
 
-_PROXY, _CDP, _OLDEST, _OLD, _SAFE = (
-    f"{name}.json" for name in ("ds_proxy", "maker_cdp_manager", "safe_1_1", "safe_1_3", "safe_1_4")
-)
+_PROXY, _CDP, _OLD, _SAFE = "ds_proxy.json", "maker_cdp_manager.json", "safe_1_3.json", "safe_1_4.json"
 
 type _A = Address
 
@@ -21,8 +19,6 @@ LOG_SET_OWNER: EventCodec[tuple[_A]] = load_codec(_PROXY, "LogSetOwner")
 """owner"""
 
 # Safe
-PROXY_CREATION_1_1: EventCodec[tuple[_A]] = load_codec(_OLDEST, "ProxyCreation")
-"""proxy; another signature than the later ones"""
 PROXY_CREATION_1_3: EventCodec[tuple[_A, _A]] = load_codec(_OLD, "ProxyCreation")
 """proxy, singleton"""
 PROXY_CREATION: EventCodec[tuple[_A, _A]] = load_codec(_SAFE, "ProxyCreation")

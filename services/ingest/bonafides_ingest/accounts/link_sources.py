@@ -25,16 +25,16 @@ class LinkSource(RegistryEntry):
     kind: Annotated[LinkKind, Field(strict=False)]
     address: RegistryAddress
     singletons: Annotated[tuple[RegistryAddress, ...], Field(strict=False)] = ()
-    """Of a Safe factory: the code of the Safes that it makes and whose events can be believed. Anyone may have it make
-    a proxy of other code: such a proxy's owners are unknown."""
+    """Of a Safe factory: the code of the Safes that it makes, version 1.3.0 or later. Anyone may have it make a proxy
+    of other code, which may emit what it likes: that is no Safe to us."""
 
     def contracts(self) -> frozenset[Address]:
         return frozenset({self.address, *self.singletons})
 
     @model_validator(mode="after")
     def _singletons_of_safes(self) -> Self:
-        if self.singletons and self.kind is not LinkKind.SAFE_FACTORY:
-            raise ValueError("only a safe_factory has singletons")
+        if bool(self.singletons) != (self.kind is LinkKind.SAFE_FACTORY):
+            raise ValueError("a safe_factory has singletons, and no other kind")
         return self
 
 

@@ -1,0 +1,237 @@
+"""Who owns what, as logs say it. Pure.
+
+```
+DSProxy   factory: Created(owner, proxy) ─► proxy: LogSetOwner …
+Safe      proxy: SafeSetup(owners, threshold) ─► factory: ProxyCreation(proxy, singleton), in one transaction
+                 ─► proxy: AddedOwner, RemovedOwner, ChangedThreshold, ChangedMasterCopy …
+urn       manager: NewCdp(owner, cdp) ─► manager: give(cdp, owner) …
+```
+- Only accounts that a listed factory made are believed, and of its Safes only those of a listed singleton.
+- A log of a factory or manager that cannot be read is a dead letter. One of an account is none: whoever owns it can
+  make it emit anything (`execute`, `delegatecall`), and a flood of dead letters stops the service. What emits nonsense,
+  or goes over to code that is not listed, is a mere contract from there on, without owners.
+- Half-changed owners are not told: `swapOwner` of a Safe with one owner removes it before it adds the other.
+- A delegatecall can change owners without any event. Nobody but the owners can have it done; no log tells of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from bonafides.accounts import AccountFact
+from bonafides.errors import InvalidMessage
+from bonafides.types import ZERO_ADDRESS, AccountKind, Address
+
+from bonafides_ingest.accounts import link_events as abi
+from bonafides_ingest.accounts.link_sources import LinkKind, LinkSource
+from bonafides_ingest.accounts.urns import urn_of
+from bonafides_ingest.chain import Log
+from bonafides_ingest.decoders import DECODER_VERSION, EventCodec
+from bonafides_ingest.protocols.decoded import RefusedLog
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLinks:
+    """What a stretch of logs says about owners, in canonical order."""
+
+    facts: tuple[AccountFact, ...]
+    refused: tuple[RefusedLog, ...]
+
+
+type _Told = tuple[AccountKind, tuple[Address, ...], int]
+"""Kind, owners and threshold of a fact."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An account of a source at some point."""
+
+    source: LinkSource
+    kind: AccountKind
+    owners: frozenset[Address] = frozenset()
+    """Empty of a Safe that is not set up yet."""
+    threshold: int = 1
+
+    @property
+    def told(self) -> _Told:
+        owners = tuple(sorted(self.owners - {ZERO_ADDRESS}))
+        return self.kind, owners, self.threshold if owners else 0
+
+    @property
+    def is_half_changed(self) -> bool:
+        return self.kind is AccountKind.SAFE and self.threshold > len(self.owners)
+
+
+def read_links(
+    sources: Sequence[LinkSource], known: Mapping[Address, AccountFact], logs: Sequence[Log], fork_epoch: int
+) -> ReadLinks:
+    """What logs in canonical order say about owners.
+
+    `known` holds the newest fact before these logs of every account that emitted one of them, where there is one.
+    `logs` may hold those of strangers.
+    """
+    reader = _LinkReader(sources, known, fork_epoch)
+    for _, transaction in groupby(logs, key=lambda log: log.position.tx_hash):
+        reader.read_transaction(tuple(transaction))
+    return ReadLinks(tuple(reader.facts), tuple(reader.refused))
+
+
+class _LinkReader:
+    """Reads on from what is known; lives for one call of `read_links`."""
+
+    def __init__(self, sources: Iterable[LinkSource], known: Mapping[Address, AccountFact], fork_epoch: int) -> None:
+        self.facts: list[AccountFact] = []
+        self.refused: list[RefusedLog] = []
+        self._fork_epoch = fork_epoch
+        self._by_address = {source.address: source for source in sources}
+        by_id = {source.id: source for source in sources}
+        self._held = {
+            account: _Held(by_id[fact.source], fact.kind, frozenset(fact.owners), fact.threshold or 1)
+            for account, fact in known.items()
+            if fact.source in by_id and fact.kind.is_linked
+        }
+        self._told = {account: held.told for account, held in self._held.items()}
+
+    def read_transaction(self, logs: Sequence[Log]) -> None:
+        for log in logs:  # a Safe's setup stands before the log that says who made it
+            source = self._factory_of(log)
+            if source and source.kind is LinkKind.SAFE_FACTORY:
+                self._make_safe(source, log)
+        last_logs: dict[Address, Log] = {}
+        for log in logs:
+            source = self._factory_of(log)
+            if source:
+                self._read_factory(source, log)
+            elif log.topics and log.address in self._held:
+                self._read_account(self._held[log.address], log)
+                last_logs[log.address] = log
+        for account, log in last_logs.items():
+            held = self._held.get(account)
+            if held and held.is_half_changed and (held.owners or self._told.get(account, held.told) != held.told):
+                self._give_up(held, log)
+
+    def _factory_of(self, log: Log) -> LinkSource | None:
+        source = self._by_address.get(log.address)
+        return source if source and log.topics and source.covers(log.position.block.number) else None
+
+    def _make_safe(self, source: LinkSource, log: Log) -> None:
+        try:
+            created = _created_safe(log)
+        except InvalidMessage:
+            return  # refused, with its reason, in its turn
+        if created and created[1] in source.singletons:
+            self._held.setdefault(created[0], _Held(source, AccountKind.SAFE))
+
+    def _read_factory(self, source: LinkSource, log: Log) -> None:
+        try:
+            match source.kind:
+                case LinkKind.DS_PROXY_FACTORY:
+                    if log.topics[0] == abi.DS_PROXY_CREATED.topic0:
+                        _, owner, proxy, _ = abi.DS_PROXY_CREATED.decode(log)
+                        self._hold(log, proxy, _Held(source, AccountKind.DS_PROXY, frozenset({owner})))
+                case LinkKind.SAFE_FACTORY:
+                    created = _created_safe(log)
+                    if created and created[0] in self._held:
+                        self._tell(log, created[0])  # news only of one that is not set up yet
+                case LinkKind.MAKER_CDP_MANAGER:
+                    if found := _urn_owner(source.address, log):
+                        self._hold(log, found[0], _Held(source, AccountKind.URN, frozenset({found[1]})))
+        except InvalidMessage as exc:
+            self.refused.append(RefusedLog(log, source.id, str(exc), (), is_market=False))
+
+    def _read_account(self, held: _Held, log: Log) -> None:
+        if not held.source.covers(log.position.block.number):
+            return
+        try:
+            changed = _set_owner(held, log) if held.kind is AccountKind.DS_PROXY else _changed_safe(held, log)
+        except InvalidMessage:
+            self._give_up(held, log)
+        else:
+            self._hold(log, log.address, changed)
+
+    def _hold(self, log: Log, account: Address, held: _Held) -> None:
+        self._held[account] = held
+        if not held.is_half_changed:
+            self._tell(log, account)
+
+    def _give_up(self, held: _Held, log: Log) -> None:
+        self._held[log.address] = _Held(held.source, AccountKind.CONTRACT)
+        self._tell(log, log.address)
+        del self._held[log.address]
+
+    def _tell(self, log: Log, account: Address) -> None:
+        held = self._held[account]
+        if self._told.get(account) == held.told and held.kind is not AccountKind.URN:
+            return
+        self._told[account] = held.told
+        kind, owners, threshold = held.told
+        position = log.position
+        self.facts.append(
+            AccountFact(
+                block=position.block,
+                tx_index=position.tx_index,
+                log_index=position.log_index,
+                fork_epoch=self._fork_epoch,
+                decoder_version=DECODER_VERSION,
+                source=held.source.id,
+                account=account,
+                kind=kind,
+                owners=owners,
+                threshold=threshold,
+            )
+        )
+
+
+def _created_safe(log: Log) -> tuple[Address, Address] | None:
+    """Proxy and singleton of a factory's log; None for another event."""
+    return _either(abi.PROXY_CREATION, abi.PROXY_CREATION_1_3, log)
+
+
+def _urn_owner(manager: Address, log: Log) -> tuple[Address, Address] | None:
+    """Urn and its owner from here on; None for another event."""
+    if log.topics[0] == abi.NEW_CDP.topic0:
+        _, owner, cdp = abi.NEW_CDP.decode(log)
+    elif log.topics[0] == abi.GIVE_TOPIC:
+        if len(log.topics) != 4:
+            raise InvalidMessage(f"give log refused: {len(log.topics)} topics, expected 4")
+        # The topics are raw calldata, of which the contract takes the low 20 bytes, whatever stands before them.
+        cdp, owner = int.from_bytes(log.topics[2]), Address(log.topics[3][12:])
+    else:
+        return None
+    if not 0 < cdp < 2**64:
+        raise InvalidMessage("a cdp out of range: the manager counts them from 1")
+    return urn_of(manager, cdp), owner
+
+
+def _set_owner(held: _Held, log: Log) -> _Held:
+    if log.topics[0] != abi.LOG_SET_OWNER.topic0:
+        return held
+    return replace(held, owners=frozenset(abi.LOG_SET_OWNER.decode(log)))
+
+
+def _changed_safe(held: _Held, log: Log) -> _Held:
+    """A Safe after one of its logs. Raises InvalidMessage where no Safe of listed code would emit it."""
+    topic0 = log.topics[0]
+    if topic0 == abi.SAFE_SETUP.topic0:
+        _, owners, threshold, _, _ = abi.SAFE_SETUP.decode(log)
+        held = replace(held, owners=frozenset(owners), threshold=threshold)
+    elif added := _either(abi.ADDED_OWNER, abi.ADDED_OWNER_1_3, log):
+        held = replace(held, owners=held.owners | frozenset(added))
+    elif removed := _either(abi.REMOVED_OWNER, abi.REMOVED_OWNER_1_3, log):
+        held = replace(held, owners=held.owners - frozenset(removed))
+    elif topic0 == abi.CHANGED_THRESHOLD.topic0:
+        held = replace(held, threshold=abi.CHANGED_THRESHOLD.decode(log)[0])
+    elif topic0 == abi.CHANGED_MASTER_COPY.topic0:
+        (singleton,) = abi.CHANGED_MASTER_COPY.decode(log)
+        if singleton not in held.source.singletons:
+            raise InvalidMessage("a Safe goes over to code that is not listed")
+    if held.threshold == 0:
+        raise InvalidMessage("a Safe needs no owner's word any more")
+    return held
+
+
+def _either[T](new: EventCodec[T], old: EventCodec[T], log: Log) -> T | None:
+    """The arguments of an event that has two forms; None for another event."""
+    if log.topics[0] != new.topic0:
+        return None
+    return (old if len(log.topics) == old.topics else new).decode(log)
