@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bonafides import digests, messages
+from bonafides.accounts import AccountFact
 from bonafides.database import ROLES
 from bonafides.events import (
     BlockRange,
@@ -26,6 +27,7 @@ from bonafides.events import (
 from bonafides.hashing import sha256
 from bonafides.topics import TOPICS, partition_of
 from bonafides.types import (
+    AccountKind,
     Address,
     AdverseReason,
     AsOf,
@@ -150,6 +152,36 @@ def prices_of_one_answer() -> list[MarketPoint]:
     ]
 
 
+def safe_of_two() -> AccountFact:
+    """A Safe whose two owners must agree, as a log says."""
+    return AccountFact(
+        block=block(CHAIN, 100),
+        tx_index=1,
+        log_index=4,
+        fork_epoch=1,
+        decoder_version=1,
+        source="safe-local",
+        account=USDC,
+        kind=AccountKind.SAFE,
+        owners=(WALLET, OTHER),
+        threshold=2,
+    )
+
+
+def contract() -> AccountFact:
+    """A contract, as its code says."""
+    return AccountFact(
+        block=block(CHAIN, 130),
+        tx_index=None,
+        log_index=None,
+        fork_epoch=1,
+        decoder_version=1,
+        source="",
+        account=WETH,
+        kind=AccountKind.CONTRACT,
+    )
+
+
 def coverage() -> DeploymentCoverage:
     """Complete but for one gap."""
     return DeploymentCoverage(DEPLOYMENT, CHAIN, 1, 1, 130, (BlockRange(50, 59),), 2)
@@ -185,6 +217,7 @@ def one_of_each_message() -> list[messages.Message]:
         Hydrated(WALLET, 1, block(CHAIN, 130), (coverage(),)),
         WalletDeadLetter(position(), DEPLOYMENT, WALLET, "dirty high bytes"),
         messages.MarketBatch((price(), replace(price(), market=sha256(b"market")))),
+        messages.AccountBatch((safe_of_two(), contract())),
         boundary(),
         messages.HistoryRequest(sha256(b"request"), CHAIN, WALLET, 1_760_000_000),
         messages.HistoryProgress(sha256(b"request"), CHAIN, WALLET, 90, 130, False),
@@ -219,6 +252,8 @@ def digest_vectors() -> dict[str, str]:
         "event_encoding_in_a_market": digests.encode_event(debt_set()).hex(),
         "event_set": digests.event_set_digest([event(), liquidation()]).hex(),
         "event_set_empty": digests.event_set_digest([]).hex(),
+        "account_fact_id": safe_of_two().id.hex(),
+        "account_fact_id_of_code": contract().id.hex(),
         "market_point_id": price().id.hex(),
         "market": digests.market_digest([price()]).hex(),
         "market_point_encoding_in_a_market": digests.encode_market_point(
@@ -234,6 +269,7 @@ def digest_vectors() -> dict[str, str]:
 def word_vectors() -> dict[str, object]:
     """Every closed enum with its words and numbers, the topics, and the database roles: none may change in place."""
     closed = (
+        AccountKind,
         AdverseReason,
         AttestationStatus,
         Band,

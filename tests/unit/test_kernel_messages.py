@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from bonafides.accounts import AccountFact
 from bonafides.digests import encode_event, encode_market_point
 from bonafides.errors import InvalidMessage, InvariantViolation, UnknownSchema
 from bonafides.events import LendingEvent, MarketPoint
-from bonafides.messages import EventBatch, MarketBatch, decode, decode_parts, encode
-from bonafides.types import AsOf, ChainId, EventType, MarketPointKind
+from bonafides.messages import AccountBatch, EventBatch, MarketBatch, decode, decode_parts, encode
+from bonafides.types import AccountKind, AsOf, ChainId, EventType, MarketPointKind
 
 from tests.support import samples
 
@@ -152,6 +153,30 @@ def test_decode_parts__one_bad_market_fact__the_others_come() -> None:
 
     assert message == MarketBatch((POINT,))
     assert [part.original for part in refused] == [encode(MarketBatch((other,)))]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(samples.safe_of_two(), owners=(samples.OTHER, samples.WALLET)),
+        replace(samples.safe_of_two(), owners=(samples.WALLET, samples.WALLET)),
+        replace(samples.safe_of_two(), threshold=3),
+        replace(samples.safe_of_two(), threshold=0),
+        replace(samples.safe_of_two(), owners=(), threshold=1),
+        replace(samples.safe_of_two(), kind=AccountKind.CONTRACT),
+        replace(samples.safe_of_two(), log_index=None),
+        replace(samples.safe_of_two(), source=""),
+        replace(samples.contract(), kind=AccountKind.URN),
+        replace(samples.contract(), kind=cast("AccountKind", SimpleNamespace(value="robot"))),
+    ],
+)
+def test_decode_parts__one_bad_account_fact__comes_back_by_itself_and_hides_no_history(bad: AccountFact) -> None:
+    message, refused = decode_parts(encode(AccountBatch((samples.contract(), bad))))
+
+    assert message == AccountBatch((samples.contract(),))
+    assert [(part.original, part.letter, part.is_history) for part in refused] == [
+        (encode(AccountBatch((bad,))), None, False)
+    ]
 
 
 @pytest.mark.parametrize("message", samples.one_of_each_message(), ids=lambda one: type(one).__name__)

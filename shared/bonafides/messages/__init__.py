@@ -2,8 +2,10 @@
 
 from bonafides.messages.codec import RefusedPart, decode, decode_parts, encode
 from bonafides.messages.types import (
+    MAX_ACCOUNTS_PER_RECORD,
     MAX_EVENTS_PER_RECORD,
     MAX_POINTS_PER_RECORD,
+    AccountBatch,
     AttestationChanged,
     DeadLetter,
     EventBatch,
@@ -19,8 +21,10 @@ from bonafides.messages.types import (
 )
 
 __all__ = [
+    "MAX_ACCOUNTS_PER_RECORD",
     "MAX_EVENTS_PER_RECORD",
     "MAX_POINTS_PER_RECORD",
+    "AccountBatch",
     "AttestationChanged",
     "DeadLetter",
     "EventBatch",

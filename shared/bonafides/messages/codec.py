@@ -17,6 +17,7 @@ from typing import NamedTuple, cast
 import fastavro
 from fastavro.types import Schema
 
+from bonafides.accounts import AccountFact
 from bonafides.errors import InvalidInput, InvalidMessage, UnknownSchema
 from bonafides.events import LendingEvent, MarketPoint, WalletDeadLetter
 from bonafides.messages.ranges import MAX_U16
@@ -24,13 +25,14 @@ from bonafides.messages.records import (
     MESSAGE_TYPES,
     Record,
     event_from,
+    fact_from,
     from_record,
     point_from,
     position_from,
     to_record,
     wallet_from,
 )
-from bonafides.messages.types import EventBatch, MarketBatch, Message
+from bonafides.messages.types import AccountBatch, EventBatch, MarketBatch, Message
 
 MAGIC = b"\xc3\x01"
 _OUT_OF_RANGE = (ValueError, KeyError, TypeError, InvalidInput)
@@ -39,15 +41,17 @@ _OUT_OF_RANGE = (ValueError, KeyError, TypeError, InvalidInput)
 
 @dataclass(frozen=True, slots=True)
 class RefusedPart:
-    """One event or market fact of a batch that will never be right; the others of its batch are."""
+    """One event, market fact or account fact of a batch that will never be right; the others of its batch are."""
 
     original: bytes
     """A batch of this one alone."""
     reason: str
     letter: WalletDeadLetter | None
-    """Whose history has a hole, and where; None for a market fact, and where that cannot be read either."""
+    """Whose history has a hole, and where; None for other facts, and where that cannot be read either."""
     sub_index: int | None
     """Which event of its log; None where that cannot be read."""
+    is_history: bool = True
+    """Whether what is lost may be an event or a market fact; not where it is a fact about an account."""
 
 
 class _Written(NamedTuple):
@@ -77,7 +81,7 @@ def decode(raw: bytes) -> Message:
 
 
 def decode_parts(raw: bytes) -> tuple[Message, tuple[RefusedPart, ...]]:
-    """Like `decode`, and one bad event or market fact of a batch is left out and comes back by itself.
+    """Like `decode`, and one bad event, market or account fact of a batch is left out and comes back by itself.
 
     Raises InvalidMessage and UnknownSchema like `decode`, for what is no batch or whose form cannot be read.
     """
@@ -92,6 +96,9 @@ def decode_parts(raw: bytes) -> tuple[Message, tuple[RefusedPart, ...]]:
             case "MarketBatch":
                 points, refused = _good_parts(record["points"], point_from, _refused_point)
                 return MarketBatch(tuple(points)), refused
+            case "AccountBatch":
+                facts, refused = _good_parts(record["facts"], fact_from, _refused_fact)
+                return AccountBatch(tuple(facts)), refused
             case _:
                 raise
 
@@ -128,7 +135,7 @@ def _refusal(name: str, exc: Exception) -> str:
     return f"{name} holds a value out of range: {exc}"
 
 
-def _good_parts[Part: (LendingEvent, MarketPoint)](
+def _good_parts[Part: (LendingEvent, MarketPoint, AccountFact)](
     records: list[Record], read: Callable[[Record], Part], refuse: Callable[[Record, Exception], RefusedPart]
 ) -> tuple[list[Part], tuple[RefusedPart, ...]]:
     good, refused = [], []
@@ -155,6 +162,11 @@ def _refused_point(record: Record, exc: Exception) -> RefusedPart:
     return RefusedPart(
         _bytes_of("MarketBatch", {"points": [record]}), _refusal("MarketPoint", exc), letter=None, sub_index=None
     )
+
+
+def _refused_fact(record: Record, exc: Exception) -> RefusedPart:
+    original = _bytes_of("AccountBatch", {"facts": [record]})
+    return RefusedPart(original, _refusal("AccountFact", exc), letter=None, sub_index=None, is_history=False)
 
 
 def _bytes_of(name: str, record: Record) -> bytes:

@@ -17,7 +17,8 @@ VALUES_OF_KIND = {
     MarketPointKind.RESERVE_INDEX: (4,),
     MarketPointKind.RESERVE_CONFIG: (4,),
     MarketPointKind.EMODE_CONFIG: (3,),
-    MarketPointKind.EMODE_ASSET: (0,),
+    MarketPointKind.EMODE_ASSET: (0, 1),
+    MarketPointKind.ROUNDING: (1,),
 }
 """How many numbers a fact of each kind can have (`MarketPoint`)."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from bonafides.accounts import AccountFact
 from bonafides.digests import encode_int256, encode_uint256
 from bonafides.events import (
     BlockRange,
@@ -17,6 +18,7 @@ from bonafides.events import (
     WalletDeadLetter,
 )
 from bonafides.messages import types as m
+from bonafides.messages.account_records import account_from, account_record
 from bonafides.messages.ranges import (
     MAX_U16,
     MAX_U32,
@@ -161,6 +163,10 @@ def point_from(r: Record) -> MarketPoint:
     )
 
 
+def fact_from(r: Record) -> AccountFact:
+    return account_from(r, _block(r["block"]))
+
+
 def _coverage_record(coverage: DeploymentCoverage) -> Record:
     return {
         "deployment": coverage.deployment,
@@ -272,6 +278,7 @@ _TO: dict[type, Callable[[Any], Record]] = {
         "wallet": d.wallet,
         "reason": d.reason,
     },
+    m.AccountBatch: lambda b: {"facts": [account_record(fact, block_record(fact.block)) for fact in b.facts]},
     m.MarketBatch: lambda b: {"points": [_point_record(point) for point in b.points]},
     Boundary: _boundary_record,
     m.HistoryRequest: lambda q: {
@@ -343,6 +350,7 @@ _FROM: dict[str, Callable[[Record], m.Message]] = {
         Address(r["wallet"]),
         plain_text("reason", r["reason"]),
     ),
+    "AccountBatch": lambda r: m.AccountBatch(tuple(fact_from(fact) for fact in r["facts"])),
     "MarketBatch": lambda r: m.MarketBatch(tuple(point_from(point) for point in r["points"])),
     "Boundary": _boundary,
     "HistoryRequest": lambda r: m.HistoryRequest(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bonafides.accounts import AccountFact
 from bonafides.events import (
     Boundary,
     BoundaryMark,
@@ -27,6 +28,7 @@ from bonafides.types import (
 
 MAX_EVENTS_PER_RECORD = 50
 MAX_POINTS_PER_RECORD = 200
+MAX_ACCOUNTS_PER_RECORD = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,13 @@ class MarketBatch:
     """Up to `MAX_POINTS_PER_RECORD` facts of a market."""
 
     points: tuple[MarketPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBatch:
+    """Up to `MAX_ACCOUNTS_PER_RECORD` facts about accounts of one partition."""
+
+    facts: tuple[AccountFact, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,7 @@ Message = (
     | Hydrated
     | WalletDeadLetter
     | MarketBatch
+    | AccountBatch
     | Boundary
     | HistoryRequest
     | HistoryProgress
