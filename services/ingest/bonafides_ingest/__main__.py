@@ -17,6 +17,8 @@ from bonafides_ingest import backfill, metrics
 from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.boundary_store import BoundaryStore
 from bonafides_ingest.chain import ChainSource
+from bonafides_ingest.feed_store import FeedStore
+from bonafides_ingest.feeds import ListedFeeds
 from bonafides_ingest.indexer import Indexer, IndexerOptions
 from bonafides_ingest.lease import LeaseStore
 from bonafides_ingest.registry import load_registry
@@ -111,7 +113,9 @@ def _wire(runtime: Runtime[IngestSettings], source: ChainSource, window_blocks: 
     identity = runtime.wait_for("the topics", lambda: _log_identity(admin))
     runtime.wait_for("the database", lambda: leases.bind_log(identity))
     boundaries = BoundaryStore(engine, chain_id, settings.lease_s)
-    return Indexer(options, uuid4(), source, producer, leases, store, boundaries, SystemClock())
+    memory, listed = FeedStore(engine, chain_id), registry.feeds_of_chain(chain_id)
+    feeds = source.feeds(memory, listed) if isinstance(source, RpcSource) else ListedFeeds(listed, memory)
+    return Indexer(options, uuid4(), source, producer, leases, store, boundaries, SystemClock(), feeds)
 
 
 def _log_identity(admin: Admin) -> str:

@@ -1,6 +1,7 @@
 """The registry of lending deployments: which contracts, on which chain, from which block, and who says so."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from bonafides.errors import InvalidSettings
@@ -8,6 +9,8 @@ from bonafides.types import Address, ChainId, Protocol
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bonafides_ingest.accounts.link_sources import LinkSource
+from bonafides_ingest.feed_entries import FeedEntry
+from bonafides_ingest.feeds import ListedFeed
 from bonafides_ingest.registry_entries import LAST_BLOCK, RegistryAddress, RegistryEntry
 
 __all__ = ["LAST_BLOCK", "Deployment", "Registry", "RegistryAddress"]
@@ -34,6 +37,7 @@ class Registry(BaseModel):
     """Raised with every change; stands in each score's coverage."""
     deployments: tuple[Deployment, ...]
     links: tuple[LinkSource, ...] = ()
+    feeds: tuple[FeedEntry, ...] = ()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -50,6 +54,9 @@ class Registry(BaseModel):
                             f"deployments {other.id} and {deployment.id} name the same contract for the same blocks"
                         )
                 seen[deployment.chain_id, contract].append(deployment)
+        feeds = [(feed.chain_id, feed.address) for feed in self.feeds]
+        if len(feeds) != len(set(feeds)):
+            raise ValueError("two entries name the same price feed")
         factories = [(link.chain_id, link.address) for link in self.links]
         if len(factories) != len(set(factories)):
             raise ValueError("two sources of links name the same contract: its accounts would belong to both")
@@ -64,6 +71,10 @@ class Registry(BaseModel):
                 "or name a registry file (BONAFIDES_INGEST_DEPLOYMENTS_FILE)"
             )
         return found
+
+    def feeds_of_chain(self, chain_id: ChainId) -> Mapping[Address, ListedFeed]:
+        """What is said about the price feeds of one chain."""
+        return {feed.address: feed.listed for feed in self.feeds if feed.chain_id == chain_id}
 
     def links_of_chain(self, chain_id: ChainId) -> tuple[LinkSource, ...]:
         """The sources of links of one chain, by id."""

@@ -10,7 +10,7 @@ then (a phase). Most proxies log nothing when that happens, so it is a fact of a
 ```
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -81,3 +81,62 @@ class DirectFeeds:
 
     def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPhase:
+    """A phase that was looked up, and how far it was followed. Between two of them nobody knows who answered."""
+
+    from_block: int
+    known_to: int
+    """Last block at whose end it is known to hold."""
+    number: int
+    """The proxy's `phaseId`: it only ever rises. 0: the feed answers itself."""
+    aggregator: Address
+
+
+def timeline_of(phases: Sequence[KnownPhase], max_age_s: int) -> Timeline:
+    """The timeline of phases in order, with what is unknown between and behind them."""
+    known: list[Phase] = []
+    for number, phase in enumerate(phases):
+        known.append(Phase(phase.from_block, phase.aggregator))
+        if number + 1 == len(phases) or phases[number + 1].from_block > phase.known_to + 1:
+            known.append(Phase(phase.known_to + 1, ZERO_ADDRESS))
+    return Timeline(tuple(known), max_age_s)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFeed:
+    """What the registry says about a feed."""
+
+    max_age_s: int
+    phases: tuple[Phase, ...] = ()
+
+
+class PhaseMemory(Protocol):
+    """Keeps what was found out."""
+
+    def phases(self, feed: Address) -> tuple[KnownPhase, ...]:
+        """Ascending; empty for a feed that was never asked."""
+
+    def remember(self, feed: Address, phases: Sequence[KnownPhase]) -> None:
+        """From now on these."""
+
+
+class ListedFeeds:
+    """What was found out earlier, else the registry's word, where there is no node to ask.
+
+    A feed of which neither knows anything answers itself.
+    """
+
+    def __init__(self, listed: Mapping[Address, ListedFeed], memory: PhaseMemory) -> None:
+        self._listed, self._memory = listed, memory
+
+    def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
+        return {feed: self._timeline(feed) for feed in feeds}
+
+    def _timeline(self, feed: Address) -> Timeline:
+        listed = self._listed.get(feed, ListedFeed(0))
+        if known := self._memory.phases(feed):
+            return timeline_of(known, listed.max_age_s)
+        return Timeline(listed.phases or (Phase(0, feed),), listed.max_age_s)

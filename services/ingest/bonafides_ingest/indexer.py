@@ -14,7 +14,7 @@ Only finalized blocks are read. Following the head, with its reorgs, comes with 
 messages (epochs, finality) hold it already.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
@@ -38,6 +38,7 @@ from bonafides_ingest.boundary_store import BoundaryStore, StoredBoundary
 from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource
 from bonafides_ingest.deployments import Deployment
+from bonafides_ingest.feeds import DirectFeeds, FeedTimelines
 from bonafides_ingest.lease import Lease, LeaseStore
 from bonafides_ingest.outgoing import OutgoingRecord, mark_records, records_of, touched_partitions
 from bonafides_ingest.protocols.decoded import Decoded
@@ -83,6 +84,8 @@ class Indexer:
     store: Store
     boundaries: BoundaryStore
     clock: Clock
+    feeds: FeedTimelines = field(default_factory=DirectFeeds)
+    """Who answers for the price feeds."""
     _session: _Session | None = None
     _finalized: int = -1
 
@@ -158,14 +161,15 @@ class Indexer:
         """Scan, decode, produce, flush, commit."""
         lease = session.lease
         parent = lease.tip if lease.tip and lease.tip.number == work.range.first - 1 else None
-        scanned = scan(self.source, {name: session.states[name] for name in work.deployments}, work.range, parent)
+        wanted = {name: session.states[name] for name in work.deployments}
+        scanned = scan(self.source, wanted, work.range, parent, self.feeds)
         crashpoints.reach("ingest.after_fetch")
 
         window = scanned.window
         states: dict[str, DeploymentState] = {}
         decoded: list[Decoded] = []
         for name, state in scanned.states.items():
-            states[name], part = protocol_of(state).decode_logs(state, window.logs, lease.epoch)
+            states[name], part = protocol_of(state).decode_logs(state, window.logs, lease.epoch, scanned.ends)
             decoded.append(part)
         records = list(records_of(decoded))
         self._send(records)

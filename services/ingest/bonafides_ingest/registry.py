@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bonafides_ingest.accounts.link_sources import LinkSource
 from bonafides_ingest.catalogue import PROTOCOLS
 from bonafides_ingest.deployments import Deployment, Registry
+from bonafides_ingest.feed_entries import FeedEntry
 
 
 class _RegistryFile(BaseModel):
@@ -21,6 +22,7 @@ class _RegistryFile(BaseModel):
     version: int = Field(ge=1)
     deployments: list[dict[str, object]]
     links: list[dict[str, object]] = []
+    feeds: list[dict[str, object]] = []
 
 
 def load_registry(path: Path | None) -> Registry:
@@ -31,7 +33,8 @@ def load_registry(path: Path | None) -> Registry:
         file = _RegistryFile.model_validate(yaml.safe_load(text))
         deployments = tuple(_deployment(name, place, entry) for place, entry in enumerate(file.deployments))
         links = tuple(_link_source(name, place, entry) for place, entry in enumerate(file.links))
-        return Registry(version=file.version, deployments=deployments, links=links)
+        feeds = tuple(_feed(name, place, entry) for place, entry in enumerate(file.feeds))
+        return Registry(version=file.version, deployments=deployments, links=links, feeds=feeds)
     except OSError as exc:
         raise InvalidSettings(f"the deployments registry {name} cannot be read: {exc.strerror}") from exc
     except yaml.YAMLError as exc:
@@ -59,6 +62,14 @@ def _link_source(name: str, place: int, entry: dict[str, object]) -> LinkSource:
     try:
         return LinkSource.model_validate(entry)
     except ValidationError as exc:
+        raise InvalidSettings(f"the deployments registry {name} is refused: {_problems(exc, where)}") from exc
+
+
+def _feed(name: str, place: int, entry: dict[str, object]) -> FeedEntry:
+    try:
+        return FeedEntry.model_validate(entry)
+    except ValidationError as exc:
+        where = f"feed {place + 1}"
         raise InvalidSettings(f"the deployments registry {name} is refused: {_problems(exc, where)}") from exc
 
 

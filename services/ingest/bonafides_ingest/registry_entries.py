@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 LAST_BLOCK = 2**63 - 1
 """The end of a deployment that goes on."""
-_SOURCE = re.compile(r"^(@[\w.-]+/)?[\w.-]+(/[\w.-]+)?@[\w.+-]+$")
+SOURCE = r"^(@[\w.-]+/)?[\w.-]+(/[\w.-]+)?@[\w.+-]+$"
+"""package@version or repository@commit."""
 
 
 def _address(value: object) -> object:
@@ -59,7 +60,7 @@ class RegistryEntry(BaseModel, ABC):
 
     @model_validator(mode="after")
     def _sourced(self) -> Self:
-        if not _SOURCE.match(self.source):
+        if not re.match(SOURCE, self.source):
             raise ValueError("source must be package@version or repository@commit")
         if self.to_block < self.from_block:
             raise ValueError("to_block lies before from_block")

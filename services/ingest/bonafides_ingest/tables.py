@@ -76,6 +76,18 @@ deployment_fact = Table(
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="deployment_fact_of_chain"),
 )
 
+feed_phase = Table(
+    "feed_phase",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("feed", LargeBinary, primary_key=True, comment="What oracles name: a proxy, or what answers itself."),
+    Column("from_block", BigInteger, primary_key=True, autoincrement=False, comment="First one at whose end it holds."),
+    Column("known_to", BigInteger, nullable=False, comment="Inclusive; behind it nobody looked, or could."),
+    Column("number", BigInteger, nullable=False, comment="The proxy's phaseId; 0: the feed answers itself."),
+    Column("aggregator", LargeBinary, nullable=False, comment="Emits the answers."),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="feed_phase_of_chain"),
+)
+
 boundary = Table(
     "boundary",
     metadata,

@@ -151,7 +151,7 @@ def _reserve(latest: Mapping[MarketKey, MarketPoint], key: MarketKey, block: Blo
     index = latest.get(key._replace(kind=MarketPointKind.RESERVE_INDEX))
     config = latest.get(key._replace(kind=MarketPointKind.RESERVE_CONFIG))
     emode = latest.get(key._replace(kind=MarketPointKind.EMODE_ASSET))
-    if index is None or config is None or price.values[0] <= 0:
+    if index is None or config is None or price.values[0] <= 0 or _is_stale(price, block):
         return None
     elapsed_s = block.timestamp - index.position.block.timestamp
     if elapsed_s < 0:
@@ -165,6 +165,12 @@ def _reserve(latest: Mapping[MarketKey, MarketPoint], key: MarketKey, block: Blo
         debt_index=interest.normalised_debt(borrow_index, borrow_rate, elapsed_s),
         emode_category=emode.category if emode is not None else 0,
     )
+
+
+def _is_stale(price: MarketPoint, block: BlockRef) -> bool:
+    """Whether the feed's answer is older at the block than the registry lets it be: then nobody knows the price."""
+    stale_after = price.values[1] if len(price.values) > 1 else 0
+    return 0 < stale_after < block.timestamp
 
 
 def balances(asset: AssetState, reserve: Reserve) -> tuple[int, int]:

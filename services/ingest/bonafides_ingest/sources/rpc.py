@@ -8,7 +8,7 @@ of a contract from two: a second one that is left out, and whatever is left out 
 sampled audit of receipts that comes with issue 5.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
@@ -17,8 +17,10 @@ from bonafides.json_rpc import Call, JsonRpc, NodeLied, items, member, octets, q
 from bonafides.types import Address, BlockRef, ChainId, Digest, Json, address_text
 
 from bonafides_ingest.chain import Log, Window
+from bonafides_ingest.feeds import ListedFeed, PhaseMemory
 from bonafides_ingest.sources.bloom import BLOOM_BYTES, bloom_may_hold
 from bonafides_ingest.sources.errors import RangeRefused, refusals_told_apart
+from bonafides_ingest.sources.feed_phases import NodeFeeds
 from bonafides_ingest.windows import WindowSize
 
 
@@ -110,6 +112,10 @@ class RpcSource:
                 return _place(found[-1:], self._headers({found[-1].block_number}))[0]
             last, step = asked.first - 1, step * 2  # one quiet feed is cheap to ask for: look back in growing steps
         return None
+
+    def feeds(self, memory: PhaseMemory, listed: Mapping[Address, ListedFeed]) -> NodeFeeds:
+        """Who answers for price feeds, asked of this node."""
+        return NodeFeeds(self._rpc, memory, self.finalized, listed)
 
     def _ask(self, calls: Sequence[Call]) -> list[Json]:
         with refusals_told_apart():
