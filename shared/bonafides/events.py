@@ -143,7 +143,9 @@ class MarketPoint:
     - reserve_index: (liquidity rate ray, variable borrow rate ray, liquidity index ray, variable borrow index ray)
     - reserve_config: (ltv bps, liquidation threshold bps, liquidation bonus bps, decimals)
     - emode_config: (ltv bps, liquidation threshold bps, liquidation bonus bps), `category` says which
-    - emode_asset: () – the asset belongs to `category`
+    - emode_asset: (1,) – from here on the asset is collateral of `category`, besides others; (0,) – it is not; () – it
+      is, and (before decoder version 2) no longer of another
+    - rounding: (0,) – from here on the deployment's contracts round half up; (1,) – each time for the protocol
     """
 
     position: Position

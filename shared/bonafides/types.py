@@ -192,6 +192,7 @@ class MarketPointKind(StrEnum):
     RESERVE_CONFIG = "reserve_config"
     EMODE_CONFIG = "emode_config"
     EMODE_ASSET = "emode_asset"
+    ROUNDING = "rounding"
 
     @property
     def code(self) -> int:
@@ -205,6 +206,7 @@ _MARKET_POINT_CODES = {
     MarketPointKind.RESERVE_CONFIG: 3,
     MarketPointKind.EMODE_CONFIG: 4,
     MarketPointKind.EMODE_ASSET: 5,
+    MarketPointKind.ROUNDING: 6,
 }
 
 

@@ -26,6 +26,7 @@ deployments:
   configurator: "0x1212121212121212121212121212121212121213"
   oracle: "0x1212121212121212121212121212121212121214"
   provider: "0x1212121212121212121212121212121212121215"
+  rounding: half_up
   from_block: 1
   source: "@aave/core-v3@1.19.3"
   development: true

@@ -114,7 +114,7 @@ def test_ingest__played_market__boundary_claims_all_and_stands_behind_it(setup: 
     assert last.block.number == live.finalized()
     assert (coverage.complete_to, coverage.gaps, coverage.dead_letters) == (last.block.number, (), 0)
     assert sorted(partition for partition, mark in log.marks() if mark.number == last.number) == list(range(64))
-    assert {point.kind.value for point in log.points()} == {"price", "reserve_index", "reserve_config"}
+    assert {point.kind.value for point in log.points()} == {"price", "reserve_index", "reserve_config", "rounding"}
     priced = {point.asset for point in log.points() if point.kind.value == "price"}
     assert priced == {reserve.token for reserve in live.market.deployment.reserves}
 

@@ -11,6 +11,7 @@ from bonafides.types import Address, BlockRef, ChainId, Digest, Protocol
 from bonafides_ingest.chain import Log, Window
 from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3_rounding import Rounding
 from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment
 from eth_abi.abi import encode
 
@@ -33,6 +34,7 @@ DEPLOYMENT = AaveV3Deployment(
     configurator="0x" + CONFIGURATOR.hex(),  # type: ignore[arg-type]
     oracle="0x" + ORACLE.hex(),  # type: ignore[arg-type]
     provider="0x" + PROVIDER.hex(),  # type: ignore[arg-type]
+    rounding=Rounding.HALF_UP,
     from_block=1,
     source="@aave/core-v3@1.19.3",
     development=True,

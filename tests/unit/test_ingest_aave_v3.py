@@ -377,7 +377,7 @@ def test_reserve__listed_configured_and_updated__makes_points_with_its_decimals(
     emodes = [(p.kind, p.asset, p.category, p.values) for p in decoded.points if "emode" in p.kind.value]
     assert emodes == [
         (MarketPointKind.EMODE_CONFIG, ZERO_ADDRESS, 1, (9000, 9300, 10100)),
-        (MarketPointKind.EMODE_ASSET, usdc.asset, 1, ()),
+        (MarketPointKind.EMODE_ASSET, usdc.asset, 1, (1,)),
     ]
 
 

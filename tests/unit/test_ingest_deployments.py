@@ -21,6 +21,7 @@ deployments:
   configurator: "0x64b761D848206f447Fe2dd461b0c635Ec39EbB27"
   oracle: "0x54586be62e3c3580375ae3723c145253060ca0c2"
   provider: "0x2f39d218133AFaB8F2B819B1066c7E434Ad94E9e"
+  rounding: half_up
   from_block: 1
   source: "@aave/core-v3@1.19.3"
   development: true

@@ -179,7 +179,8 @@ def test_decode_command__folder_and_registry__writes_the_three_files(tmp_path: P
     (tmp_path / "deployments.yaml").write_text(
         f"version: 1\ndeployments:\n- id: {d.id}\n  chain_id: {d.chain_id}\n  protocol: aave_v3\n"
         f'  pool: "0x{d.pool.hex()}"\n  configurator: "0x{d.configurator.hex()}"\n  oracle: "0x{d.oracle.hex()}"\n'
-        f'  provider: "0x{d.provider.hex()}"\n  from_block: 1\n  source: "{d.source}"\n  development: true\n'
+        f'  provider: "0x{d.provider.hex()}"\n  rounding: half_up\n  from_block: 1\n'
+        f'  source: "{d.source}"\n  development: true\n'
     )
     arguments = ["decode", str(tmp_path), "--deployments", str(tmp_path / "deployments.yaml")]
 

@@ -6,13 +6,17 @@ entries, and equals the contracts' `scaledBalanceOf`. The Pool's events (supplie
 - The debtor is `onBehalfOf`, not the caller. An event that touches two wallets is one event per role.
 - The protocol's own contracts, its treasuries and the zero address are no credit wallets: they get no event, and are no
   counterparty. What a wallet pays to the treasury still leaves its ledger.
+- A gateway that wraps the chain's coin acts for its caller: no wallet, no counterparty. What it withdraws, its caller
+  withdrew.
+- A flash loan that is paid back is no event; one that becomes debt is a borrow like any other.
+- How amounts become scaled balances depends on the Pool's version: see `aave_v3_rounding`.
 - Stable-rate debt has no scaled balance and no entry: a wallet that took some has a hole in its history, and is told so
   by a dead letter, never a wrong sum.
 - An asset's price changes when its feed answers, and when the oracle is given another feed: then it becomes that feed's
   latest answer. A price point stands at the log that made the change. Where the price becomes unknown the point says 0:
   no answer, none that is positive, no feed, or a market that asks an oracle which the registry does not know.
 
-Arithmetic and events: @aave/core-v3@1.19.3 (`ScaledBalanceTokenBase`, `AToken`).
+Arithmetic and events: @aave/core-v3@1.19.3, @aave-dao/aave-v3-origin@3.6.0 (`ScaledBalanceTokenBase`, `AToken`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +31,11 @@ from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_prices import PricedProtocol
 from bonafides_ingest.protocols.aave_v3_ledger import LEDGER_READERS
 from bonafides_ingest.protocols.aave_v3_market import MARKET_READERS
+from bonafides_ingest.protocols.aave_v3_pairing import pair_transaction
 from bonafides_ingest.protocols.aave_v3_pool import POOL_READERS
+from bonafides_ingest.protocols.aave_v3_rounding import Rounding
 from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment, AaveV3State, Reserve, restore_state
+from bonafides_ingest.protocols.aave_v3_upgrades import UPGRADE_READERS
 from bonafides_ingest.protocols.protocol import Discovery
 from bonafides_ingest.protocols.reading import Routes
 from bonafides_ingest.protocols.state import FactKey
@@ -38,7 +45,7 @@ class AaveV3(PricedProtocol[AaveV3State]):
     """Aave V3 and its forks."""
 
     deployment_type = AaveV3Deployment
-    routes = Routes.of((*POOL_READERS, *LEDGER_READERS, *MARKET_READERS))
+    routes = Routes.of((*POOL_READERS, *LEDGER_READERS, *MARKET_READERS, *UPGRADE_READERS))
 
     def restore(self, deployment: Deployment, facts: Mapping[FactKey, Json]) -> AaveV3State:
         return restore_state(deployment, facts)
@@ -60,9 +67,17 @@ class AaveV3(PricedProtocol[AaveV3State]):
         return Discovery(frozenset(tokens - {*state.watched, ZERO_ADDRESS}), frozenset(feeds - {ZERO_ADDRESS}))
 
     def begin_transaction(self, state: AaveV3State, logs: Sequence[Log]) -> AaveV3State:
-        """With the reserves that this transaction lists: their tokens' logs come before the listing."""
+        """With the reserves that this transaction lists: their tokens' logs come before the listing.
+
+        And with what its Pool logs tell about token logs before them, where the tokens round by operation.
+        """
         reserves = _listed_reserves(state, logs)
-        return state.with_reserves(reserves) if reserves else state
+        if reserves:
+            state = state.with_reserves(reserves)
+        may_upgrade = any(log.address == state.deployment.provider for log in logs)
+        if may_upgrade or state.rounding is Rounding.BY_OPERATION:
+            state = state.with_paired(pair_transaction(logs, state.watched))
+        return state
 
     def pass_over(self, state: AaveV3State, log: Log) -> AaveV3State:
         """Feeds answer before an oracle names them; only files show us such logs."""

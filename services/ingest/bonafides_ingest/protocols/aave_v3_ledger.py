@@ -1,6 +1,7 @@
 """Aave V3's ledger: how the logs of aTokens and variable debt tokens change scaled balances, to the unit.
 
-What the contract does (`_mintScaled`, `_burnScaled`, `_transfer`), what it logs, and what follows:
+What the contract does (`_mintScaled`, `_burnScaled`, `_transfer`), what it logs, and what follows, where it rounds half
+up (`aave_v3_rounding`); what follows where it rounds by operation takes two logs (`aave_v3_pairing`):
 
 ```
 balance changes by        and the contract logs                                so the change is
@@ -8,7 +9,8 @@ balance changes by        and the contract logs                                s
 − rayDiv(amount, index)   Burn, value = amount − increase (if not negative)    − rayDiv(value + increase, index)
 − rayDiv(amount, index)   Mint, value = increase − amount (else)               − rayDiv(increase − value, index)
 nothing                   Mint, value = increase (a transfer books interest)   0, and is no entry
-∓ rayDiv(amount, index)   BalanceTransfer, value = rayDiv(amount, index)       ∓ value
+∓ rayDiv(amount, index)   BalanceTransfer, value = rayDiv(amount, index)       ∓ value; the ERC-20 Transfer before it
+                                                                               names the amount, which must fit
 ```
 
 `increase` is the interest since the wallet's last entry. A Mint with value < increase is a small repayment or
@@ -20,8 +22,14 @@ from bonafides.events import LendingEvent
 from bonafides.types import Address, EventType, Role
 
 from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3_rounding import (
+    Rounding,
+    transferred_amount,
+    transferred_shares,
+    value_of_transfer,
+)
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
-from bonafides_ingest.protocols.ray import ray_div, ray_mul
+from bonafides_ingest.protocols.ray import ray_div
 from bonafides_ingest.protocols.reading import Reader, Reading
 
 type _Reading = Reading[AaveV3State]
@@ -40,17 +48,36 @@ def scaled_delta_of_burn(value: int, balance_increase: int, index_ray: int) -> i
 
 def _read_mint(reading: _Reading) -> list[LendingEvent]:
     _, owner, value, increase, index = abi.MINT.decode(reading.log)
-    return _entry(reading, owner, abs(value - increase), scaled_delta_of_mint(value, increase, _index(index)), index)
+    if not reading.is_wallet(owner):
+        return []
+    if _rounding(reading) is Rounding.BY_OPERATION:
+        delta = _paired(reading)
+    else:
+        delta = scaled_delta_of_mint(value, increase, _index(index))
+    return _entry(reading, owner, abs(value - increase), delta, index)
 
 
 def _read_burn(reading: _Reading) -> list[LendingEvent]:
     owner, _, value, increase, index = abi.BURN.decode(reading.log)
-    return _entry(reading, owner, value + increase, scaled_delta_of_burn(value, increase, _index(index)), index)
+    if not reading.is_wallet(owner):
+        return []
+    if _rounding(reading) is Rounding.BY_OPERATION:
+        delta = _paired(reading)
+    else:
+        delta = scaled_delta_of_burn(value, increase, _index(index))
+    return _entry(reading, owner, value + increase, delta, index)
 
 
 def _read_balance_transfer(reading: _Reading) -> list[LendingEvent]:
-    sender, receiver, scaled, index = abi.BALANCE_TRANSFER.decode(reading.log)
-    amount = ray_mul(scaled, _index(index))
+    sender, receiver, value, index = abi.BALANCE_TRANSFER.decode(reading.log)
+    rounding = _rounding(reading)
+    told = _transfer_before(reading, sender, receiver)
+    if told is not None and value_of_transfer(rounding, told, _index(index)) != value:
+        raise InvalidMessage(
+            f"ledger log refused: its value is not what {rounding} makes of the amount in the Transfer before it"
+        )
+    scaled = transferred_shares(rounding, value, _index(index))
+    amount = transferred_amount(rounding, value, index)
     events = _entry(reading, sender, amount, -scaled, index)
     events += _entry(reading, receiver, amount, scaled, index, leg=1)  # one log, two owners: the legs tell them apart
     if sender != receiver and reading.is_wallet(sender) and reading.is_wallet(receiver):
@@ -59,6 +86,35 @@ def _read_balance_transfer(reading: _Reading) -> list[LendingEvent]:
                 EventType.TRANSFERRED, role, wallet, asset=reading.asset, amount=amount, counterparty=other
             )
     return sorted(events, key=lambda event: event.sub_index)
+
+
+def _rounding(reading: _Reading) -> Rounding:
+    rounding = reading.state.rounding
+    if rounding is None:
+        raise InvalidMessage(
+            "ledger log refused: the registry entry does not say how the tokens round under the Pool's implementation"
+        )
+    return rounding
+
+
+def _paired(reading: _Reading) -> int:
+    paired, log_index = reading.state.paired, reading.log.position.log_index
+    if log_index not in paired.deltas:
+        raise InvalidMessage(paired.reasons.get(log_index, "ledger log refused: it was paired with no Pool event"))
+    return paired.deltas[log_index]
+
+
+def _transfer_before(reading: _Reading, sender: Address, receiver: Address) -> int | None:
+    """The amount in the token's ERC-20 Transfer of the same move; None where the logs do not hold it."""
+    amount = None
+    for log in reading.transaction:
+        if log.position.log_index >= reading.log.position.log_index:
+            break
+        if log.address == reading.log.address and log.topics[:1] == (abi.TRANSFER.topic0,):
+            source, target, value = abi.TRANSFER.decode(log)
+            if (source, target) == (sender, receiver):
+                amount = value
+    return amount
 
 
 def _entry(
@@ -86,6 +142,14 @@ def _index(index_ray: int) -> int:
     return index_ray
 
 
+def _refuse_discount(reading: _Reading) -> list[LendingEvent]:
+    """GHO's debt token before 3.4 took a discount off the interest, which no log tells."""
+    _, old, new = abi.DISCOUNT_PERCENT_UPDATED.decode(reading.log)
+    if old or new:
+        raise InvalidMessage("discounted debt is not read: the wallet's debt is incomplete from here on")
+    return []
+
+
 def _refuse_stable_debt(_: _Reading) -> list[LendingEvent]:
     raise InvalidMessage("stable-rate debt is not read: the wallet's debt is incomplete from here on")
 
@@ -96,6 +160,7 @@ LEDGER_READERS = (
     Reader(_TOKENS, abi.MINT, _read_mint, wallet_topics=(2,)),
     Reader(_TOKENS, abi.BURN, _read_burn, wallet_topics=(1,)),
     Reader(_TOKENS, abi.BALANCE_TRANSFER, _read_balance_transfer, wallet_topics=(1, 2)),
+    Reader((ContractKind.VARIABLE_DEBT_TOKEN,), abi.DISCOUNT_PERCENT_UPDATED, _refuse_discount, wallet_topics=(1,)),
     Reader(_STABLE, abi.STABLE_MINT, _refuse_stable_debt, wallet_topics=(2,)),
     Reader(_STABLE, abi.STABLE_BURN, _refuse_stable_debt, wallet_topics=(1,)),
 )

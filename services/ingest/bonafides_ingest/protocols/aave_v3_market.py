@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import MarketPoint
-from bonafides.types import ZERO_ADDRESS, MarketPointKind
+from bonafides.types import ZERO_ADDRESS, Address, MarketPointKind
 
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_prices import price_readers, read_oracle_change
@@ -44,8 +44,18 @@ def _read_emode_category(reading: _Reading) -> list[MarketPoint]:
 
 
 def _read_emode_asset(reading: _Reading) -> list[MarketPoint]:
-    asset, _, category = abi.EMODE_ASSET_CHANGED.decode(reading.log)
-    return [reading.point(MarketPointKind.EMODE_ASSET, asset, (), category=category)]
+    """Before 3.2: an asset leaves its category when it enters another. Category 0 is none."""
+    asset, old, new = abi.EMODE_ASSET_CHANGED.decode(reading.log)
+    points = [_membership(reading, asset, new, True)] if new else []
+    return points + ([_membership(reading, asset, old, False, leg=1)] if old not in (0, new) else [])
+
+
+def _read_emode_collateral(reading: _Reading) -> list[MarketPoint]:
+    return [_membership(reading, *abi.EMODE_COLLATERAL_CHANGED.decode(reading.log))]
+
+
+def _membership(reading: _Reading, asset: Address, category: int, is_member: bool, *, leg: int = 0) -> MarketPoint:
+    return reading.point(MarketPointKind.EMODE_ASSET, asset, (int(is_member),), category=category, leg=leg)
 
 
 def _read_oracle_change(reading: _Reading) -> Iterator[Fact]:
@@ -64,6 +74,7 @@ MARKET_READERS: tuple[Reader[AaveV3State], ...] = (
     Reader(_CONFIGURATOR, abi.COLLATERAL_CONFIGURED, _read_collateral_configuration),
     Reader(_CONFIGURATOR, abi.EMODE_CATEGORY_ADDED, _read_emode_category),
     Reader(_CONFIGURATOR, abi.EMODE_ASSET_CHANGED, _read_emode_asset),
+    Reader(_CONFIGURATOR, abi.EMODE_COLLATERAL_CHANGED, _read_emode_collateral),
     *price_readers(ContractKind.ORACLE, ContractKind.FEED),
     Reader((ContractKind.PROVIDER,), abi.PRICE_ORACLE_UPDATED, _read_oracle_change, change=_change_oracle),
 )

@@ -1,7 +1,7 @@
 """Aave V3's Pool events: what wallets did, in words."""
 
 from bonafides.events import LendingEvent
-from bonafides.types import ZERO_ADDRESS, EventType, Role
+from bonafides.types import ZERO_ADDRESS, Address, EventType, Role
 
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
@@ -22,12 +22,35 @@ def _read_supply(reading: _Reading) -> list[LendingEvent]:
 
 def _read_withdraw(reading: _Reading) -> list[LendingEvent]:
     asset, owner, recipient, amount = abi.WITHDRAW.decode(reading.log)
+    if owner in reading.state.deployment.gateways:
+        caller = _caller_of_gateway(reading, asset, owner)
+        if caller is None:
+            return []
+        owner = caller
     events = reading.event(EventType.WITHDRAWN, Role.OWNER, owner, asset=asset, amount=amount, counterparty=recipient)
     if recipient != owner:
         events += reading.event(
             EventType.WITHDRAWN, Role.RECIPIENT, recipient, asset=asset, amount=amount, counterparty=owner
         )
     return events
+
+
+def _caller_of_gateway(reading: _Reading, asset: Address, gateway: Address) -> Address | None:
+    """Whose aTokens a gateway withdraws: it takes them from its caller first, in the same transaction."""
+    reserve = reading.state.reserves.get(asset)
+    callers: list[Address] = []
+    for log in reading.transaction:
+        if log.position.log_index >= reading.log.position.log_index:
+            break
+        if reserve and log.address == reserve.a_token and log.topics[:1] == (abi.BALANCE_TRANSFER.topic0,):
+            sender, receiver, _, _ = abi.BALANCE_TRANSFER.decode(log)
+            if receiver == gateway:
+                callers.append(sender)
+        elif log.address == reading.log.address and log.topics[:1] == (abi.WITHDRAW.topic0,):
+            earlier_asset, owner, _, _ = abi.WITHDRAW.decode(log)
+            if callers and (earlier_asset, owner) == (asset, gateway):
+                callers.pop()
+    return callers[-1] if callers else None
 
 
 def _read_borrow(reading: _Reading) -> list[LendingEvent]:

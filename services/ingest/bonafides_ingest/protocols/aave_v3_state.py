@@ -2,6 +2,8 @@
 
 ```
 ReserveInitialized + the aToken's Initialized (same transaction)  ─► Reserve: its tokens, decimals, treasury
+Initialized of a listed aToken (an upgrade)                       ─► another treasury, besides
+PoolUpdated                                                       ─► which implementation the Pool has: how it rounds
 AssetSourceUpdated, AnswerUpdated, PriceOracleUpdated             ─► prices: `aave_prices.py`
 ```
 """
@@ -10,12 +12,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Annotated, Self
 
-from bonafides.errors import InvariantViolation
+from bonafides.errors import InvalidSettings, InvariantViolation
 from bonafides.types import ZERO_ADDRESS, Address, Json, address_text, parse_address
+from pydantic import Field, model_validator
 
 from bonafides_ingest.deployments import Deployment, RegistryAddress
 from bonafides_ingest.protocols.aave_prices import AavePrices, PricedState
+from bonafides_ingest.protocols.aave_v3_rounding import Paired, PoolVersion, Rounding
 from bonafides_ingest.protocols.state import FactKey, Watched
 
 
@@ -27,6 +32,27 @@ class AaveV3Deployment(Deployment):
     oracle: RegistryAddress
     provider: RegistryAddress
     """PoolAddressesProvider."""
+    pool_versions: Annotated[tuple[PoolVersion, ...], Field(strict=False)] = ()
+    """The implementations that the Pool has had, and how each rounds. Under another one the tokens are not read."""
+    rounding: Annotated[Rounding | None, Field(strict=False)] = None
+    """How this deployment rounds, whatever its Pool: on a development chain alone, instead of `pool_versions`."""
+
+    @model_validator(mode="after")
+    def _rounds(self) -> Self:
+        if (self.rounding is None) != bool(self.pool_versions):
+            raise ValueError("expected pool_versions, or on a development chain rounding, and not both")
+        if self.rounding is not None and not self.development:
+            raise ValueError("rounding is for development chains: expected pool_versions")
+        implementations = [version.implementation for version in self.pool_versions]
+        if len(implementations) != len(set(implementations)):
+            raise ValueError("pool_versions names an implementation twice")
+        return self
+
+    def rounding_of(self, implementation: Address | None) -> Rounding | None:
+        """How the tokens round under this implementation of the Pool; None where nobody said."""
+        if self.rounding is not None:
+            return self.rounding
+        return next((v.rounding for v in self.pool_versions if v.implementation == implementation), None)
 
     def contracts(self) -> frozenset[Address]:
         return frozenset({self.pool, self.configurator, self.oracle, self.provider})
@@ -68,6 +94,12 @@ class AaveV3State(PricedState):
     reserves: Mapping[Address, Reserve] = MappingProxyType({})
     """By asset."""
     prices: AavePrices = field(default=None)  # type: ignore[assignment]  # those of a market before its first log
+    implementation: Address | None = None
+    """Of the Pool; None before a log names one."""
+    treasuries: frozenset[Address] = frozenset()
+    """Treasuries of aTokens since they were upgraded, besides those of the listings."""
+    paired: Paired = field(default_factory=Paired, compare=False, repr=False)
+    """Of the transaction that is being read, where its tokens round by operation. Not kept."""
     watched: Mapping[Address, Watched] = field(init=False)
     not_wallets: frozenset[Address] = field(init=False)
 
@@ -88,7 +120,7 @@ class AaveV3State(PricedState):
             watched[reserve.variable_debt_token] = Watched(ContractKind.VARIABLE_DEBT_TOKEN, reserve.asset)
             watched[reserve.stable_debt_token] = Watched(ContractKind.STABLE_DEBT_TOKEN, reserve.asset)
         watched.pop(ZERO_ADDRESS, None)  # an asset without a feed; a reserve without stable debt (V3.2 and later)
-        treasuries = {reserve.treasury for reserve in self.reserves.values()}
+        treasuries = {*self.treasuries, *(reserve.treasury for reserve in self.reserves.values())}
         object.__setattr__(self, "watched", watched)
         object.__setattr__(self, "not_wallets", frozenset({ZERO_ADDRESS, *watched, *treasuries, *deployment.gateways}))
 
@@ -96,11 +128,37 @@ class AaveV3State(PricedState):
         facts: dict[FactKey, Json] = {
             ("reserve", address_text(asset)): _reserve_fact(reserve) for asset, reserve in self.reserves.items()
         }
+        for treasury in self.treasuries:
+            facts["treasury", address_text(treasury)] = True
+        if self.implementation is not None:
+            facts["pool_implementation", ""] = {
+                "implementation": address_text(self.implementation),
+                "rounding": None if self.rounding is None else self.rounding.value,
+            }
         return facts | self.prices.facts()
+
+    @property
+    def rounding(self) -> Rounding | None:
+        """How the tokens round from here on; None where the Pool's implementation is not known."""
+        return self.deployment.rounding_of(self.implementation)
 
     def with_reserves(self, reserves: Iterable[Reserve]) -> "AaveV3State":
         """With these listed, or listed again."""
         return replace(self, reserves={**self.reserves, **{reserve.asset: reserve for reserve in reserves}})
+
+    def with_implementation(self, implementation: Address) -> "AaveV3State":
+        """With this implementation of the Pool."""
+        return replace(self, implementation=implementation)
+
+    def with_treasury(self, treasury: Address) -> "AaveV3State":
+        """With one more treasury."""
+        return replace(self, treasuries=self.treasuries | {treasury})
+
+    def with_paired(self, paired: Paired) -> "AaveV3State":
+        """With this transaction's pairs. What is watched does not change, so nothing is derived again."""
+        changed = object.__new__(AaveV3State)
+        changed.__dict__.update(self.__dict__ | {"paired": paired})
+        return changed
 
 
 def restore_state(deployment: Deployment, facts: Mapping[FactKey, Json]) -> AaveV3State:
@@ -115,7 +173,23 @@ def restore_state(deployment: Deployment, facts: Mapping[FactKey, Json]) -> Aave
             if kind == "reserve"
         },
         prices=AavePrices.restore(deployment.oracle, facts),
+        implementation=_implementation(deployment, facts.get(("pool_implementation", ""))),
+        treasuries=frozenset(parse_address(key) for kind, key in facts if kind == "treasury"),
     )
+
+
+def _implementation(deployment: AaveV3Deployment, fact: Json) -> Address | None:
+    if fact is None:
+        return None
+    if not isinstance(fact, dict):
+        raise InvariantViolation("a stored implementation of the Pool is no record: the table was changed by hand")
+    implementation = parse_address(str(fact["implementation"]))
+    if fact["rounding"] not in (None, deployment.rounding_of(implementation)):
+        raise InvalidSettings(
+            f"deployment {deployment.id}: the logs were read with the rounding {fact['rounding']} and the registry now "
+            "says another for the same Pool: enter the deployment under another id"
+        )
+    return implementation
 
 
 _TOKEN_FIELDS = ("a_token", "stable_debt_token", "variable_debt_token", "treasury")

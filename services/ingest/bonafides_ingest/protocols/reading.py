@@ -103,11 +103,12 @@ class Reading[S: DeploymentState]:
         *,
         category: int = 0,
         market: Digest = ZERO_DIGEST,
+        leg: int = 0,
     ) -> MarketPoint:
-        """One fact of the market. Those of one log are told apart by kind, deployment and asset."""
+        """One fact of the market. Those of one log are told apart by kind, deployment, asset and leg (below 256)."""
         return MarketPoint(
             position=self.log.position,
-            sub_index=kind.code * 256,
+            sub_index=kind.code * 256 + leg,
             fork_epoch=self.fork_epoch,
             decoder_version=DECODER_VERSION,
             deployment=self.state.deployment.id,

@@ -291,6 +291,7 @@ def deployments_yaml(deployment: Deployment, deployment_id: str = "aave-v3-devel
             f'  configurator: "{_text(deployment.configurator)}"',
             f'  oracle: "{_text(deployment.oracle)}"',
             f'  provider: "{_text(deployment.provider)}"',
+            "  rounding: half_up",
             f"  from_block: {deployment.first_block}",
             f'  source: "{AAVE_SOURCE}"',
             "  development: true",
