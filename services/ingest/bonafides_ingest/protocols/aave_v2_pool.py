@@ -1,0 +1,63 @@
+"""Aave V2's LendingPool events: what wallets did, in words.
+
+`Swap` and `RebalanceStableBorrowRate` change a debt's rate: the debt tokens tell it. `FlashLoan` opens no position;
+where it leaves debt behind, a `Borrow` says so.
+"""
+
+from bonafides.events import LendingEvent
+from bonafides.types import EventType, Role
+
+from bonafides_ingest.protocols import aave_v2_events as abi
+from bonafides_ingest.protocols.aave_v2_state import AaveV2State, ContractKind
+from bonafides_ingest.protocols.acts import act, liquidation
+from bonafides_ingest.protocols.reading import Reader, Reading
+
+type _Reading = Reading[AaveV2State]
+
+
+def _read_deposit(reading: _Reading) -> list[LendingEvent]:
+    asset, payer, supplier, amount, _ = abi.DEPOSIT.decode(reading.log)
+    return act(reading, EventType.SUPPLIED, supplier, asset, amount, Role.PAYER, payer)
+
+
+def _read_withdraw(reading: _Reading) -> list[LendingEvent]:
+    asset, owner, recipient, amount = abi.WITHDRAW.decode(reading.log)
+    return act(reading, EventType.WITHDRAWN, owner, asset, amount, Role.RECIPIENT, recipient)
+
+
+def _read_borrow(reading: _Reading) -> list[LendingEvent]:
+    asset, recipient, debtor, amount, _, _, _ = abi.BORROW.decode(reading.log)
+    # Credit delegation: the debt is one wallet's, the cash another's.
+    return act(reading, EventType.BORROWED, debtor, asset, amount, Role.RECIPIENT, recipient)
+
+
+def _read_repay(reading: _Reading) -> list[LendingEvent]:
+    asset, debtor, payer, amount = abi.REPAY.decode(reading.log)
+    return act(reading, EventType.REPAID, debtor, asset, amount, Role.PAYER, payer)
+
+
+def _read_liquidation(reading: _Reading) -> list[LendingEvent]:
+    collateral, debt, borrower, repaid, seized, liquidator, _ = abi.LIQUIDATION_CALL.decode(reading.log)
+    return liquidation(reading, borrower, liquidator, repaid=(debt, repaid), seized=(collateral, seized))
+
+
+def _read_collateral_enabled(reading: _Reading) -> list[LendingEvent]:
+    asset, owner = abi.COLLATERAL_ENABLED.decode(reading.log)
+    return reading.event(EventType.COLLATERAL_ENABLED, Role.OWNER, owner, asset=asset, amount=0)
+
+
+def _read_collateral_disabled(reading: _Reading) -> list[LendingEvent]:
+    asset, owner = abi.COLLATERAL_DISABLED.decode(reading.log)
+    return reading.event(EventType.COLLATERAL_DISABLED, Role.OWNER, owner, asset=asset, amount=0)
+
+
+_POOL = (ContractKind.POOL,)
+POOL_READERS = (
+    Reader(_POOL, abi.DEPOSIT, _read_deposit, wallet_topics=(2,)),
+    Reader(_POOL, abi.WITHDRAW, _read_withdraw, wallet_topics=(2,)),
+    Reader(_POOL, abi.BORROW, _read_borrow, wallet_topics=(2,)),
+    Reader(_POOL, abi.REPAY, _read_repay, wallet_topics=(2,)),
+    Reader(_POOL, abi.LIQUIDATION_CALL, _read_liquidation, wallet_topics=(3,)),
+    Reader(_POOL, abi.COLLATERAL_ENABLED, _read_collateral_enabled, wallet_topics=(2,)),
+    Reader(_POOL, abi.COLLATERAL_DISABLED, _read_collateral_disabled, wallet_topics=(2,)),
+)
