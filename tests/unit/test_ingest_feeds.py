@@ -1,0 +1,225 @@
+"""Who answers for a price feed: timelines, and what is asked of a node that may have forgotten."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from bonafides.errors import InvariantViolation, Unavailable
+from bonafides.events import BlockRange
+from bonafides.hashing import keccak
+from bonafides.json_rpc import Call, JsonRpc, NodeRefused
+from bonafides.types import ZERO_ADDRESS, Address, Json
+from bonafides_ingest.feeds import KnownPhase, ListedFeed, ListedFeeds, Phase, Timeline, timeline_of
+from bonafides_ingest.sources.errors import RateLimited
+from bonafides_ingest.sources.feed_phases import NodeFeeds
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.unit
+
+
+def address(name: str) -> Address:
+    return Address(keccak(name.encode())[12:])
+
+
+FEED, A, B, C = (address(name) for name in ("feed", "a", "b", "c"))
+
+
+@dataclass
+class Memory:
+    """Keeps phases in a dict."""
+
+    kept: dict[Address, tuple[KnownPhase, ...]] = field(default_factory=dict)
+
+    def phases(self, feed: Address) -> tuple[KnownPhase, ...]:
+        return self.kept.get(feed, ())
+
+    def remember(self, feed: Address, phases: Sequence[KnownPhase]) -> None:
+        self.kept[feed] = tuple(phases)
+
+
+class ProxyNode(JsonRpc):
+    """A node with one proxy, whose phases begin at given blocks. It holds state from `oldest_state` on."""
+
+    def __init__(self, phases: Sequence[tuple[int, Address]], head: int, oldest_state: int = 0) -> None:
+        super().__init__("http://node.invalid", 1.0)
+        self.begun, self.head, self.oldest_state = list(phases), head, oldest_state
+        self.refusal: NodeRefused | None = None
+        self.asked: list[int] = []
+
+    def finalized(self) -> int:
+        return self.head
+
+    def batch(self, calls: Sequence[Call]) -> list[Json]:
+        answers: list[Json] = []
+        for method, (call, block) in calls:
+            assert method == "eth_call"
+            assert isinstance(call, dict)
+            number = int(str(block), 16)
+            assert number <= self.head
+            if self.refusal:
+                raise self.refusal
+            if number < self.oldest_state:
+                raise NodeRefused(method, -32000, "missing trie node 1f00 (path ) state 0x00 is not available")
+            begun = [aggregator for first, aggregator in self.begun if first <= number]
+            is_phase = call["data"] == "0x" + keccak(b"phaseId()")[:4].hex()
+            self.asked += [number] if is_phase else []
+            if not begun:
+                answers.append("0x")
+            else:
+                word = len(begun).to_bytes(32) if is_phase else bytes(12) + begun[-1]
+                answers.append("0x" + word.hex())
+        return answers
+
+
+def phases_of(node: ProxyNode, memory: Memory | None = None, last: int = 0) -> tuple[Phase, ...]:
+    feeds = NodeFeeds(node, memory or Memory(), node.finalized)
+    return feeds.read([FEED], last or node.head)[FEED].phases
+
+
+def test_timeline__blocks_around_a_change__the_new_one_answers_from_its_end_on() -> None:
+    timeline = Timeline((Phase(100, A), Phase(200, B)))
+
+    assert [timeline.at_end_of(block) for block in (99, 100, 199, 200)] == [ZERO_ADDRESS, A, A, B]
+    assert timeline.changes(BlockRange(101, 200)) == (Phase(200, B),)
+    assert timeline.aggregators == {A, B}
+
+
+def test_timeline__phases_out_of_order__is_an_invariant_violation() -> None:
+    with pytest.raises(InvariantViolation):
+        Timeline((Phase(200, A), Phase(200, B)))
+
+
+def test_timeline_of__hole_between_phases__nobody_answers_in_it() -> None:
+    timeline = timeline_of([KnownPhase(10, 20, 1, A), KnownPhase(30, 40, 2, B)], 60)
+
+    assert [timeline.at_end_of(block) for block in (20, 21, 29, 30, 40, 41)] == [
+        A, ZERO_ADDRESS, ZERO_ADDRESS, B, B, ZERO_ADDRESS
+    ]  # fmt: skip
+
+
+def test_node_feeds__first_phase_still_holds__is_known_since_the_proxy_was_made_by_one_question() -> None:
+    node = ProxyNode([(50, A)], head=1_000_000, oldest_state=999_900)  # no archive needed: phaseId 1 never changed
+
+    assert phases_of(node) == (Phase(0, A), Phase(1_000_001, ZERO_ADDRESS))
+    assert node.asked == [1_000_000]
+
+
+def test_node_feeds__changed_twice__finds_the_exact_blocks() -> None:
+    node = ProxyNode([(50, A), (123_456, B), (123_457, C)], head=1_000_000)
+
+    found = phases_of(node)
+
+    assert found == (Phase(50, A), Phase(123_456, B), Phase(123_457, C), Phase(1_000_001, ZERO_ADDRESS))
+    assert len(node.asked) < 70  # three times log2 of a million
+
+
+def test_node_feeds__asked_again_below__asks_the_node_no_more() -> None:
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), Memory()
+    first = phases_of(node, memory, last=200)
+    node.asked.clear()
+
+    assert phases_of(node, memory, last=900) == first
+    assert node.asked == []
+
+
+def test_node_feeds__chain_went_on_with_a_change__follows_it_from_what_it_knew() -> None:
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), Memory()
+    phases_of(node, memory)
+    node.head, node.begun, node.oldest_state = 2_000, [*node.begun, (1_700, C)], 1_000
+    node.asked.clear()
+
+    assert phases_of(node, memory) == (Phase(50, A), Phase(500, B), Phase(1_700, C), Phase(2_001, ZERO_ADDRESS))
+    assert min(node.asked) > 1_000
+
+
+def test_node_feeds__state_of_old_blocks_gone__nobody_answers_in_them() -> None:
+    node = ProxyNode([(50, A), (500, B)], head=1_000, oldest_state=900)
+
+    assert phases_of(node) == (Phase(900, B), Phase(1_001, ZERO_ADDRESS))
+
+
+def test_node_feeds__state_gone_since_it_was_followed__leaves_a_hole_and_no_guess() -> None:
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), Memory()
+    phases_of(node, memory)
+    node.head, node.begun, node.oldest_state = 3_000, [*node.begun, (1_500, C)], 2_900
+
+    assert phases_of(node, memory) == (
+        Phase(50, A), Phase(500, B), Phase(1_001, ZERO_ADDRESS), Phase(2_900, C), Phase(3_001, ZERO_ADDRESS)
+    )  # fmt: skip
+
+
+def test_node_feeds__what_was_found_with_an_archive__a_node_without_one_says_too() -> None:
+    memory = Memory()
+    found = phases_of(ProxyNode([(50, A), (500, B)], head=1_000), memory)
+
+    assert phases_of(ProxyNode([(50, A), (500, B)], head=1_000, oldest_state=990), memory) == found
+
+
+def test_node_feeds__contract_without_phases__answers_itself() -> None:
+    node = ProxyNode([], head=1_000)
+    node.refusal = NodeRefused("eth_call", 3, "execution reverted")
+
+    assert phases_of(node) == (Phase(0, FEED), Phase(1_001, ZERO_ADDRESS))
+
+
+def test_node_feeds__no_contract_yet__knows_nothing_and_keeps_nothing() -> None:
+    memory = Memory()
+
+    assert phases_of(ProxyNode([(2_000, A)], head=1_000), memory) == ()
+    assert memory.kept == {}
+
+
+def test_node_feeds__rate_limited__is_unavailable_and_no_hole() -> None:
+    node, memory = ProxyNode([(50, A)], head=1_000), Memory()
+    node.refusal = NodeRefused("eth_call", -32005, "rate limit exceeded")
+
+    with pytest.raises(RateLimited):
+        phases_of(node, memory)
+    node.refusal = NodeRefused("eth_call", -32603, "internal error")
+    with pytest.raises(Unavailable):
+        phases_of(node, memory)
+    assert memory.kept == {}
+
+
+@given(
+    begun=st.lists(st.integers(1, 300), unique=True, max_size=6).map(sorted),
+    heads=st.lists(st.integers(1, 300), min_size=1, max_size=5).map(sorted),
+    data=st.data(),
+)
+def test_node_feeds__any_history_followed_in_any_steps__says_the_truth_or_nothing(
+    begun: list[int], heads: list[int], data: st.DataObject
+) -> None:
+    aggregators = [address(f"aggregator {number}") for number in range(len(begun))]
+    node, memory = ProxyNode(list(zip(begun, aggregators, strict=True)), head=0), Memory()
+    truth, forgotten = Timeline(tuple(Phase(*phase) for phase in node.begun)), 0
+    for head in heads:
+        node.head, node.oldest_state = head, data.draw(st.integers(0, head))
+        forgotten = max(forgotten, node.oldest_state)  # a hole stays one, so that a replay says the same
+        timeline = Timeline(phases_of(node, memory))
+
+        for block in range(head + 1):
+            said = timeline.at_end_of(block)
+            before_birth = not begun or block < begun[0]
+            assert said in (ZERO_ADDRESS, truth.at_end_of(block)) or before_birth
+            if block >= forgotten:
+                assert said == truth.at_end_of(block) or before_birth
+
+
+def test_listed_feeds__nothing_found_out__takes_the_registry_s_word() -> None:
+    listed = {FEED: ListedFeed(3_600, (Phase(10, A), Phase(20, B)))}
+
+    found = ListedFeeds(listed, Memory()).read([FEED, C], 100)
+
+    assert found[FEED] == Timeline((Phase(10, A), Phase(20, B)), 3_600)
+    assert found[C] == Timeline.direct(C)
+
+
+def test_node_feeds__registry_knows_the_phases__needs_no_archive_for_them() -> None:
+    node = ProxyNode([(50, A), (500, B)], head=1_000, oldest_state=400)
+    feeds = NodeFeeds(node, Memory(), node.finalized, {FEED: ListedFeed(60, (Phase(50, A), Phase(500, B)))})
+
+    timeline = feeds.read([FEED], 1_000)[FEED]
+
+    assert [timeline.at_end_of(block) for block in (50, 499, 500, 1_000)] == [A, A, B, B]
+    assert timeline.max_age_s == 60
