@@ -20,6 +20,7 @@ from fastavro.types import Schema
 from bonafides.accounts import AccountFact
 from bonafides.errors import InvalidInput, InvalidMessage, UnknownSchema
 from bonafides.events import LendingEvent, MarketPoint, WalletDeadLetter
+from bonafides.messages.batches import event_batch_body, market_batch_body
 from bonafides.messages.ranges import MAX_U16
 from bonafides.messages.records import (
     MESSAGE_TYPES,
@@ -63,7 +64,13 @@ def encode(message: Message) -> bytes:
     """Bytes of a message, under the current schema of its type."""
     name = type(message).__name__
     try:
-        return _bytes_of(name, to_record(message))
+        match message:
+            case EventBatch():
+                return _header_of(name) + event_batch_body(message.events)
+            case MarketBatch():
+                return _header_of(name) + market_batch_body(message.points)
+            case _:
+                return _bytes_of(name, to_record(message))
     except (ValueError, TypeError, OverflowError) as exc:
         raise InvalidMessage(f"{name} does not fit its schema: {type(exc).__name__}") from exc
 
@@ -171,9 +178,14 @@ def _refused_fact(record: Record, exc: Exception) -> RefusedPart:
 
 def _bytes_of(name: str, record: Record) -> bytes:
     buffer = io.BytesIO()
-    buffer.write(MAGIC + _fingerprint_of(name))
+    buffer.write(_header_of(name))
     fastavro.schemaless_writer(buffer, _current(name), record)
     return buffer.getvalue()
+
+
+@cache
+def _header_of(name: str) -> bytes:
+    return MAGIC + _fingerprint_of(name)
 
 
 def schema_names() -> list[str]:
