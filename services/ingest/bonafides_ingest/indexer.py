@@ -14,6 +14,7 @@ Only finalized blocks are read. Following the head, with its reorgs, comes with 
 messages (epochs, finality) hold it already.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -248,10 +249,10 @@ class Indexer:
 
 def _count(decoded: list[Decoded]) -> None:
     for part in decoded:
-        for event in part.events:
-            metrics.EVENTS.labels(event.type.value).inc()
-        for point in part.points:
-            metrics.MARKET_POINTS.labels(point.kind.value).inc()
+        for type, count in Counter(event.type for event in part.events).items():
+            metrics.EVENTS.labels(type.value).inc(count)
+        for kind, count in Counter(point.kind for point in part.points).items():
+            metrics.MARKET_POINTS.labels(kind.value).inc(count)
         for refusal in part.refused:
             subject = "wallet" if refusal.wallets else "market" if refusal.is_market else "unknown_wallet"
             metrics.DEAD_LETTERS.labels(subject).inc()
