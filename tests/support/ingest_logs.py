@@ -97,14 +97,21 @@ class ChainOfLogs:
     def finalized(self) -> int:
         return self.head
 
-    def fetch(self, wanted: BlockRange, addresses: frozenset[Address], parent: BlockRef | None) -> Window:
+    def fetch(
+        self,
+        wanted: BlockRange,
+        addresses: frozenset[Address],
+        parent: BlockRef | None,
+        topics_anywhere: frozenset[Digest] = frozenset(),
+    ) -> Window:
         if parent is not None and parent != block_at(parent.number):
             raise InvariantViolation("the parent is another block")
         self.fetches.append(wanted)
         found = [
             log
             for log in self.logs
-            if wanted.first <= log.position.block.number <= wanted.last and log.address in addresses
+            if wanted.first <= log.position.block.number <= wanted.last
+            and (log.address in addresses or topics_anywhere.intersection(log.topics[:1]))
         ]
         found.sort(key=lambda log: log.position.order)
         return Window(wanted, tuple(found), block_at(wanted.last))

@@ -93,12 +93,15 @@ class FakeNode(JsonRpc):
         first, last = int(criteria["fromBlock"], 16), int(criteria["toBlock"], 16)
         if last - first + 1 > self.most_blocks:
             raise NodeRefused("eth_getLogs", -32602, "too many blocks")
-        addresses = {Address(bytes.fromhex(text[2:])) for text in criteria["address"]}
-        topic0 = [bytes.fromhex(topic[2:]) for topic in criteria.get("topics", [])]
+        addresses = (
+            {Address(bytes.fromhex(text[2:])) for text in criteria["address"]} if "address" in criteria else None
+        )
+        (asked,) = criteria.get("topics", [None])
+        topic0 = [bytes.fromhex(topic[2:]) for topic in ([asked] if isinstance(asked, str) else asked or [])]
         return [
             log_object(log)
             for log in sorted(self.chain.logs, key=lambda log: log.position.order)
             if first <= log.position.block.number <= last
-            and log.address in addresses
-            and (not topic0 or log.topics[0] == topic0[0])
+            and (addresses is None or log.address in addresses)
+            and (not topic0 or log.topics[0] in topic0)
         ]

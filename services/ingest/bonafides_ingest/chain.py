@@ -20,7 +20,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """All logs of the addresses asked for in a range of blocks, checked and in canonical order."""
+    """All logs that were asked for in a range of blocks, checked and in canonical order."""
 
     range: BlockRange
     logs: tuple[Log, ...]
@@ -38,8 +38,15 @@ class ChainSource(Protocol):
     def finalized(self) -> int:
         """Number of the newest finalized block."""
 
-    def fetch(self, wanted: BlockRange, addresses: frozenset[Address], parent: BlockRef | None) -> Window:
-        """The logs of these addresses in a range that lies at or below finalized.
+    def fetch(
+        self,
+        wanted: BlockRange,
+        addresses: frozenset[Address],
+        parent: BlockRef | None,
+        topics_anywhere: frozenset[Digest] = frozenset(),
+    ) -> Window:
+        """The logs of these addresses in a range that lies at or below finalized, and those of anybody whose first
+        topic is one of `topics_anywhere`.
 
         It may answer for the first part of the range only, when the provider refuses the whole. `parent` is the block
         before the range as it was read earlier.

@@ -45,6 +45,31 @@ class _FoundLog:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Which logs are asked for."""
+
+    addresses: frozenset[Address]
+    topics_anywhere: frozenset[Digest] = frozenset()
+    topic0: Digest | None = None
+    """Of the addresses, this event alone."""
+
+    def filters(self) -> list[dict[str, Json]]:
+        """One `eth_getLogs` each."""
+        found: list[dict[str, Json]] = []
+        if self.addresses:
+            mine: dict[str, Json] = {"address": [address_text(address) for address in sorted(self.addresses)]}
+            found.append(mine | ({"topics": ["0x" + self.topic0.hex()]} if self.topic0 else {}))
+        if self.topics_anywhere:
+            found.append({"topics": [["0x" + topic.hex() for topic in sorted(self.topics_anywhere)]]})
+        return found
+
+    def fits(self, log: _FoundLog) -> bool:
+        if log.topics and log.topics[0] in self.topics_anywhere:
+            return True
+        return log.address in self.addresses and self.topic0 in (None, *log.topics[:1])
+
+
 class RpcSource:
     """`chain.ChainSource` over JSON-RPC."""
 
@@ -68,11 +93,18 @@ class RpcSource:
             raise Unavailable("the node knows no finalized block: it is still syncing, or its chain has no finality")
         return quantity(member(answer, "number"))
 
-    def fetch(self, wanted: BlockRange, addresses: frozenset[Address], parent: BlockRef | None) -> Window:
+    def fetch(
+        self,
+        wanted: BlockRange,
+        addresses: frozenset[Address],
+        parent: BlockRef | None,
+        topics_anywhere: frozenset[Digest] = frozenset(),
+    ) -> Window:
+        logs = _Asked(addresses, topics_anywhere)
         asked = BlockRange(wanted.first, min(wanted.last, wanted.first + self.window.blocks - 1))
         while True:
             try:
-                found = self._logs(asked, addresses)
+                found = self._logs(asked, logs)
                 break
             except RangeRefused:
                 self.window = WindowSize(asked.last - asked.first + 1, self.window.most).after_refusal()
@@ -91,7 +123,7 @@ class RpcSource:
             )
         if is_short:
             _check_links(headers, asked)
-            self._check_silence(headers, asked, found, addresses)
+            self._check_silence(headers, asked, found, logs)
         return Window(asked, _place(found, headers), headers[asked.last].ref)
 
     def block(self, number: int) -> BlockRef:
@@ -102,7 +134,7 @@ class RpcSource:
         while last >= first:
             asked = BlockRange(max(first, last - step + 1), last)
             try:
-                found = self._logs(asked, frozenset({address}), topic0)
+                found = self._logs(asked, _Asked(frozenset({address}), topic0=topic0))
             except RangeRefused:
                 if step == 1:
                     raise
@@ -121,27 +153,26 @@ class RpcSource:
         with refusals_told_apart():
             return self._rpc.batch(calls)
 
-    def _logs(self, asked: BlockRange, addresses: frozenset[Address], topic0: Digest | None = None) -> list[_FoundLog]:
-        criteria: dict[str, Json] = {
-            "fromBlock": hex(asked.first),
-            "toBlock": hex(asked.last),
-            "address": [address_text(address) for address in sorted(addresses)],
-        }
-        if topic0 is not None:
-            criteria["topics"] = ["0x" + topic0.hex()]
+    def _logs(self, asked: BlockRange, wanted: _Asked) -> list[_FoundLog]:
+        blocks: dict[str, Json] = {"fromBlock": hex(asked.first), "toBlock": hex(asked.last)}
         # In one batch with the head: a node behind a balancer that lags would answer [] for blocks it does not have.
-        head, answer = self._ask([("eth_blockNumber", []), ("eth_getLogs", [criteria])])
+        calls: list[Call] = [("eth_getLogs", [blocks | criteria]) for criteria in wanted.filters()]
+        head, *answers = self._ask([("eth_blockNumber", []), *calls])
         if quantity(head) < asked.last:
             raise NodeLied(f"the node's head is below block {asked.last}, which it called finalized")
-        found = [_read_log(entry) for entry in items(answer)]
-        for log in found:
-            if not asked.first <= log.block_number <= asked.last or log.address not in addresses:
-                raise NodeLied("the node sent a log that was not asked for: another block or another address")
-        found.sort(key=lambda log: (log.block_number, log.log_index))
-        places = {(log.block_number, log.log_index) for log in found}
-        if len(places) != len(found):
-            raise NodeLied("the node sent one log twice")
-        return found
+        placed: dict[tuple[int, int], _FoundLog] = {}
+        for answer in answers:
+            found = [_read_log(entry) for entry in items(answer)]
+            for log in found:
+                if not asked.first <= log.block_number <= asked.last or not wanted.fits(log):
+                    raise NodeLied("the node sent a log that was not asked for: another block, address or topic")
+            places = {(log.block_number, log.log_index): log for log in found}
+            if len(places) != len(found):
+                raise NodeLied("the node sent one log twice")
+            if any(placed.get(place, log) != log for place, log in places.items()):
+                raise NodeLied("the node sent two logs of one place")
+            placed |= places
+        return [placed[place] for place in sorted(placed)]
 
     def _headers(self, numbers: Iterable[int]) -> dict[int, _Header]:
         ordered = sorted(numbers)
@@ -166,24 +197,25 @@ class RpcSource:
         return _Header(ref, octets(member(answer, "parentHash"), 32), octets(member(answer, "logsBloom"), BLOOM_BYTES))
 
     def _check_silence(
-        self, headers: dict[int, _Header], asked: BlockRange, found: Sequence[_FoundLog], addresses: frozenset[Address]
+        self, headers: dict[int, _Header], asked: BlockRange, found: Sequence[_FoundLog], wanted: _Asked
     ) -> None:
-        """Where a bloom may hold logs of a contract and none of it came, the receipts must show just what came."""
+        """Where a bloom may hold logs of a contract or topic and none came, the receipts must show just what came."""
         came: dict[int, list[_FoundLog]] = {}
         for log in found:
             came.setdefault(log.block_number, []).append(log)
-        unsure = [
-            number
-            for number in range(asked.first, asked.last + 1)
-            if any(
-                bloom_may_hold(headers[number].bloom, address)
-                for address in addresses.difference(log.address for log in came.get(number, ()))
-            )
-        ]
+        unsure = []
+        for number in range(asked.first, asked.last + 1):
+            logs = came.get(number, ())
+            silent = wanted.addresses.difference(log.address for log in logs)
+            missing = wanted.topics_anywhere.difference(*(log.topics[:1] for log in logs))
+            if any(bloom_may_hold(headers[number].bloom, value) for value in (*silent, *missing)):
+                unsure.append(number)
         calls: list[Call] = [("eth_getBlockReceipts", [hex(number)]) for number in unsure]
         for number, receipts in zip(unsure, self._ask(calls), strict=True):
             entries = [entry for receipt in items(receipts) for entry in items(member(receipt, "logs"))]
-            ours = [_read_log(entry) for entry in entries if octets(member(entry, "address"), 20) in addresses]
+            if not wanted.topics_anywhere:  # most of a block's logs are others': only their addresses are looked at
+                entries = [entry for entry in entries if octets(member(entry, "address"), 20) in wanted.addresses]
+            ours = [log for log in map(_read_log, entries) if wanted.fits(log)]
             if sorted(ours, key=lambda log: log.log_index) != came.get(number, []):
                 raise NodeLied(f"the node's logs of block {number} are not those of its receipts")
 

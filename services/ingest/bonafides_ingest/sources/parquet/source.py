@@ -42,7 +42,13 @@ class ParquetSource:
         """The last block of the files."""
         return self._folder.range.last
 
-    def fetch(self, wanted: BlockRange, addresses: frozenset[Address], parent: BlockRef | None) -> Window:
+    def fetch(
+        self,
+        wanted: BlockRange,
+        addresses: frozenset[Address],
+        parent: BlockRef | None,
+        topics_anywhere: frozenset[Digest] = frozenset(),
+    ) -> Window:
         """As the port says. It answers for the first part of a range that holds more than about `most_logs`."""
         self._check_covered(wanted)
         if parent is not None:
@@ -50,11 +56,12 @@ class ParquetSource:
         found: list[Log] = []
         last, seen = wanted.last, 0
         wanted_addresses = pa.array(sorted(addresses), pa.binary())
+        wanted_topics = pa.array(sorted(topics_anywhere), pa.binary())
         for batch in self._rows.read(wanted):
             numbers = batch.column("block_number")
             if numbers[0].as_py() > last:
                 break
-            for log in self._logs(batch, wanted_addresses):
+            for log in self._logs(batch, wanted_addresses, wanted_topics):
                 if log.position.block.number > last:
                     break
                 found.append(log)
@@ -87,9 +94,11 @@ class ParquetSource:
             )
         return None
 
-    def _logs(self, batch: pa.RecordBatch, addresses: pa.Array) -> Iterator[Log]:
-        column = batch.column("address")
-        mine = batch.filter(pc.is_in(column, addresses.cast(column.type)))
+    def _logs(self, batch: pa.RecordBatch, addresses: pa.Array, topics: pa.Array) -> Iterator[Log]:
+        is_mine = _is_in(batch, "address", addresses)
+        if len(topics):
+            is_mine = pc.or_(is_mine, _is_in(batch, "topic0", topics))
+        mine = batch.filter(is_mine)
         return self._placed(mine) if mine.num_rows else iter(())
 
     def _placed(self, batch: pa.RecordBatch) -> Iterator[Log]:
@@ -120,3 +129,8 @@ class ParquetSource:
 def _equals(batch: pa.RecordBatch, name: str, value: bytes) -> pa.Array:
     column = batch.column(name)
     return pc.equal(column, pa.scalar(value, column.type))
+
+
+def _is_in(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.Array:
+    column = batch.column(name)
+    return pc.is_in(column, values.cast(column.type))
