@@ -4,7 +4,10 @@ Some contracts tell one thing in two logs with nothing in between: Compound mint
 supplies with `Supply` and `Transfer`. A distance of exactly one tells such a pair from two things of one transaction.
 """
 
+from bonafides.errors import InvalidMessage
+
 from bonafides_ingest.chain import Log
+from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.protocols.reading import Reading
 from bonafides_ingest.protocols.state import DeploymentState
 
@@ -17,6 +20,16 @@ def log_after[S: DeploymentState](reading: Reading[S], log: Log | None = None) -
 def log_before[S: DeploymentState](reading: Reading[S], log: Log | None = None) -> Log | None:
     """The log before it in the block, where the same contract emitted it; of `log`, or of the one that is read."""
     return _beside(reading, log or reading.log, -1)
+
+
+def decoded_if[T](log: Log | None, codec: EventCodec[T]) -> T | None:
+    """What a log says where it is of this event and can be read. One that cannot is refused when its turn comes."""
+    if log is None or log.topics[:1] != (codec.topic0,):
+        return None
+    try:
+        return codec.decode(log)
+    except InvalidMessage:
+        return None
 
 
 def _beside[S: DeploymentState](reading: Reading[S], log: Log, step: int) -> Log | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from bonafides.types import Address
 
 from bonafides_ingest.protocols import compound_v2_events as abi
-from bonafides_ingest.protocols.adjacent import log_after
+from bonafides_ingest.protocols.adjacent import decoded_if, log_after
 from bonafides_ingest.protocols.compound_v2_state import Books, CompoundV2State
 from bonafides_ingest.protocols.reading import Reading
 
@@ -69,10 +69,8 @@ def is_burn(reading: _Reading, receiver: Address) -> bool:
     if receiver != reading.log.address:
         return False
     after = log_after(reading)
-    if after is None:
-        return False
-    is_own_share = after.topics[0] == abi.RESERVES_ADDED.topic0 and after.payload[12:32] == receiver
-    return is_own_share or after.topics[0] == abi.REDEEM.topic0
+    share = decoded_if(after, abi.RESERVES_ADDED)
+    return decoded_if(after, abi.REDEEM) is not None or (share is not None and share[0] == receiver)
 
 
 def after_reserves_added(reading: _Reading) -> CompoundV2State:

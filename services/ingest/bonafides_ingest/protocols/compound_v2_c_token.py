@@ -18,13 +18,11 @@ A `Failure` says that an action was turned down and nothing happened; it is no e
 
 from collections.abc import Iterable, Iterator
 
-from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent
 from bonafides.types import Address, EventType, MarketPointKind, Role
 
-from bonafides_ingest.chain import Log
 from bonafides_ingest.protocols import compound_v2_events as abi
-from bonafides_ingest.protocols.adjacent import log_after, log_before
+from bonafides_ingest.protocols.adjacent import decoded_if, log_after, log_before
 from bonafides_ingest.protocols.compound_v2_books import (
     after_accrual,
     after_borrow,
@@ -102,23 +100,15 @@ def _debt_set(reading: _Reading, borrower: Address, debt: int) -> list[LendingEv
 
 def _is_paid_by_liquidation(reading: _Reading, payer: Address, borrower: Address, amount: int) -> bool:
     """Whether the LiquidateBorrow that follows tells of this payment: then it is no repayment of the borrower's."""
-    told = (abi.REPAY_BORROW.topic0, abi.LIQUIDATE_BORROW.topic0)
     for log in reading.transaction:
         if log.position.log_index <= reading.log.position.log_index or log.address != reading.log.address:
             continue
-        if log.topics[:1] == (told[0],):
+        if log.topics[:1] == (abi.REPAY_BORROW.topic0,):
             return False
-        if log.topics[:1] == (told[1],):
-            liquidation = _liquidation_of(log)
+        if log.topics[:1] == (abi.LIQUIDATE_BORROW.topic0,):
+            liquidation = decoded_if(log, abi.LIQUIDATE_BORROW)
             return liquidation is not None and liquidation[:3] == (payer, borrower, amount)
     return False
-
-
-def _liquidation_of(log: Log) -> tuple[Address, Address, int, Address, int] | None:
-    try:
-        return abi.LIQUIDATE_BORROW.decode(log)
-    except InvalidMessage:
-        return None  # refused, with its reason, when its turn comes
 
 
 def _read_liquidation(reading: _Reading) -> Iterator[Fact]:
@@ -148,6 +138,10 @@ def _read_transfer(reading: _Reading) -> Iterator[Fact]:
     amount = _told_underlying(reading, sender, receiver, c_tokens)
     if amount is None:
         amount = books.underlying_of(c_tokens)
+    is_move = reading.is_wallet(sender) and reading.is_wallet(receiver) and not _is_seizure(reading)
+    if is_move:
+        yield from _own(reading, EventType.TRANSFERRED, Role.SENDER, sender, amount, counterparty=receiver)
+        yield from _own(reading, EventType.TRANSFERRED, Role.RECEIVER, receiver, amount, counterparty=sender)
     index_ray = books.exchange_rate * RAY_PER_MANTISSA
     for wallet, delta, leg in ((sender, -c_tokens, 0), (receiver, c_tokens, 1)):
         yield from _own(
@@ -162,10 +156,6 @@ def _read_transfer(reading: _Reading) -> Iterator[Fact]:
         )
     if sender == c_token and not books.total_supply:
         yield _index_point(reading, after_transfer(reading))  # the first cTokens: only now is there a rate
-    is_move = reading.is_wallet(sender) and reading.is_wallet(receiver) and not _is_seizure(reading)
-    if is_move:
-        yield from _own(reading, EventType.TRANSFERRED, Role.SENDER, sender, amount, counterparty=receiver)
-        yield from _own(reading, EventType.TRANSFERRED, Role.RECEIVER, receiver, amount, counterparty=sender)
 
 
 def _told_underlying(reading: _Reading, sender: Address, receiver: Address, c_tokens: int) -> int | None:
@@ -176,13 +166,8 @@ def _told_underlying(reading: _Reading, sender: Address, receiver: Address, c_to
         told = log_before(reading)
     elif receiver == c_token:
         told, codec = log_after(reading), abi.REDEEM
-    if told is None or told.topics != (codec.topic0,):
-        return None
-    try:
-        _, amount, for_tokens = codec.decode(told)
-    except InvalidMessage:
-        return None
-    return amount if for_tokens == c_tokens else None
+    values = decoded_if(told, codec)
+    return values[1] if values is not None and values[2] == c_tokens else None
 
 
 def _is_seizure(reading: _Reading) -> bool:
@@ -191,7 +176,8 @@ def _is_seizure(reading: _Reading) -> bool:
     for log in reading.transaction:
         if log.position.log_index <= reading.log.position.log_index or log.address not in reading.state.markets:
             continue
-        if log.topics[:1] != (abi.LIQUIDATE_BORROW.topic0,) or (liquidation := _liquidation_of(log)) is None:
+        liquidation = decoded_if(log, abi.LIQUIDATE_BORROW)
+        if liquidation is None:
             continue
         liquidator, borrower, _, collateral, seized = liquidation
         if (borrower, liquidator, collateral) == (sender, receiver, reading.log.address) and c_tokens <= seized:
