@@ -10,21 +10,13 @@ _CONFIGURATOR, _ORACLE = "aave_v2_configurator.json", "aave_v2_oracle.json"
 
 type _A = Address
 
-# LendingPool
+# LendingPool; Withdraw, LiquidationCall and the collateral switches are V3's: `aave_pool.py`
 DEPOSIT: EventCodec[tuple[_A, _A, _A, int, int]] = load_codec(_POOL, "Deposit")
 """reserve, user (who pays), onBehalfOf (the supplier), amount, referral"""
-WITHDRAW: EventCodec[tuple[_A, _A, _A, int]] = load_codec(_POOL, "Withdraw")
-"""reserve, user (whose aTokens), to, amount"""
 BORROW: EventCodec[tuple[_A, _A, _A, int, int, int, int]] = load_codec(_POOL, "Borrow")
 """reserve, user (who gets the cash), onBehalfOf (the debtor), amount, borrowRateMode, borrowRate, referral"""
 REPAY: EventCodec[tuple[_A, _A, _A, int]] = load_codec(_POOL, "Repay")
 """reserve, user (the debtor), repayer, amount"""
-LIQUIDATION_CALL: EventCodec[tuple[_A, _A, _A, int, int, _A, bool]] = load_codec(_POOL, "LiquidationCall")
-"""collateralAsset, debtAsset, user, debtToCover, liquidatedCollateralAmount, liquidator, receiveAToken"""
-COLLATERAL_ENABLED: EventCodec[tuple[_A, _A]] = load_codec(_POOL, "ReserveUsedAsCollateralEnabled")
-"""reserve, user"""
-COLLATERAL_DISABLED: EventCodec[tuple[_A, _A]] = load_codec(_POOL, "ReserveUsedAsCollateralDisabled")
-"""reserve, user"""
 RESERVE_DATA_UPDATED: EventCodec[tuple[_A, int, int, int, int, int]] = load_codec(_POOL, "ReserveDataUpdated")
 """reserve, liquidityRate, stableBorrowRate, variableBorrowRate, liquidityIndex, variableBorrowIndex (all ray)"""
 

@@ -8,8 +8,10 @@ from bonafides.events import LendingEvent
 from bonafides.types import EventType, Role
 
 from bonafides_ingest.protocols import aave_v2_events as abi
+from bonafides_ingest.protocols.aave_pool import same_pool_readers, withdrawal
 from bonafides_ingest.protocols.aave_v2_state import AaveV2State, ContractKind
-from bonafides_ingest.protocols.acts import act, liquidation
+from bonafides_ingest.protocols.aave_v3_events import WITHDRAW
+from bonafides_ingest.protocols.acts import act
 from bonafides_ingest.protocols.reading import Reader, Reading
 
 type _Reading = Reading[AaveV2State]
@@ -21,8 +23,7 @@ def _read_deposit(reading: _Reading) -> list[LendingEvent]:
 
 
 def _read_withdraw(reading: _Reading) -> list[LendingEvent]:
-    asset, owner, recipient, amount = abi.WITHDRAW.decode(reading.log)
-    return act(reading, EventType.WITHDRAWN, owner, asset, amount, Role.RECIPIENT, recipient)
+    return withdrawal(reading, reading.state.a_token_of)
 
 
 def _read_borrow(reading: _Reading) -> list[LendingEvent]:
@@ -36,28 +37,11 @@ def _read_repay(reading: _Reading) -> list[LendingEvent]:
     return act(reading, EventType.REPAID, debtor, asset, amount, Role.PAYER, payer)
 
 
-def _read_liquidation(reading: _Reading) -> list[LendingEvent]:
-    collateral, debt, borrower, repaid, seized, liquidator, _ = abi.LIQUIDATION_CALL.decode(reading.log)
-    return liquidation(reading, borrower, liquidator, repaid=(debt, repaid), seized=(collateral, seized))
-
-
-def _read_collateral_enabled(reading: _Reading) -> list[LendingEvent]:
-    asset, owner = abi.COLLATERAL_ENABLED.decode(reading.log)
-    return reading.event(EventType.COLLATERAL_ENABLED, Role.OWNER, owner, asset=asset, amount=0)
-
-
-def _read_collateral_disabled(reading: _Reading) -> list[LendingEvent]:
-    asset, owner = abi.COLLATERAL_DISABLED.decode(reading.log)
-    return reading.event(EventType.COLLATERAL_DISABLED, Role.OWNER, owner, asset=asset, amount=0)
-
-
 _POOL = (ContractKind.POOL,)
-POOL_READERS = (
+POOL_READERS: tuple[Reader[AaveV2State], ...] = (
     Reader(_POOL, abi.DEPOSIT, _read_deposit, wallet_topics=(2,)),
-    Reader(_POOL, abi.WITHDRAW, _read_withdraw, wallet_topics=(2,)),
+    Reader(_POOL, WITHDRAW, _read_withdraw, wallet_topics=(2,)),
     Reader(_POOL, abi.BORROW, _read_borrow, wallet_topics=(2,)),
     Reader(_POOL, abi.REPAY, _read_repay, wallet_topics=(2,)),
-    Reader(_POOL, abi.LIQUIDATION_CALL, _read_liquidation, wallet_topics=(3,)),
-    Reader(_POOL, abi.COLLATERAL_ENABLED, _read_collateral_enabled, wallet_topics=(2,)),
-    Reader(_POOL, abi.COLLATERAL_DISABLED, _read_collateral_disabled, wallet_topics=(2,)),
+    *same_pool_readers(ContractKind.POOL),
 )

@@ -121,6 +121,11 @@ class AaveV2State(PricedState):
         facts |= {("treasury", address_text(treasury)): True for treasury in self.treasuries}
         return facts | self.prices.facts()
 
+    def a_token_of(self, asset: Address) -> Address | None:
+        """The aToken of an asset; None where it is not listed."""
+        reserve = self.reserves.get(asset)
+        return reserve.a_token if reserve else None
+
     def with_reserves(self, reserves: Iterable[Reserve]) -> "AaveV2State":
         """With these listed, or listed again."""
         return replace(self, reserves={**self.reserves, **{reserve.asset: reserve for reserve in reserves}})

@@ -19,7 +19,7 @@ withdrawal that its own interest outgrew.
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent
-from bonafides.types import Address, EventType, Role
+from bonafides.types import Address, EventType
 
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_v3_rounding import (
@@ -29,6 +29,7 @@ from bonafides_ingest.protocols.aave_v3_rounding import (
     value_of_transfer,
 )
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
+from bonafides_ingest.protocols.acts import entry, supply_moved
 from bonafides_ingest.protocols.ray import ray_div
 from bonafides_ingest.protocols.reading import Reader, Reading
 
@@ -78,14 +79,7 @@ def _read_balance_transfer(reading: _Reading) -> list[LendingEvent]:
         )
     scaled = transferred_shares(rounding, value, _index(index))
     amount = transferred_amount(rounding, value, index)
-    events = _entry(reading, sender, amount, -scaled, index)
-    events += _entry(reading, receiver, amount, scaled, index, leg=1)  # one log, two owners: the legs tell them apart
-    if sender != receiver and reading.is_wallet(sender) and reading.is_wallet(receiver):
-        for role, wallet, other in ((Role.SENDER, sender, receiver), (Role.RECEIVER, receiver, sender)):
-            events += reading.event(
-                EventType.TRANSFERRED, role, wallet, asset=reading.asset, amount=amount, counterparty=other
-            )
-    return sorted(events, key=lambda event: event.sub_index)
+    return supply_moved(reading, sender, receiver, amount, scaled, index)
 
 
 def _rounding(reading: _Reading) -> Rounding:
@@ -117,23 +111,10 @@ def _transfer_before(reading: _Reading, sender: Address, receiver: Address) -> i
     return amount
 
 
-def _entry(
-    reading: _Reading, owner: Address, amount: int, scaled_delta: int, index_ray: int, leg: int = 0
-) -> list[LendingEvent]:
-    if not scaled_delta:
-        return []
-    kind = reading.watched.kind
-    entry_type = EventType.SUPPLY_BALANCE if kind is ContractKind.A_TOKEN else EventType.DEBT_BALANCE
-    return reading.event(
-        entry_type,
-        Role.OWNER,
-        owner,
-        asset=reading.asset,
-        amount=amount,
-        scaled_delta=scaled_delta,
-        index_ray=index_ray,
-        leg=leg,
-    )
+def _entry(reading: _Reading, owner: Address, amount: int, scaled_delta: int, index_ray: int) -> list[LendingEvent]:
+    is_supply = reading.watched.kind is ContractKind.A_TOKEN
+    entry_type = EventType.SUPPLY_BALANCE if is_supply else EventType.DEBT_BALANCE
+    return entry(reading, entry_type, owner, amount, scaled_delta, index_ray)
 
 
 def _index(index_ray: int) -> int:

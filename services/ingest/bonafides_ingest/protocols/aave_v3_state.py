@@ -142,6 +142,11 @@ class AaveV3State(PricedState):
         """How the tokens round from here on; None where the Pool's implementation is not known."""
         return self.deployment.rounding_of(self.implementation)
 
+    def a_token_of(self, asset: Address) -> Address | None:
+        """The aToken of an asset; None where it is not listed."""
+        reserve = self.reserves.get(asset)
+        return reserve.a_token if reserve else None
+
     def with_reserves(self, reserves: Iterable[Reserve]) -> "AaveV3State":
         """With these listed, or listed again."""
         return replace(self, reserves={**self.reserves, **{reserve.asset: reserve for reserve in reserves}})

@@ -1,0 +1,279 @@
+"""Aave V2's life on its real bytecode: what we make of its logs is what its contracts say, block by block.
+
+Bytecode: npm @aave/protocol-v2@1.0.1, played in pyrevm. Everything is compared with the contracts' own view functions.
+"""
+
+from collections import defaultdict
+
+import pytest
+from bonafides.events import LendingEvent
+from bonafides.types import Address, EventType, Role
+from bonafides_ingest.protocols.aave_v2 import AaveV2
+from bonafides_ingest.protocols.aave_v2_state import AaveV2Deployment
+from bonafides_ingest.protocols.decoded import Decoded
+from bonafides_lab.market import methods
+from bonafides_lab.market.artifacts import function_calldata
+from bonafides_lab.market.calldata import MAX_UINT256
+from bonafides_lab.market.wallets import wallet_of
+from bonafides_scoring.fold import empty_state, fold
+from bonafides_scoring.market import accounts, balances, market_view
+from bonafides_scoring.wallet_state import AssetKey
+
+from tests.support.aave_v2_market import (
+    ADMIN,
+    CHAIN,
+    DEPOSIT,
+    ETHER,
+    SET_FEED,
+    STABLE,
+    SWAP_RATE_MODE,
+    TREASURY,
+    VARIABLE,
+    WITHDRAW_ETH,
+    V2Market,
+    aave_v2_artifacts_or_skip,
+)
+
+pytestmark = pytest.mark.integration
+
+ALICE, BOB, CAROL, DAVE, LIQUIDATOR = (wallet_of(2, name) for name in ("alice", "bob", "carol", "dave", "liquidator"))
+WALLETS = (ALICE, BOB, CAROL, DAVE, LIQUIDATOR)
+USD = 10**6
+"""One USDC or USDT."""
+MONTH_S = 30 * 86_400
+
+
+class Life:
+    """A market, and after each act what the chain says beside what we decode."""
+
+    def __init__(self) -> None:
+        self.market = V2Market(aave_v2_artifacts_or_skip())
+        for wallet in WALLETS:
+            for symbol in self.market.reserves:
+                self.market.fund(wallet, symbol)
+        self.deployment = AaveV2Deployment.model_validate(self.market.registry_entry())
+        self.checked_factors = 0
+
+    def decoded(self) -> Decoded:
+        """All logs so far."""
+        protocol = AaveV2()
+        _, decoded = protocol.decode_logs(protocol.restore(self.deployment, {}), self.market.logs(), 0)
+        return decoded
+
+    def act(self, sender: Address, calldata: bytes, to: Address | None = None) -> None:
+        """One transaction to the pool, or to another contract, and all comparisons after it."""
+        self.market.send(sender, to or self.market.pool, calldata)
+        self.compare()
+
+    def compare(self, *, without: tuple[Address, ...] = ()) -> None:
+        """Every ledger sum and every health factor, at the last block."""
+        decoded = self.decoded()
+        for wallet in WALLETS:
+            if wallet not in without:
+                self._compare_wallet(wallet, decoded)
+
+    def _compare_wallet(self, wallet: Address, decoded: Decoded) -> None:
+        market, block = self.market, self.market.last_block
+        events = sorted((e for e in decoded.events if e.wallet == wallet), key=lambda event: event.order)
+        state = fold(empty_state(wallet, CHAIN), events)
+        view = market_view(decoded.points, block)
+        held = dict(state.assets)
+        for reserve in market.reserves.values():
+            supply, debt = ledger_sums(events, reserve.token)
+            assert supply == market.read(reserve.a_token, methods.SCALED_BALANCE_OF(wallet))[0], reserve.symbol
+            assert debt == market.read(reserve.variable_debt_token, methods.SCALED_BALANCE_OF(wallet))[0], (
+                reserve.symbol
+            )
+            key = AssetKey(self.deployment.id, reserve.token)
+            if key in held and key in view.reserves:
+                ours = balances(held[key], view.reserves[key])
+                theirs = [
+                    market.read(token, methods.BALANCE_OF(wallet))[0]
+                    for token in (reserve.a_token, reserve.variable_debt_token)
+                ]
+                assert ours == pytest.approx(theirs, rel=1e-15, abs=1)  # V2 cuts the rate per second, V3 does not
+        told = market.read(market.pool, methods.ACCOUNT_DATA(wallet))[5]
+        found = accounts(state, view, only_indebted=True)
+        if told == MAX_UINT256:
+            assert found == ()
+        else:
+            assert found[0].health_factor_wad == pytest.approx(told, rel=1e-6)
+            self.checked_factors += 1
+
+    def words_of(self, wallet: Address, *types: EventType) -> list[LendingEvent]:
+        """What the pool's events say of a wallet."""
+        return [e for e in self.decoded().events if e.wallet == wallet and e.type in types]
+
+
+def ledger_sums(events: list[LendingEvent], asset: Address) -> tuple[int, int]:
+    """Scaled supply and debt of an asset as the entries come to."""
+    sums: dict[EventType, int] = defaultdict(int)
+    for event in events:
+        if event.asset == asset:
+            sums[event.type] += event.scaled_delta
+    return sums[EventType.SUPPLY_BALANCE], sums[EventType.DEBT_BALANCE]
+
+
+@pytest.fixture
+def life() -> Life:
+    """Bob lends dollars, Alice lends ETH and borrows: $200,000 of WETH, 100,000 USDC."""
+    life = Life()
+    reserves = life.market.reserves
+    life.act(BOB, DEPOSIT(reserves["USDC"].token, 400_000 * USD, BOB, 0))
+    life.act(BOB, DEPOSIT(reserves["USDT"].token, 100_000 * USD, BOB, 0))
+    life.act(ALICE, DEPOSIT(reserves["WETH"].token, 100 * ETHER, ALICE, 0))
+    life.act(ALICE, methods.BORROW(reserves["USDC"].token, 100_000 * USD, VARIABLE, 0, ALICE))
+    return life
+
+
+def test_life__a_year_of_deposits_loans_and_repayments__ledger_and_health_factor_are_the_contracts(life: Life) -> None:
+    market, reserves = life.market, life.market.reserves
+    weth, usdc, usdt, wbtc = (reserves[symbol] for symbol in ("WETH", "USDC", "USDT", "WBTC"))
+
+    for month in range(12):
+        market.pass_time(MONTH_S)
+        market.set_price("WBTC", (15 + month % 3) * ETHER)
+        life.act(ADMIN, SET_FEED((2_000 + 37 * month) * 10**8), market.usd_feed)  # ETH in USD: no factor moves by it
+        life.act(CAROL, DEPOSIT(wbtc.token, 10**8 + month, CAROL, 0))
+        life.act(CAROL, methods.BORROW(usdt.token, 1_234_567_891 + month, VARIABLE, 0, CAROL))
+        life.act(ALICE, methods.REPAY(usdc.token, 5_000 * USD + month, VARIABLE, ALICE))
+        life.act(BOB, methods.WITHDRAW(usdc.token, 7_777 * USD + 13 * month, BOB))
+        life.act(DAVE, DEPOSIT(weth.token, 3 * ETHER + 7 * month, ALICE, 0))  # Dave pays, Alice owns
+        life.act(BOB, methods.TRANSFER(CAROL, 1_000 * USD + month), usdc.a_token)
+    life.act(CAROL, methods.USE_AS_COLLATERAL(usdc.token, 0))
+    life.act(CAROL, methods.USE_AS_COLLATERAL(usdc.token, 1))
+    life.act(DAVE, methods.REPAY(usdt.token, 100_000 * USD, VARIABLE, CAROL))  # more than Carol owes: all of it
+    life.act(ALICE, methods.REPAY(usdc.token, MAX_UINT256, VARIABLE, ALICE))
+    life.act(ALICE, methods.WITHDRAW(weth.token, MAX_UINT256, DAVE))
+
+    decoded = life.decoded()
+    assert decoded.refused == ()
+    assert life.checked_factors > 100
+    assert market.read(usdc.variable_debt_token, methods.SCALED_BALANCE_OF(ALICE)) == [0]
+    assert market.read(weth.a_token, methods.SCALED_BALANCE_OF(ALICE)) == [0]
+    assert market.read(usdc.a_token, methods.SCALED_BALANCE_OF(TREASURY))[0] > 0  # interest went to the treasury,
+    assert {event.wallet for event in decoded.events} <= set(WALLETS)  # which is no wallet
+    assert [(e.role, e.counterparty) for e in life.words_of(DAVE, EventType.REPAID)] == [(Role.PAYER, CAROL)]
+    assert [(e.role, e.counterparty) for e in life.words_of(DAVE, EventType.WITHDRAWN)] == [(Role.RECIPIENT, ALICE)]
+    moved = life.words_of(CAROL, EventType.TRANSFERRED)
+    assert [(e.role, e.amount) for e in moved] == [(Role.RECEIVER, 1_000 * USD + month) for month in range(12)]
+
+
+def test_life__atokens_sent_to_oneself_and_all_of_them__ledger_is_the_contracts(life: Life) -> None:
+    market, usdc = life.market, life.market.reserves["USDC"]
+    market.pass_time(5 * MONTH_S)
+
+    life.act(BOB, methods.TRANSFER(BOB, 123_456_789), usdc.a_token)
+    everything = market.read(usdc.a_token, methods.BALANCE_OF(BOB))[0]
+    life.act(BOB, methods.TRANSFER(DAVE, everything // 3), usdc.a_token)
+    life.act(BOB, methods.TRANSFER(DAVE, market.read(usdc.a_token, methods.BALANCE_OF(BOB))[0]), usdc.a_token)
+
+
+def test_life__credit_is_delegated__debt_is_the_delegators_and_cash_the_borrowers(life: Life) -> None:
+    usdc = life.market.reserves["USDC"]
+    life.act(ALICE, methods.APPROVE_DELEGATION(DAVE, 10_000 * USD), usdc.variable_debt_token)
+
+    life.act(DAVE, methods.BORROW(usdc.token, 10_000 * USD, VARIABLE, 0, ALICE))
+
+    assert life.words_of(DAVE, EventType.BORROWED)[0].role is Role.RECIPIENT
+    assert life.words_of(ALICE, EventType.BORROWED)[-1].counterparty == DAVE
+
+
+@pytest.mark.parametrize("receives_a_tokens", [False, True])
+def test_life__liquidation__takes_from_the_borrower_and_is_told_to_both(life: Life, receives_a_tokens: bool) -> None:
+    market = life.market
+    weth, usdc = market.reserves["WETH"], market.reserves["USDC"]
+    market.pass_time(6 * MONTH_S)
+    market.set_price("USDC", ETHER // 1_500)  # ETH falls to $1,500: 150,000 · .825 / 100,000 = 1.24
+    life.compare()
+    market.set_price("USDC", ETHER // 1_000)  # 100,000 · .825 / 100,000 < 1
+    life.compare()
+
+    call = methods.LIQUIDATION_CALL(weth.token, usdc.token, ALICE, MAX_UINT256, int(receives_a_tokens))
+    life.act(LIQUIDATOR, call)
+    life.act(LIQUIDATOR, call)  # V2 takes half of the debt at a time
+
+    told = life.words_of(ALICE, EventType.LIQUIDATED)
+    assert [(e.role, e.counterparty, e.asset, e.second_asset) for e in told] == [
+        (Role.OWNER, LIQUIDATOR, usdc.token, weth.token)
+    ] * 2
+    assert told[0].amount == pytest.approx(50_700 * USD, rel=0.02)  # half of it, with half a year of interest
+    assert told[0].second_amount == pytest.approx(told[0].amount * 10**12 / 1_000 * 1.05, rel=1e-6)  # a bonus of 5 %
+    taken = market.read(weth.a_token, methods.SCALED_BALANCE_OF(LIQUIDATOR))[0]
+    assert (taken > 0) is receives_a_tokens
+    enabled = life.words_of(LIQUIDATOR, EventType.COLLATERAL_ENABLED)
+    assert [event.asset for event in enabled] == ([weth.token] if receives_a_tokens else [])
+
+
+def test_life__liquidation_of_all_collateral__leaves_bad_debt_and_disables_it(life: Life) -> None:
+    market = life.market
+    weth, usdc = market.reserves["WETH"], market.reserves["USDC"]
+    market.set_price("USDC", ETHER // 400)  # $40,000 of collateral for 100,000 of debt
+
+    life.act(LIQUIDATOR, methods.LIQUIDATION_CALL(weth.token, usdc.token, ALICE, MAX_UINT256, 0))
+
+    assert market.read(weth.a_token, methods.SCALED_BALANCE_OF(ALICE)) == [0]
+    assert market.read(usdc.variable_debt_token, methods.SCALED_BALANCE_OF(ALICE))[0] > 0
+    assert [e.asset for e in life.words_of(ALICE, EventType.COLLATERAL_DISABLED)] == [weth.token]
+
+
+def test_life__flash_loan_paid_back__makes_no_event_and_the_ledger_stands(life: Life) -> None:
+    market, usdc = life.market, life.market.reserves["USDC"]
+    receiver = market.deploy("MockFlashLoanReceiver", "0x" + market.provider.hex())
+    before = len(life.decoded().events)
+
+    _flash_loan(life, receiver, usdc.token, 50_000 * USD, mode=0)
+
+    assert len(life.decoded().events) == before
+    life.compare()
+
+
+def test_life__flash_loan_kept_as_debt__is_a_borrow_and_a_debt_entry(life: Life) -> None:
+    market, usdc = life.market, life.market.reserves["USDC"]
+    receiver = market.deploy("MockFlashLoanReceiver", "0x" + market.provider.hex())
+
+    _flash_loan(life, receiver, usdc.token, 10_000 * USD, mode=VARIABLE)
+
+    life.compare()
+    assert [e.amount for e in life.words_of(ALICE, EventType.BORROWED)] == [100_000 * USD, 10_000 * USD]
+
+
+def _flash_loan(life: Life, receiver: Address, token: Address, amount: int, mode: int) -> None:
+    pool = life.market.artifacts.read("LendingPool")
+    calldata = function_calldata(
+        pool, "flashLoan", ["0x" + receiver.hex(), ["0x" + token.hex()], [amount], [mode], "0x" + ALICE.hex(), b"", 0]
+    )
+    life.market.send(ALICE, life.market.pool, calldata)
+
+
+def test_life__gateway_unwraps__the_position_is_its_callers_and_the_gateway_is_no_wallet(life: Life) -> None:
+    market, weth = life.market, life.market.reserves["WETH"]
+    market.pass_time(MONTH_S)
+    life.act(ALICE, methods.APPROVE(market.gateway, MAX_UINT256), weth.a_token)
+
+    life.act(ALICE, WITHDRAW_ETH(10 * ETHER, ALICE), market.gateway)
+
+    events = life.decoded().events
+    assert market.gateway not in {event.wallet for event in events} | {event.counterparty for event in events}
+    assert [(e.role, e.amount) for e in life.words_of(ALICE, EventType.WITHDRAWN)] == [(Role.OWNER, 10 * ETHER)]
+    assert life.words_of(ALICE, EventType.TRANSFERRED) == []
+
+
+def test_life__stable_debt__is_a_dead_letter_of_its_debtor_and_never_a_sum(life: Life) -> None:
+    market, usdc = life.market, life.market.reserves["USDC"]
+    market.send(ALICE, market.pool, SWAP_RATE_MODE(usdc.token, VARIABLE))  # "variable" is the mode it leaves
+
+    decoded = life.decoded()
+
+    assert [refused.wallets for refused in decoded.refused] == [(ALICE,)]
+    assert "stable-rate debt" in decoded.refused[0].reason
+    life.compare(without=(ALICE,))
+    supply, debt = ledger_sums([e for e in decoded.events if e.wallet == ALICE], usdc.token)
+    assert (supply, debt) == (0, 0)  # what was variable is gone, as the contract says
+    assert market.read(usdc.variable_debt_token, methods.SCALED_BALANCE_OF(ALICE)) == [0]
+    assert market.read(usdc.stable_debt_token, methods.BALANCE_OF(ALICE))[0] > 100_000 * USD
+
+    market.send(ALICE, market.pool, SWAP_RATE_MODE(usdc.token, STABLE))
+    assert market.read(usdc.variable_debt_token, methods.SCALED_BALANCE_OF(ALICE)) == [
+        ledger_sums([e for e in life.decoded().events if e.wallet == ALICE], usdc.token)[1]
+    ]
