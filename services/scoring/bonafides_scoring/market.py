@@ -1,7 +1,8 @@
 """The market as of a block, and what a wallet's position is worth in it, as Aave V3 itself reckons.
 
-Values are in the oracle's base currency: USD with 8 decimals. The health factor follows `GenericLogic.sol` of
-@aave/core-v3 1.19.3 digit for digit. A price source of an e-mode of its own is not known here; Aave never set one.
+Values are in the oracle's base currency: USD with 8 decimals. The health factor follows Aave's `GenericLogic.sol` digit
+for digit, of the version that the deployment runs (`rounding`). A price source of an e-mode of its own is not known
+here; Aave never set one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,7 @@ from bonafides.events import MarketPoint
 from bonafides.types import ZERO_ADDRESS, ZERO_DIGEST, Address, BlockRef, Digest, MarketPointKind
 
 from bonafides_scoring import interest
+from bonafides_scoring.rounding import Rounding
 from bonafides_scoring.wallet_state import AssetKey, AssetState, WalletState
 
 NO_DEBT_HEALTH_FACTOR = 2**256 - 1
@@ -21,6 +23,8 @@ PEG_TOLERANCE_BPS = 500
 """An asset within 5 % of a dollar is taken as pegged to it: it does not fall with the market."""
 BASE_UNIT = 10**8
 """One dollar in the base currency."""
+KINDS_OF_CATEGORIES = (MarketPointKind.EMODE_CONFIG, MarketPointKind.EMODE_ASSET)
+"""Kinds whose points stand beside each other, one per category."""
 
 
 class MarketMissing(NotFound):
@@ -49,7 +53,8 @@ class Reserve:
     """Ray; multiplies a scaled supply balance."""
     debt_index: int
     """Ray; multiplies a scaled debt balance."""
-    emode_category: int
+    emode_categories: frozenset[int]  # in which the asset is collateral
+    rounding: Rounding
 
     @property
     def is_pegged(self) -> bool:
@@ -58,8 +63,11 @@ class Reserve:
 
     def base_value(self, amount: int) -> int:
         """Value of an amount in the asset's smallest unit, rounded down."""
-        unit: int = 10**self.decimals
-        return amount * self.price // unit
+        return amount * self.price // int(10**self.decimals)
+
+    def debt_value(self, amount: int) -> int:
+        """Value of a debt, rounded as the deployment does."""
+        return self.rounding.debt_value(amount, self.price, 10**self.decimals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,8 @@ class MarketView:
     """Only those whose price, index and configuration are all known."""
     emode_thresholds_bps: Mapping[tuple[str, int], int]
     """Liquidation threshold per (deployment, category)."""
+    memberships: Mapping[AssetKey, tuple[MarketPoint, ...]]
+    """The e-mode points of each asset, in canonical order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +115,8 @@ class Account:
 
 
 def market_key(point: MarketPoint) -> MarketKey:
-    """What this point replaces. An asset belongs to one e-mode category at a time."""
-    category = point.category if point.kind is MarketPointKind.EMODE_CONFIG else 0
+    """What this point replaces."""
+    category = point.category if point.kind in KINDS_OF_CATEGORIES else 0
     asset = ZERO_ADDRESS if point.kind is MarketPointKind.EMODE_CONFIG else point.asset
     return MarketKey(point.deployment, point.kind, asset, category, point.market)
 
@@ -133,7 +143,8 @@ def market_view(points: Iterable[MarketPoint], block: BlockRef) -> MarketView:
 def view_of_latest(latest: Mapping[MarketKey, MarketPoint], block: BlockRef) -> MarketView:
     """The market of these points, which are the latest of their keys at `block`."""
     prices = [key for key in latest if key.kind is MarketPointKind.PRICE]
-    found = {AssetKey(key.deployment, key.asset, key.market): _reserve(latest, key, block) for key in prices}
+    members = _memberships(latest)
+    found = {_asset_key(key): _reserve(latest, key, block, members.get(_asset_key(key), ())) for key in prices}
     return MarketView(
         block=block,
         points=latest,
@@ -143,41 +154,70 @@ def view_of_latest(latest: Mapping[MarketKey, MarketPoint], block: BlockRef) -> 
             for key, point in latest.items()
             if key.kind is MarketPointKind.EMODE_CONFIG
         },
+        memberships=members,
     )
 
 
-def _reserve(latest: Mapping[MarketKey, MarketPoint], key: MarketKey, block: BlockRef) -> Reserve | None:
+def _asset_key(key: MarketKey) -> AssetKey:
+    return AssetKey(key.deployment, key.asset, key.market)
+
+
+def _memberships(latest: Mapping[MarketKey, MarketPoint]) -> Mapping[AssetKey, tuple[MarketPoint, ...]]:
+    found: dict[AssetKey, tuple[MarketPoint, ...]] = {}
+    for key, point in sorted(latest.items(), key=lambda item: item[1].canonical_order):
+        if key.kind is MarketPointKind.EMODE_ASSET:
+            found[_asset_key(key)] = (*found.get(_asset_key(key), ()), point)
+    return found
+
+
+def _categories(memberships: Iterable[MarketPoint]) -> frozenset[int]:
+    """E-modes in which these points, in order, make an asset collateral. One without a value ends those before it."""
+    categories: set[int] = set()
+    for point in memberships:
+        categories = categories | {point.category} if point.values else {point.category}
+        if point.values == (0,):
+            categories.discard(point.category)
+    return frozenset(categories - {0})
+
+
+def _reserve(
+    latest: Mapping[MarketKey, MarketPoint], key: MarketKey, block: BlockRef, memberships: Iterable[MarketPoint]
+) -> Reserve | None:
     price = latest[key]
     index = latest.get(key._replace(kind=MarketPointKind.RESERVE_INDEX))
     config = latest.get(key._replace(kind=MarketPointKind.RESERVE_CONFIG))
-    emode = latest.get(key._replace(kind=MarketPointKind.EMODE_ASSET))
-    if index is None or config is None or price.values[0] <= 0 or _is_stale(price, block):
+    if index is None or config is None or price.values[0] <= 0:
         return None
     elapsed_s = block.timestamp - index.position.block.timestamp
     if elapsed_s < 0:
         raise InvariantViolation(f"block {block.number} is older than a market point of an earlier block")
     liquidity_rate, borrow_rate, liquidity_index, borrow_index = index.values
+    rounding = _rounding_of(latest, key.deployment)
     return Reserve(
         price=price.values[0],
         decimals=config.values[3],
         liquidation_threshold_bps=config.values[1],
         income_index=interest.normalised_income(liquidity_index, liquidity_rate, elapsed_s),
-        debt_index=interest.normalised_debt(borrow_index, borrow_rate, elapsed_s),
-        emode_category=emode.category if emode is not None else 0,
+        debt_index=rounding.debt_index(borrow_index, borrow_rate, elapsed_s),
+        emode_categories=_categories(memberships),
+        rounding=rounding,
     )
 
 
-def _is_stale(price: MarketPoint, block: BlockRef) -> bool:
-    """Whether the feed's answer is older at the block than the registry lets it be: then nobody knows the price."""
-    stale_after = price.values[1] if len(price.values) > 1 else 0
-    return 0 < stale_after < block.timestamp
+def _rounding_key(deployment: str) -> MarketKey:
+    return MarketKey(deployment, MarketPointKind.ROUNDING, ZERO_ADDRESS, 0)
+
+
+def _rounding_of(latest: Mapping[MarketKey, MarketPoint], deployment: str) -> Rounding:
+    point = latest.get(_rounding_key(deployment))
+    return Rounding(point.values[0]) if point else Rounding.HALF_UP
 
 
 def balances(asset: AssetState, reserve: Reserve) -> tuple[int, int]:
     """(supply, debt) in the asset's smallest unit: what `balanceOf` of the two tokens answers at the view's block."""
     return (
-        interest.ray_mul(asset.scaled_supply, reserve.income_index),
-        interest.ray_mul(asset.scaled_debt, reserve.debt_index),
+        reserve.rounding.supply_balance(asset.scaled_supply, reserve.income_index),
+        reserve.rounding.debt_balance(asset.scaled_debt, reserve.debt_index),
     )
 
 
@@ -198,7 +238,10 @@ def accounts(state: WalletState, view: MarketView, *, only_indebted: bool = Fals
         holding = _holding(key, asset, view, emodes.get(key.deployment, 0))
         if holding is not None:
             per_account.setdefault((key.deployment, key.market), []).append(holding)
-    return tuple(_account(deployment, tuple(found)) for (deployment, _), found in sorted(per_account.items()))
+    return tuple(
+        _account(deployment, tuple(found), _rounding_of(view.points, deployment))
+        for (deployment, _), found in sorted(per_account.items())
+    )
 
 
 def _holding(key: AssetKey, asset: AssetState, view: MarketView, emode: int) -> Holding | None:
@@ -210,32 +253,30 @@ def _holding(key: AssetKey, asset: AssetState, view: MarketView, emode: int) -> 
         raise MarketMissing(f"an asset of {key.deployment} has no price, index or configuration at the as-of block")
     supply, debt = balances(asset, reserve)
     threshold = reserve.liquidation_threshold_bps
-    counts_as_collateral = counts_as_collateral and threshold > 0
-    if emode and emode == reserve.emode_category:
+    if reserve.rounding is Rounding.HALF_UP and not threshold:  # before 3.6: in no e-mode either
+        counts_as_collateral = False
+    if emode in reserve.emode_categories:
         threshold = view.emode_thresholds_bps.get((key.deployment, emode), threshold)
     return Holding(
         key=key,
         collateral_base=reserve.base_value(supply) if counts_as_collateral else 0,
-        debt_base=reserve.base_value(debt) if asset.scaled_debt > 0 else 0,
+        debt_base=reserve.debt_value(debt) if asset.scaled_debt > 0 else 0,
         threshold_bps=threshold,
         is_pegged=reserve.is_pegged,
     )
 
 
-def _account(deployment: str, holdings: tuple[Holding, ...]) -> Account:
+def _account(deployment: str, holdings: tuple[Holding, ...], rounding: Rounding) -> Account:
     collateral = sum(holding.collateral_base for holding in holdings)
     debt = sum(holding.debt_base for holding in holdings)
     weighted = sum(holding.collateral_base * holding.threshold_bps for holding in holdings)
-    threshold = weighted // collateral if collateral else 0
     return Account(
         deployment=deployment,
         holdings=holdings,
         collateral_base=collateral,
         debt_base=debt,
-        threshold_bps=threshold,
-        health_factor_wad=(
-            interest.wad_div(interest.percent_mul(collateral, threshold), debt) if debt else NO_DEBT_HEALTH_FACTOR
-        ),
+        threshold_bps=weighted // collateral if collateral else 0,
+        health_factor_wad=rounding.health_factor(collateral, weighted, debt) if debt else NO_DEBT_HEALTH_FACTOR,
     )
 
 
@@ -243,20 +284,15 @@ def points_used(states: Iterable[WalletState], views: Iterable[MarketView]) -> t
     """The market points that a score of these wallets can depend on, for its receipt: sorted, each once."""
     found: dict[Digest, MarketPoint] = {}
     by_chain = {view.block.chain_id: view for view in views}
-    kinds = (
-        MarketPointKind.PRICE,
-        MarketPointKind.RESERVE_INDEX,
-        MarketPointKind.RESERVE_CONFIG,
-        MarketPointKind.EMODE_ASSET,
-    )
+    kinds = (MarketPointKind.PRICE, MarketPointKind.RESERVE_INDEX, MarketPointKind.RESERVE_CONFIG)
     for state in states:
         view = by_chain.get(state.chain_id)
         if view is None:
             continue
         keys = [MarketKey(key.deployment, kind, key.asset, 0, key.market) for key, _ in state.assets for kind in kinds]
+        keys += [_rounding_key(key.deployment) for key, _ in state.assets]
         keys += [MarketKey(name, MarketPointKind.EMODE_CONFIG, ZERO_ADDRESS, mode) for name, mode in state.emodes]
-        for key in keys:
-            point = view.points.get(key)
-            if point is not None:
-                found[point.id] = point
+        used = [view.points[key] for key in keys if key in view.points]
+        used += [point for key, _ in state.assets for point in view.memberships.get(key, ())]
+        found |= {point.id: point for point in used}
     return tuple(sorted(found.values(), key=lambda point: point.canonical_order))

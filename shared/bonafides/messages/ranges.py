@@ -52,4 +52,7 @@ def point_values(kind: MarketPointKind, values: Sequence[int]) -> tuple[int, ...
         raise ValueError(f"a {kind} has {expected} values, saw {len(values)}")
     if kind is MarketPointKind.RESERVE_CONFIG:
         in_range("decimals", values[3], MAX_U8)  # a power of ten is taken of it
+    if kind in (MarketPointKind.EMODE_ASSET, MarketPointKind.ROUNDING):
+        for value in values:
+            in_range(kind, value, 1)
     return tuple(values)
