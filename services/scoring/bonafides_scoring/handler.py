@@ -155,9 +155,11 @@ class ScoringHandler:
         self, connection: Connection, record: Record, batch: tuple[LendingEvent, ...]
     ) -> list[LendingEvent]:
         """The events of a record that belong to its partition; the others are dead-lettered one by one."""
-        own = [event for event in batch if partition_of(event.wallet, WALLET_EVENTS) == record.at.partition]
+        own = []
         for event in batch:
-            if event not in own:
+            if partition_of(event.wallet, WALLET_EVENTS) == record.at.partition:
+                own.append(event)
+            else:
                 self._bury(connection, record, _WRONG_PARTITION, messages.encode(messages.EventBatch((event,))))
         return own
 

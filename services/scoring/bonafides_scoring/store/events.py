@@ -12,6 +12,7 @@ from bonafides.types import ZERO_DIGEST, Address, BlockRef, ChainId, Digest, Eve
 from sqlalchemy import BigInteger, Connection, RowMapping, and_, func, literal, not_, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
+from bonafides_scoring.store.copying import CopyKey, CopyRow, add_new, escaped_name, hex_or_null
 from bonafides_scoring.store.states import asked_blocks, distrust
 from bonafides_scoring.store.tables import event as event_table
 from bonafides_scoring.store.tables import hydration, wallet_dead_letter
@@ -19,24 +20,26 @@ from bonafides_scoring.store.tables import hydration, wallet_dead_letter
 WHOLE_LOG = -1
 """In place of a sub-index: no event of the log could be read."""
 
-type CopyKey = tuple[Digest, int, int]
-"""(event id, fork epoch, decoder version): one copy of one event."""
-
 
 def add_events(connection: Connection, partition: int, read: Sequence[tuple[int, LendingEvent]]) -> int:
     """Add copies with the offsets they were read at; returns how many were new.
 
     Raises InvariantViolation when a copy of the same precedence says something else.
     """
-    copies: dict[CopyKey, dict[str, Any]] = {}
-    for offset, found in read:
-        row = _row_of(found, partition, offset)
-        kept = copies.setdefault(_key_of(row), row)
-        _check_same(kept["content"], row["content"], found.id)
+    copies: dict[CopyKey, CopyRow] = {}
+    found: dict[CopyKey, LendingEvent] = {}
+    for offset, event in read:
+        key = (event.id, event.fork_epoch, event.decoder_version)
+        content = sha256(encode_event(event))
+        if key in copies:
+            _check_same(copies[key][0], content, key[0])
+            continue
+        copies[key] = (content, _line_of(event, key[0], partition, content, offset))
+        found[key] = event
     if not copies:
         return 0
-    new = _insert_new(connection, copies)
-    _mark_unfolded(connection, partition, [copies[key] for key in new])
+    new = add_new(connection, event_table, _COLUMNS, copies, _check_same)
+    _mark_unfolded(connection, partition, [found[key] for key in new])
     return len(new)
 
 
@@ -245,53 +248,28 @@ def _address(raw: bytes | None) -> Address | None:
     return None if raw is None else Address(bytes(raw))
 
 
-def _row_of(found: LendingEvent, partition: int, offset: int) -> dict[str, Any]:
-    return position_columns(found.position) | {
-        "id": found.id,
-        "fork_epoch": found.fork_epoch,
-        "decoder_version": found.decoder_version,
-        "wallet": found.wallet,
-        "partition": partition,
-        "sub_index": found.sub_index,
-        "protocol": found.protocol.value,
-        "deployment": found.deployment,
-        "type": found.type.value,
-        "role": found.role.value,
-        "counterparty": found.counterparty,
-        "asset": found.asset,
-        "amount": found.amount,
-        "second_asset": found.second_asset,
-        "second_amount": found.second_amount,
-        "scaled_delta": found.scaled_delta,
-        "index_ray": found.index_ray,
-        "market": market_column(found.market),
-        "content": sha256(encode_event(found)),
-        "log_offset": offset,
-    }
+_COLUMNS = (
+    *("id", "fork_epoch", "decoder_version", "wallet", "partition"),
+    *("chain_id", "block_number", "block_hash", "block_timestamp", "tx_hash", "tx_index", "log_index"),
+    *("sub_index", "protocol", "deployment", "type", "role", "counterparty", "asset", "amount"),
+    *("second_asset", "second_amount", "scaled_delta", "index_ray", "market", "content", "log_offset"),
+)
+"""In the order of `_line_of`."""
 
 
-def _key_of(row: dict[str, Any]) -> CopyKey:
-    return (row["id"], row["fork_epoch"], row["decoder_version"])
-
-
-def _insert_new(connection: Connection, copies: dict[CopyKey, dict[str, Any]]) -> list[CopyKey]:
-    table = event_table
-    key = tuple_(table.c.id, table.c.fork_epoch, table.c.decoder_version)
-    known = {
-        (Digest(bytes(row.id)), row.fork_epoch, row.decoder_version): bytes(row.content)
-        for row in connection.execute(
-            select(table.c.id, table.c.fork_epoch, table.c.decoder_version, table.c.content).where(
-                key.in_(list(copies))
-            )
-        )
-    }
-    for at, content in known.items():
-        _check_same(content, copies[at]["content"], at[0])
-    new = [at for at in copies if at not in known]
-    if new:
-        # On a conflict here another worker holds our partition: the offset's compare-and-set will undo us.
-        connection.execute(insert(table).on_conflict_do_nothing(), [copies[at] for at in new])
-    return new
+def _line_of(event: LendingEvent, event_id: Digest, partition: int, content: bytes, offset: int) -> str:
+    """The row as a line of COPY's text format."""
+    position = event.position
+    block = position.block
+    return (
+        f"\\\\x{event_id.hex()}\t{event.fork_epoch}\t{event.decoder_version}\t\\\\x{event.wallet.hex()}\t{partition}\t"
+        f"{block.chain_id}\t{block.number}\t\\\\x{block.hash.hex()}\t{block.timestamp}\t"
+        f"\\\\x{position.tx_hash.hex()}\t{position.tx_index}\t{position.log_index}\t"
+        f"{event.sub_index}\t{event.protocol.value}\t{escaped_name(event.deployment)}\t{event.type.value}\t"
+        f"{event.role.value}\t{hex_or_null(event.counterparty)}\t\\\\x{event.asset.hex()}\t{event.amount}\t"
+        f"{hex_or_null(event.second_asset)}\t{event.second_amount}\t{event.scaled_delta}\t{event.index_ray}\t"
+        f"{hex_or_null(market_column(event.market))}\t\\\\x{content.hex()}\t{offset}\n"
+    )
 
 
 def _check_same(kept: bytes, seen: bytes, event_id: Digest) -> None:
@@ -302,10 +280,11 @@ def _check_same(kept: bytes, seen: bytes, event_id: Digest) -> None:
         )
 
 
-def _mark_unfolded(connection: Connection, partition: int, rows: list[dict[str, Any]]) -> None:
+def _mark_unfolded(connection: Connection, partition: int, new: Iterable[LendingEvent]) -> None:
     first: dict[ChainId, dict[Address, int]] = {}
-    for row in rows:
-        wallets = first.setdefault(row["chain_id"], {})
-        wallets[row["wallet"]] = min(row["block_number"], wallets.get(row["wallet"], row["block_number"]))
+    for event in new:
+        block = event.position.block
+        wallets = first.setdefault(block.chain_id, {})
+        wallets[event.wallet] = min(block.number, wallets.get(event.wallet, block.number))
     for chain_id, wallets in first.items():
         distrust(connection, partition, chain_id, wallets)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bonafides.digests import encode_market_point
 from bonafides.errors import InvariantViolation
@@ -10,10 +9,12 @@ from bonafides.events import Boundary, ForkEpoch, MarketPoint
 from bonafides.hashing import sha256
 from bonafides.messages import decode, encode
 from bonafides.types import Address, BlockRef, ChainId, Digest, Finality, MarketPointKind
-from sqlalchemy import Connection, RowMapping, and_, case, literal, not_, select, tuple_
+from sqlalchemy import Connection, RowMapping, and_, case, literal, not_, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from bonafides_scoring.store.events import market_column, market_of, position_columns, position_of
+from bonafides_scoring.store.copying import CopyKey, CopyRow, add_new, escaped_name, hex_or_null
+from bonafides_scoring.store.events import market_column, market_of, position_of
+from bonafides_scoring.market import KINDS_OF_CATEGORIES
 from bonafides_scoring.store.tables import boundary as boundary_table
 from bonafides_scoring.store.tables import fork_epoch, market_point
 
@@ -31,27 +32,15 @@ def add_points(connection: Connection, read: Sequence[tuple[int, MarketPoint]]) 
 
     Raises InvariantViolation when a copy of the same precedence says something else.
     """
-    table = market_point
-    copies: dict[tuple[Digest, int, int], dict[str, Any]] = {}
+    copies: dict[CopyKey, CopyRow] = {}
     for offset, point in read:
-        row = _row_of(point, offset)
-        kept = copies.setdefault((row["id"], row["fork_epoch"], row["decoder_version"]), row)
-        _check_same(kept["content"], row["content"], point.id)
-    if not copies:
-        return 0
-    key = tuple_(table.c.id, table.c.fork_epoch, table.c.decoder_version)
-    known = select(table.c.id, table.c.fork_epoch, table.c.decoder_version, table.c.content).where(
-        key.in_(list(copies))
-    )
-    seen = set()
-    for found in connection.execute(known):
-        at = (Digest(bytes(found.id)), found.fork_epoch, found.decoder_version)
-        _check_same(bytes(found.content), copies[at]["content"], at[0])
-        seen.add(at)
-    new = [row for at, row in copies.items() if at not in seen]
-    if new:
-        connection.execute(insert(table).on_conflict_do_nothing(), new)
-    return len(new)
+        key = (point.id, point.fork_epoch, point.decoder_version)
+        content = sha256(encode_market_point(point))
+        if key in copies:
+            _check_same(copies[key][0], content, key[0])
+            continue
+        copies[key] = (content, _line_of(point, key[0], content, offset))
+    return len(add_new(connection, market_point, _COLUMNS, copies, _check_same))
 
 
 def add_boundary(connection: Connection, offset: int, boundary: Boundary) -> bool:
@@ -164,8 +153,8 @@ def latest_points(
         .order_by(table.c.id, table.c.fork_epoch.desc(), table.c.decoder_version.desc())
         .subquery()
     )
-    # An asset belongs to one e-mode category at a time: there the category is what changes, not what is asked for.
-    category = case((copies.c.kind == MarketPointKind.EMODE_CONFIG.value, copies.c.category), else_=literal(0))
+    of_category = copies.c.kind.in_([kind.value for kind in KINDS_OF_CATEGORIES])
+    category = case((of_category, copies.c.category), else_=literal(0))
     order = (copies.c.block_number, copies.c.tx_index, copies.c.log_index, copies.c.sub_index)
     keys = (copies.c.deployment, copies.c.market, copies.c.kind, copies.c.asset, category)
     rows = connection.execute(
@@ -190,21 +179,26 @@ def point_of(row: RowMapping) -> MarketPoint:
     )
 
 
-def _row_of(point: MarketPoint, offset: int) -> dict[str, Any]:
-    return position_columns(point.position) | {
-        "id": point.id,
-        "fork_epoch": point.fork_epoch,
-        "decoder_version": point.decoder_version,
-        "sub_index": point.sub_index,
-        "deployment": point.deployment,
-        "kind": point.kind.value,
-        "asset": point.asset,
-        "category": point.category,
-        "values": list(point.values),
-        "market": market_column(point.market),
-        "content": sha256(encode_market_point(point)),
-        "log_offset": offset,
-    }
+_COLUMNS = (
+    *("id", "fork_epoch", "decoder_version"),
+    *("chain_id", "block_number", "block_hash", "block_timestamp", "tx_hash", "tx_index", "log_index"),
+    *("sub_index", "deployment", "kind", "asset", "category", "values", "market", "content", "log_offset"),
+)
+"""In the order of `_line_of`."""
+
+
+def _line_of(point: MarketPoint, point_id: Digest, content: bytes, offset: int) -> str:
+    """The row as a line of COPY's text format."""
+    position = point.position
+    block = position.block
+    return (
+        f"\\\\x{point_id.hex()}\t{point.fork_epoch}\t{point.decoder_version}\t"
+        f"{block.chain_id}\t{block.number}\t\\\\x{block.hash.hex()}\t{block.timestamp}\t"
+        f"\\\\x{position.tx_hash.hex()}\t{position.tx_index}\t{position.log_index}\t"
+        f"{point.sub_index}\t{escaped_name(point.deployment)}\t{point.kind.value}\t\\\\x{point.asset.hex()}\t"
+        f"{point.category}\t{{{','.join(map(str, point.values))}}}\t{hex_or_null(market_column(point.market))}\t"
+        f"\\\\x{content.hex()}\t{offset}\n"
+    )
 
 
 def _logged(row: RowMapping | None) -> LoggedBoundary | None:

@@ -8,12 +8,14 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Connection,
+    Integer,
     LargeBinary,
     TableValuedAlias,
     cast,
     column,
     delete,
     func,
+    literal,
     select,
     tuple_,
 )
@@ -37,16 +39,15 @@ def distrust(connection: Connection, partition: int, chain_id: ChainId, first: d
     """Remember that snapshots of these wallets hold too little from these blocks on."""
     if not first:
         return
-    statement = insert(unfolded)
+    ordered = sorted(first.items())  # so that two workers never wait for each other
+    asked = asked_blocks(dict(ordered))
+    rows = select(asked.c.wallet, literal(chain_id, BigInteger), literal(partition, Integer), asked.c.block)
+    statement = insert(unfolded).from_select(["wallet", "chain_id", "partition", "first_block"], rows)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["wallet", "chain_id"],
             set_={"first_block": func.least(unfolded.c.first_block, statement.excluded.first_block)},
-        ),
-        [
-            {"wallet": wallet, "chain_id": chain_id, "partition": partition, "first_block": block}
-            for wallet, block in sorted(first.items())
-        ],
+        )
     )
 
 
