@@ -99,7 +99,7 @@ def test_add_events__one_batch_with_two_contents_of_one_event__stops(engine: Eng
 def test_add_events__row_that_the_database_refuses__is_named_without_its_content(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    impossible = event(2**63)  # one more than the column holds
+    impossible = replace(event(), fork_epoch=2**63)  # one more than the column holds
 
     with (
         caplog.at_level(logging.DEBUG),
