@@ -20,7 +20,7 @@ from bonafides.types import ChainId
 
 ROWS_PER_BATCH = 5_000  # about 2 MB of logs
 KEPT_BYTES = 12 << 20
-READ_AHEAD_BYTES = 1 << 18  # of each column: else a whole column of a row group would be read at once
+READ_AHEAD_BYTES = 1 << 16  # of each column: else a whole column of a row group would be read at once
 
 
 @dataclass(frozen=True, slots=True)
