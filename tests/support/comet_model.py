@@ -1,0 +1,89 @@
+"""Comet's base accounting in Python: the logs that each action emits, and the balances behind them.
+
+A model and not the contract: no package ships Comet's bytecode or sources. It follows, step by step, `supplyBase`,
+`withdrawBase`, `transferBase`, `absorbInternal` and the roundings of `CometCore` in compound-finance/comet@0375004
+(contracts/CometWithExtendedAssetList.sol): principals are rounded against the account, present values down.
+"""
+
+from dataclasses import dataclass, field
+
+from bonafides.types import ZERO_ADDRESS, Address
+from bonafides_ingest.chain import Log
+from bonafides_ingest.protocols import compound_v3_events as abi
+
+from tests.support.ingest_logs import ChainOfLogs
+
+INDEX_SCALE = 10**15
+
+
+@dataclass
+class CometModel:
+    """One Comet. Indices only grow; the caller lets them."""
+
+    comet: Address
+    supply_index: int = INDEX_SCALE
+    borrow_index: int = INDEX_SCALE
+    principals: dict[Address, int] = field(default_factory=dict)
+    chain: ChainOfLogs = field(default_factory=ChainOfLogs)
+    transactions: int = 0
+
+    def balance(self, account: Address) -> int:
+        """What `balanceOf` − `borrowBalanceOf` says: negative for a debt."""
+        return self._present(self.principals.get(account, 0))
+
+    def supply(self, payer: Address, owner: Address, amount: int) -> list[Log]:
+        before = self.principals.get(owner, 0)
+        after = self._principal(self._present(before) + amount)
+        self.principals[owner] = after
+        supplied = after - max(before, 0) if after > 0 and after >= before else 0
+        block = self._next()
+        logs = [self.chain.emit(block, 0, self.comet, abi.SUPPLY, payer, owner, amount)]
+        if supplied:
+            logs.append(self._mint(block, owner, supplied))
+        return logs
+
+    def withdraw(self, owner: Address, recipient: Address, amount: int) -> list[Log]:
+        withdrawn = self._take(owner, amount)
+        block = self._next()
+        logs = [self.chain.emit(block, 0, self.comet, abi.WITHDRAW, owner, recipient, amount)]
+        if withdrawn:
+            logs.append(self._burn(block, owner, withdrawn))
+        return logs
+
+    def transfer(self, sender: Address, receiver: Address, amount: int) -> list[Log]:
+        before = self.principals.get(receiver, 0)
+        after = self._principal(self._present(before) + amount)
+        withdrawn = self._take(sender, amount)
+        self.principals[receiver] = after
+        supplied = after - max(before, 0) if after > 0 and after >= before else 0
+        block = self._next()
+        logs = [self._burn(block, sender, withdrawn)] if withdrawn else []
+        return [*logs, self._mint(block, receiver, supplied)] if supplied else logs
+
+    def _take(self, owner: Address, amount: int) -> int:
+        """Lower the owner's balance; the part of the principal that was positive before."""
+        before = self.principals.get(owner, 0)
+        after = self.principals[owner] = self._principal(self._present(before) - amount)
+        return before - max(after, 0) if before > 0 and after <= before else 0
+
+    def _present(self, principal: int) -> int:
+        if principal >= 0:
+            return principal * self.supply_index // INDEX_SCALE
+        return -(-principal * self.borrow_index // INDEX_SCALE)
+
+    def _principal(self, present: int) -> int:
+        if present >= 0:
+            return present * INDEX_SCALE // self.supply_index
+        return -((-present * INDEX_SCALE + self.borrow_index - 1) // self.borrow_index)
+
+    def _mint(self, block: int, owner: Address, principal: int) -> Log:
+        value = principal * self.supply_index // INDEX_SCALE
+        return self.chain.emit(block, 0, self.comet, abi.TRANSFER, ZERO_ADDRESS, owner, value)
+
+    def _burn(self, block: int, owner: Address, principal: int) -> Log:
+        value = principal * self.supply_index // INDEX_SCALE
+        return self.chain.emit(block, 0, self.comet, abi.TRANSFER, owner, ZERO_ADDRESS, value)
+
+    def _next(self) -> int:
+        self.transactions += 1
+        return self.transactions
