@@ -9,13 +9,22 @@ from bonafides.types import Protocol
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.protocols.aave_v2 import AaveV2
 from bonafides_ingest.protocols.aave_v3 import AaveV3
+from bonafides_ingest.protocols.compound_v2 import CompoundV2
+from bonafides_ingest.protocols.compound_v3 import CompoundV3
 from bonafides_ingest.protocols.protocol import LendingProtocol
 from bonafides_ingest.protocols.state import DeploymentState
 
 type AnyProtocol = LendingProtocol[Any]
 """Which state fits which protocol is known by the deployment in it, not by a type."""
 
-PROTOCOLS: Mapping[Protocol, AnyProtocol] = MappingProxyType({Protocol.AAVE_V2: AaveV2(), Protocol.AAVE_V3: AaveV3()})
+PROTOCOLS: Mapping[Protocol, AnyProtocol] = MappingProxyType(
+    {
+        Protocol.AAVE_V2: AaveV2(),
+        Protocol.AAVE_V3: AaveV3(),
+        Protocol.COMPOUND_V2: CompoundV2(),
+        Protocol.COMPOUND_V3: CompoundV3(),
+    }
+)
 
 
 def protocol_of(about: Deployment | DeploymentState) -> AnyProtocol:
