@@ -2,10 +2,8 @@
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from bonafides import event_files
 from bonafides.errors import InvalidInput
@@ -18,7 +16,8 @@ from bonafides_ingest.protocols.aave_v3_state import AaveV3State
 from bonafides_ingest.sources.parquet import open_log_folder
 from typer.testing import CliRunner
 
-from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, RAY, ChainOfLogs, ListedReserve, address, block_at
+from tests.support.ingest_files import write_files
+from tests.support.ingest_logs import DEPLOYMENT, POOL, RAY, ChainOfLogs, ListedReserve, address, block_at
 
 pytestmark = pytest.mark.unit
 
@@ -36,46 +35,9 @@ def chain() -> ChainOfLogs:
     return made
 
 
-def _write(folder: Path, chain: ChainOfLogs, first: int, last: int, **changes: Any) -> None:
-    """One logs file and one blocks file of a range, as cryo writes them; `changes` replaces columns."""
-    logs = sorted(
-        (log for log in chain.logs if first <= log.position.block.number <= last), key=lambda log: log.position.order
-    )
-    columns: dict[str, Any] = {
-        "block_number": pa.array([log.position.block.number for log in logs], pa.uint32()),
-        "block_hash": pa.array([log.position.block.hash for log in logs], pa.binary()),
-        "transaction_index": pa.array([log.position.tx_index for log in logs], pa.uint32()),
-        "log_index": pa.array([log.position.log_index for log in logs], pa.uint32()),
-        "transaction_hash": pa.array([log.position.tx_hash for log in logs], pa.binary()),
-        "address": pa.array([log.address for log in logs], pa.binary()),
-        **{
-            f"topic{number}": pa.array(
-                [log.topics[number] if number < len(log.topics) else None for log in logs], pa.binary()
-            )
-            for number in range(4)
-        },
-        "data": pa.array([log.payload for log in logs], pa.binary()),
-        "chain_id": pa.array([CHAIN] * len(logs), pa.uint64()),
-    }
-    columns |= {name: column for name, column in changes.items() if name in columns}
-    for name in changes.get("without", ()):
-        columns.pop(name)
-    pq.write_table(pa.table(columns), folder / f"dev__logs__{first:08d}_to_{last:08d}.parquet")
-    blocks = [block_at(number) for number in range(first, last + 1)]
-    table = pa.table(
-        {
-            "block_hash": pa.array([block.hash for block in blocks], pa.binary()),
-            "block_number": pa.array([block.number for block in blocks], pa.uint32()),
-            "timestamp": pa.array([block.timestamp for block in blocks], pa.uint32()),
-            "chain_id": pa.array([CHAIN] * len(blocks), pa.uint64()),
-        }
-    )
-    pq.write_table(table, folder / f"dev__blocks__{first:08d}_to_{last:08d}.parquet")
-
-
 def test_decode_folder__several_files__equals_the_chain_decoded_at_once(tmp_path: Path, chain: ChainOfLogs) -> None:
     for first, last in ((0, 3), (4, 11), (12, 20)):
-        _write(tmp_path, chain, first, last)
+        write_files(tmp_path, chain, first, last)
     seen: list[int] = []
 
     counts = decode_folder(open_log_folder(tmp_path), REGISTRY, tmp_path / "out", seen.append)
@@ -98,7 +60,7 @@ def test_decode_folder__two_deployments_share_a_feed__writes_all_in_canonical_or
     chain.emit(6, 0, other.pool, abi.USER_EMODE_SET, address("b"), 1)
     chain.emit(7, 0, feed, abi.ANSWER_UPDATED, 5, 2, 0)
     chain.logs.sort(key=lambda log: log.position.order)
-    _write(tmp_path, chain, 0, 20)
+    write_files(tmp_path, chain, 0, 20)
 
     registry = Registry(version=1, deployments=(DEPLOYMENT, other))
     decode_folder(open_log_folder(tmp_path), registry, tmp_path / "out")
@@ -111,7 +73,7 @@ def test_decode_folder__two_deployments_share_a_feed__writes_all_in_canonical_or
 
 
 def test_read_logs__small_stretches__never_cut_a_block(tmp_path: Path, chain: ChainOfLogs) -> None:
-    _write(tmp_path, chain, 0, 20)
+    write_files(tmp_path, chain, 0, 20)
 
     stretches = list(open_log_folder(tmp_path).read_logs(most=3))
 
@@ -127,21 +89,21 @@ def test_read_logs__small_stretches__never_cut_a_block(tmp_path: Path, chain: Ch
 def test_open_log_folder__column_missing__says_how_to_add_it(
     tmp_path: Path, chain: ChainOfLogs, without: str, hint: str
 ) -> None:
-    _write(tmp_path, chain, 0, 20, without=[without])
+    write_files(tmp_path, chain, 0, 20, without=[without])
 
     with pytest.raises(InvalidInput, match=hint):
         open_log_folder(tmp_path)
 
 
 def test_open_log_folder__hexadecimal_text__says_how_to_export(tmp_path: Path, chain: ChainOfLogs) -> None:
-    _write(tmp_path, chain, 0, 20, address=pa.array(["0x" + log.address.hex() for log in chain.logs]))
+    write_files(tmp_path, chain, 0, 20, address=pa.array(["0x" + log.address.hex() for log in chain.logs]))
 
     with pytest.raises(InvalidInput, match="without --hex"):
         open_log_folder(tmp_path)
 
 
 def test_open_log_folder__no_blocks__says_what_to_run(tmp_path: Path, chain: ChainOfLogs) -> None:
-    _write(tmp_path, chain, 0, 20)
+    write_files(tmp_path, chain, 0, 20)
     next(tmp_path.glob("*__blocks__*")).unlink()
 
     with pytest.raises(InvalidInput, match="cryo blocks"):
@@ -149,8 +111,8 @@ def test_open_log_folder__no_blocks__says_what_to_run(tmp_path: Path, chain: Cha
 
 
 def test_open_log_folder__files_that_overlap__are_refused(tmp_path: Path, chain: ChainOfLogs) -> None:
-    _write(tmp_path, chain, 0, 9)
-    _write(tmp_path, chain, 9, 20)
+    write_files(tmp_path, chain, 0, 9)
+    write_files(tmp_path, chain, 9, 20)
 
     with pytest.raises(InvalidInput, match="overlap"):
         open_log_folder(tmp_path)
@@ -158,15 +120,15 @@ def test_open_log_folder__files_that_overlap__are_refused(tmp_path: Path, chain:
 
 def test_read_logs__block_of_another_hash__is_refused(tmp_path: Path, chain: ChainOfLogs) -> None:
     hashes = [log.position.block.hash for log in chain.logs[:-1]] + [b"\x01" * 32]
-    _write(tmp_path, chain, 0, 20, block_hash=pa.array(hashes, pa.binary()))
+    write_files(tmp_path, chain, 0, 20, block_hash=pa.array(hashes, pa.binary()))
 
     with pytest.raises(InvalidInput, match="has another hash"):
         list(open_log_folder(tmp_path).read_logs())
 
 
 def test_read_logs__blocks_of_a_part_missing__is_refused(tmp_path: Path, chain: ChainOfLogs) -> None:
-    _write(tmp_path, chain, 0, 9)
-    _write(tmp_path, chain, 10, 20)
+    write_files(tmp_path, chain, 0, 9)
+    write_files(tmp_path, chain, 10, 20)
     (tmp_path / "dev__blocks__00000010_to_00000020.parquet").unlink()
 
     with pytest.raises(InvalidInput, match="missing in the blocks files"):
@@ -174,7 +136,7 @@ def test_read_logs__blocks_of_a_part_missing__is_refused(tmp_path: Path, chain: 
 
 
 def test_decode_command__folder_and_registry__writes_the_three_files(tmp_path: Path, chain: ChainOfLogs) -> None:
-    _write(tmp_path, chain, 0, 20)
+    write_files(tmp_path, chain, 0, 20)
     d = DEPLOYMENT
     (tmp_path / "deployments.yaml").write_text(
         f"version: 1\ndeployments:\n- id: {d.id}\n  chain_id: {d.chain_id}\n  protocol: aave_v3\n"

@@ -77,7 +77,7 @@ class RowReader:
         if self._complete_from is not None and first >= self._complete_from and group <= self._at:
             return
         self._kept.clear()
-        self._at, self._complete_from = group, first
+        self._at, self._complete_from = group, self._lasts[group - 1] + 1 if group else 0
         self._rest = self._decode(group)
 
     def _batch(self, at: int) -> pa.RecordBatch | None:
