@@ -53,13 +53,18 @@ def run_backfill(folder: "LogFolder", on_progress: Callable[[backfill.Progress],
 
     Raises InvalidSettings and InvalidInput when settings, registry and files contradict each other.
     """
-    from bonafides_ingest.sources.parquet import ParquetSource  # with pyarrow, 50 MB that `run` does not need
+    import pyarrow as pa  # 50 MB that `run` does not need
+
+    from bonafides_ingest.sources.parquet import ParquetSource
+
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps 30 MB that nothing uses
 
     with open_runtime(IngestSettings, "ingest", pool_size=2) as runtime:
         settings = runtime.settings
         chain_id = ChainId(settings.chain_id)
         source = ParquetSource(folder, chain_id)
-        backfill.check_folder(folder, load_registry(settings.deployments_file).of_chain(chain_id))
+        registry = load_registry(settings.deployments_file)
+        backfill.check_folder(folder, (*registry.of_chain(chain_id), *registry.links_of_chain(chain_id)))
         indexer = _wire(runtime, source, backfill.WINDOW_BLOCKS)
         reading = backfill.Backfill(indexer, folder, on_progress)
 
@@ -102,20 +107,23 @@ def _wire(runtime: Runtime[IngestSettings], source: ChainSource, window_blocks: 
         window_blocks=window_blocks,
         pace=BoundaryPace(settings.boundary_interval_s, settings.scoring_interval_s),
         dead_letter_limit=settings.dead_letter_limit,
+        links=registry.links_of_chain(chain_id),
     )
-    log.info("deployments loaded", chain_id=chain_id, deployments=len(options.deployments))
+    log.info("deployments loaded", chain_id=chain_id, deployments=len(options.deployments), links=len(options.links))
     leases = LeaseStore(engine, chain_id, settings.lease_s)
     runtime.wait_for("the node", source.check_chain)
     runtime.wait_for("the database", leases.check)
     store = Store(engine, chain_id, settings.lease_s)
-    runtime.wait_for("the database", lambda: store.check_starts(options.deployments))
+    runtime.wait_for("the database", lambda: store.check_starts(options.entries))
+    runtime.wait_for("the database", lambda: store.accounts.ask_again(options.gateways))
     admin, producer = runtime.open_admin(), runtime.open_producer()
     identity = runtime.wait_for("the topics", lambda: _log_identity(admin))
     runtime.wait_for("the database", lambda: leases.bind_log(identity))
     boundaries = BoundaryStore(engine, chain_id, settings.lease_s)
     memory, listed = FeedStore(engine, chain_id), registry.feeds_of_chain(chain_id)
     feeds = source.feeds(memory, listed) if isinstance(source, RpcSource) else ListedFeeds(listed, memory)
-    return Indexer(options, uuid4(), source, producer, leases, store, boundaries, SystemClock(), feeds)
+    codes = source.codes() if isinstance(source, RpcSource) else None
+    return Indexer(options, uuid4(), source, producer, leases, store, boundaries, SystemClock(), feeds, codes)
 
 
 def _log_identity(admin: Admin) -> str:

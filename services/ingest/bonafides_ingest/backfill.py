@@ -12,8 +12,8 @@ import structlog
 from bonafides.errors import InvalidInput, InvalidSettings
 
 from bonafides_ingest.boundaries import BoundaryPace
-from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.indexer import Indexer
+from bonafides_ingest.registry_entries import RegistryEntry
 
 if TYPE_CHECKING:
     from bonafides_ingest.sources.parquet import LogFolder
@@ -50,7 +50,8 @@ class Backfill:
         was_busy = self._without_collections(self._indexer.turn)
         tip = self._indexer.tip
         if tip is None:
-            log.warning("another process reads this chain, waiting for its lease")
+            if not was_busy:  # else only links were read, which come before the deployments
+                log.warning("another process reads this chain, waiting for its lease")
             return was_busy
         if not was_busy:
             # A boundary at the end of the files, unless there is one, whatever the time since the last.
@@ -71,8 +72,8 @@ class Backfill:
             gc.collect(2 if self._turns % _TURNS_PER_FULL_COLLECTION == 0 else 1)
 
 
-def check_folder(folder: "LogFolder", deployments: Sequence[Deployment]) -> None:
-    """Raise InvalidSettings or InvalidInput when the files cannot be these deployments' history.
+def check_folder(folder: "LogFolder", deployments: Sequence[RegistryEntry]) -> None:
+    """Raise InvalidSettings or InvalidInput when the files cannot be the history of these deployments and links.
 
     Files that name whose logs they hold must name all of them: what was left out would look like nothing happened.
     """

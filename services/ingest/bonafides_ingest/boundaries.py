@@ -26,7 +26,7 @@ from bonafides.events import BlockRange, Boundary, DeploymentCoverage, ForkEpoch
 from bonafides.topics import WALLET_EVENTS
 from bonafides.types import BlockRef, Finality
 
-from bonafides_ingest.deployments import Deployment
+from bonafides_ingest.registry_entries import RegistryEntry
 from bonafides_ingest.windows import gaps_in, up_to
 
 ALL_PARTITIONS = tuple(range(WALLET_EVENTS.partitions))
@@ -102,28 +102,28 @@ def after_boundary(sent: SentBoundaries, boundary: Boundary, plan: BoundaryPlan,
 
 
 def coverage_of(
-    deployments: Sequence[Deployment],
+    entries: Sequence[RegistryEntry],
     registry_version: int,
     done: Mapping[str, Sequence[BlockRange]],
     dead_letters: Mapping[str, int],
     tip: int,
 ) -> tuple[DeploymentCoverage, ...]:
-    """What was read of each deployment up to block `tip`, by id.
+    """What was read of each deployment and source of links up to block `tip`, by id.
 
     `complete_to` is the tip with its gaps listed; below its first block a deployment has nothing to miss.
     `dead_letters` are those of unknown wallets.
     """
     return tuple(
         DeploymentCoverage(
-            deployment=deployment.id,
-            chain_id=deployment.chain_id,
+            deployment=entry.id,
+            chain_id=entry.chain_id,
             registry_version=registry_version,
-            scanned_from=deployment.from_block,
+            scanned_from=entry.from_block,
             complete_to=tip,
-            gaps=gaps_in(done.get(deployment.id, ()), up_to(deployment.span, tip)),
-            dead_letters=dead_letters.get(deployment.id, 0),
+            gaps=gaps_in(done.get(entry.id, ()), up_to(entry.span, tip)),
+            dead_letters=dead_letters.get(entry.id, 0),
         )
-        for deployment in sorted(deployments, key=lambda d: d.id)
+        for entry in sorted(entries, key=lambda entry: entry.id)
     )
 
 

@@ -62,13 +62,12 @@ def backfill(logs_folder: LogsFolder) -> None:
 
 @app.command()
 def gaps() -> None:
-    """Show what of each deployment was read, up to the last block read, and what is missing below it.
+    """Show what of each deployment and source of links was read, up to the last block read, and what is missing below.
 
     Uses the same variables as `run`. Ends with 1 when something is missing, so that a script can tell.
 
     Example: bonafides ingest gaps
     """
-    from bonafides.events import BlockRange
     from bonafides.runtime import connect_database
     from bonafides.types import ChainId
     from rich.console import Console
@@ -78,11 +77,12 @@ def gaps() -> None:
     from bonafides_ingest.registry import load_registry
     from bonafides_ingest.settings import IngestSettings
     from bonafides_ingest.store import Store
-    from bonafides_ingest.windows import gaps_in
+    from bonafides_ingest.windows import gaps_in, up_to
 
     settings = IngestSettings.load()
     chain_id = ChainId(settings.chain_id)
-    deployments = load_registry(settings.deployments_file).of_chain(chain_id)
+    registry = load_registry(settings.deployments_file)
+    entries = (*registry.of_chain(chain_id), *registry.links_of_chain(chain_id))
     engine = connect_database(settings, pool_size=1)
     leases = LeaseStore(engine, chain_id, settings.lease_s)
     leases.check()
@@ -93,11 +93,11 @@ def gaps() -> None:
     last = tip.number if tip else -1
     table = Table("deployment", "from block", "read to", "missing", title=f"chain {chain_id}")
     is_missing = tip is None
-    for deployment in deployments:
-        missing = gaps_in(done.get(deployment.id, ()), BlockRange(deployment.from_block, last))
+    for entry in entries:
+        missing = gaps_in(done.get(entry.id, ()), up_to(entry.span, last))
         is_missing = is_missing or bool(missing)
         shown = ", ".join(f"{gap.first}–{gap.last}" for gap in missing) or ("none" if tip else "everything")
-        table.add_row(deployment.id, str(deployment.from_block), str(last) if tip else "nothing yet", shown)
+        table.add_row(entry.id, str(entry.from_block), str(last) if tip else "nothing yet", shown)
     Console().print(table)
     if is_missing:
         raise typer.Exit(1)

@@ -5,16 +5,19 @@
    │       │       │        │                             │                 │
    │       │       │        └ protocols/: pure            │                 └ boundaries: why it holds after any crash
    │       │       └ scanning, sources/: nothing the node says is believed unchecked
-   │       └ windows: the lowest missing block first      └ store: compare-and-set of lease, epoch, cursor
-   └ lease: taking it opens a fork epoch
+   │       └ windows: the lowest missing block first,     └ store: compare-and-set of lease, epoch, cursor
+   └ lease: taking it      links before deployments
+     opens a fork epoch
 ```
+A window of links (accounts/) goes the same way; the cursor moves with the deployments that are read behind it. At the
+end of the chain the node is asked what new wallets are.
 
 The source can be read again at will, so there is no outbox: what was produced and not committed is produced again.
 Only finalized blocks are read. Following the head, with its reorgs, comes with the reorg handling of issue 5; the
 messages (epochs, finality) hold it already.
 """
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -22,11 +25,14 @@ import structlog
 from bonafides import crashpoints
 from bonafides.bus import Producer
 from bonafides.clock import Clock
+from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
 from bonafides.topics import MARKET
-from bonafides.types import BlockRef, ChainId
+from bonafides.types import Address, BlockRef, ChainId
 
 from bonafides_ingest import metrics
+from bonafides_ingest.accounts.census import MOST_AT_ONCE, CodeSource, ask
+from bonafides_ingest.accounts.link_sources import LinkSource
 from bonafides_ingest.boundaries import (
     BoundaryPace,
     SentBoundaries,
@@ -36,16 +42,15 @@ from bonafides_ingest.boundaries import (
     plan_boundary,
 )
 from bonafides_ingest.boundary_store import BoundaryStore, StoredBoundary
-from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.feeds import DirectFeeds, FeedTimelines
 from bonafides_ingest.lease import Lease, LeaseStore
-from bonafides_ingest.outgoing import OutgoingRecord, mark_records, records_of, touched_partitions
-from bonafides_ingest.protocols.decoded import Decoded
+from bonafides_ingest.outgoing import OutgoingRecord, account_records, mark_records, touched_partitions
 from bonafides_ingest.protocols.state import DeploymentState
-from bonafides_ingest.scanning import scan
-from bonafides_ingest.store import FlushedWindow, Store, new_facts
+from bonafides_ingest.reading import count_accounts, count_window, read_deployments, read_sources_of_links
+from bonafides_ingest.registry_entries import RegistryEntry
+from bonafides_ingest.store import FlushedWindow, Store
 from bonafides_ingest.windows import Work, gaps_in, plan_work, up_to
 
 log = structlog.get_logger(__name__)
@@ -61,6 +66,18 @@ class IndexerOptions:
     window_blocks: int
     pace: BoundaryPace
     dead_letter_limit: int
+    links: tuple[LinkSource, ...] = ()
+    """Contracts that say who owns which account: each is read like a deployment, and before them."""
+
+    @property
+    def entries(self) -> tuple[RegistryEntry, ...]:
+        """Everything that is read."""
+        return (*self.deployments, *self.links)
+
+    @property
+    def gateways(self) -> frozenset[Address]:
+        """Contracts that act for whoever calls them."""
+        return frozenset(gateway for deployment in self.deployments for gateway in deployment.gateways)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,8 @@ class Indexer:
     clock: Clock
     feeds: FeedTimelines = field(default_factory=DirectFeeds)
     """Who answers for the price feeds."""
+    codes: CodeSource | None = None
+    """Knows the code at addresses; None without a node."""
     _session: _Session | None = None
     _finalized: int = -1
 
@@ -116,20 +135,25 @@ class Indexer:
         if session is None:
             return False
         finalized = self._look_at_node()
-        spans = {deployment.id: deployment.span for deployment in self.options.deployments}
-        work = plan_work(spans, session.done, finalized, self.options.window_blocks)
+        work = self._plan(session.done, finalized, self.options.window_blocks)
         if work is not None:
             session = self._read(session, work, finalized)
-            work_left = plan_work(spans, session.done, finalized, 1)
-        else:
-            work_left = None
-        session = self._make_boundary(session, is_complete=work_left is None)
+        is_complete = self._plan(session.done, finalized, 1) is None
+        has_more = not is_complete
+        if is_complete:
+            session, has_more = self._ask_accounts(session)
+        session = self._make_boundary(session, is_complete=is_complete)
         self._session = session
         self._show(session, finalized)
-        return work_left is not None
+        return has_more
+
+    def _plan(self, done: Mapping[str, tuple[BlockRange, ...]], last: int, window_blocks: int) -> Work | None:
+        deployments = {deployment.id: deployment.span for deployment in self.options.deployments}
+        links = {source.id: source.span for source in self.options.links}
+        return plan_work(deployments, done, last, window_blocks, links)
 
     def _hold_lease(self) -> _Session | None:
-        lease = self.leases.take(self.token, min(d.from_block for d in self.options.deployments))
+        lease = self.leases.take(self.token, min(entry.from_block for entry in self.options.entries))
         metrics.IS_LEADER.set(lease is not None)
         if lease is None:
             if self._session is not None:
@@ -141,6 +165,7 @@ class Indexer:
         # Unsent boundaries first: nothing newer may stand before them in the log.
         for stored in self.boundaries.unsent():
             self._send_boundary(stored)
+        self.store.accounts.forget_above_cursor(lease, [source.id for source in self.options.links])
         session = _Session(
             lease,
             {d.id: self.store.load_state(d) for d in self.options.deployments},
@@ -162,34 +187,56 @@ class Indexer:
         """Scan, decode, produce, flush, commit."""
         lease = session.lease
         parent = lease.tip if lease.tip and lease.tip.number == work.range.first - 1 else None
-        wanted = {name: session.states[name] for name in work.deployments}
-        scanned = scan(self.source, wanted, work.range, parent, self.feeds)
+        if sources := [source for source in self.options.links if source.id in work.deployments]:
+            memory = self.store.accounts
+            read = read_sources_of_links(self.source, memory, sources, work.range, parent, lease.epoch)
+        else:
+            states = {name: session.states[name] for name in work.deployments}
+            read = read_deployments(self.source, states, work.range, parent, self.feeds, lease.epoch)
         crashpoints.reach("ingest.after_fetch")
 
-        window = scanned.window
-        states: dict[str, DeploymentState] = {}
-        decoded: list[Decoded] = []
-        for name, state in scanned.states.items():
-            states[name], part = protocol_of(state).decode_logs(state, window.logs, lease.epoch, scanned.ends)
-            decoded.append(part)
-        records = list(records_of(decoded))
+        records = read.records()
         self._send(records)
         crashpoints.reach("ingest.after_produce")
 
+        window = read.window
+        done = {name: (*session.done.get(name, ()), window.range) for name in work.deployments}
         flushed = FlushedWindow(
             range=window.range,
             last=window.last,
             deployments=work.deployments,
-            facts={name: new_facts(session.states[name], state) for name, state in states.items()},
-            refused=tuple(refusal for part in decoded for refusal in part.refused),
+            facts=read.facts,
+            refused=tuple(refusal for part in read.decoded for refusal in part.refused),
             partitions=touched_partitions(records),
+            links=read.links,
+            wallets=read.wallets,
+            moves_cursor=self._plan(session.done | done, window.range.last, 1) is None,
         )
         lease = self.store.commit_window(lease, flushed, self.options.dead_letter_limit)
         crashpoints.reach("ingest.after_commit")
-        _count(decoded)
-        if window.range.last == finalized:
+        count_window(read)
+        if not sources and window.range.last == finalized:
             metrics.BLOCK_TO_KAFKA.observe(max(self.clock.now() - window.last.timestamp, 0.0))
-        return replace(session, lease=lease, states=session.states | states, done=self.store.done_ranges())
+        return replace(session, lease=lease, states={**session.states, **read.states}, done=self.store.done_ranges())
+
+    def _ask_accounts(self, session: _Session) -> tuple[_Session, bool]:
+        """Ask what new wallets are, and say so; returns whether there may be more. A node that cannot tell hinders
+        nothing: they stay unknown, and are asked about again."""
+        lease, memory = session.lease, self.store.accounts
+        unknown = memory.unknown(MOST_AT_ONCE) if self.codes and lease.tip else ()
+        if not unknown or self.codes is None or lease.tip is None:
+            return session, False
+        try:
+            facts = ask(self.codes, unknown, self.options.gateways, lease.tip, lease.epoch)
+        except Unavailable as exc:
+            metrics.count_error(exc)
+            log.warning("the node does not tell what accounts are", error=type(exc).__name__, accounts=len(unknown))
+            return session, False
+        records = list(account_records(facts))
+        self._send(records)
+        lease = memory.set_kinds(lease, facts, touched_partitions(records))
+        count_accounts(facts)
+        return replace(session, lease=lease), len(unknown) == MOST_AT_ONCE
 
     def _make_boundary(self, session: _Session, *, is_complete: bool) -> _Session:
         lease, now = session.lease, self.clock.now()
@@ -206,7 +253,7 @@ class Indexer:
         if plan is None:
             return session
         coverage = coverage_of(
-            self.options.deployments,
+            self.options.entries,
             self.options.registry_version,
             session.done,
             self.store.unknown_dead_letters(),
@@ -238,28 +285,10 @@ class Indexer:
             return
         missing = [
             gap
-            for deployment in self.options.deployments
-            for gap in gaps_in(session.done.get(deployment.id, ()), up_to(deployment.span, tip.number))
+            for entry in self.options.entries
+            for gap in gaps_in(session.done.get(entry.id, ()), up_to(entry.span, tip.number))
         ]
         metrics.TIP_BLOCK.set(tip.number)
         metrics.HEAD_LAG_BLOCKS.set(max(finalized - tip.number, 0))
         metrics.HEAD_LAG_SECONDS.set(max(self.clock.now() - tip.timestamp, 0.0))
         metrics.GAP_BLOCKS.set(sum(gap.last - gap.first + 1 for gap in missing))
-
-
-def _count(decoded: list[Decoded]) -> None:
-    for part in decoded:
-        for type, count in Counter(event.type for event in part.events).items():
-            metrics.EVENTS.labels(type.value).inc(count)
-        for kind, count in Counter(point.kind for point in part.points).items():
-            metrics.MARKET_POINTS.labels(kind.value).inc(count)
-        for refusal in part.refused:
-            subject = "wallet" if refusal.wallets else "market" if refusal.is_market else "unknown_wallet"
-            metrics.DEAD_LETTERS.labels(subject).inc()
-            log.warning(
-                "log refused",
-                reason=refusal.reason,
-                deployment=refusal.deployment,
-                block=refusal.log.position.block.number,
-                log_index=refusal.log.position.log_index,
-            )

@@ -1,12 +1,13 @@
 """Metrics of the ingest service. No label holds an address; all start at zero."""
 
-from bonafides.types import EventType, MarketPointKind
+from bonafides.types import AccountKind, EventType, MarketPointKind
 from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS = Counter("bonafides_ingest_events_total", "Events of wallets sent to the log.", ["type"])
 MARKET_POINTS = Counter("bonafides_ingest_market_points_total", "Facts of markets sent to the log.", ["kind"])
 DEAD_LETTERS = Counter("bonafides_ingest_dead_letters_total", "Logs that could not be decoded.", ["subject"])
 """`subject`: wallet (its history has a hole), unknown_wallet, market."""
+ACCOUNTS = Counter("bonafides_ingest_accounts_total", "Facts about accounts sent to the log.", ["kind"])
 BOUNDARIES = Counter("bonafides_ingest_boundaries_total", "Boundaries sent to the log.", ["scoring"])
 ERRORS = Counter("bonafides_ingest_errors_total", "Turns that failed, by class.", ["class"])
 TIP_BLOCK = Gauge("bonafides_ingest_tip_block", "Block up to which everything was sent.")
@@ -32,6 +33,8 @@ for _type in EventType:
     EVENTS.labels(_type.value)
 for _kind in MarketPointKind:
     MARKET_POINTS.labels(_kind.value)
+for _account in AccountKind:
+    ACCOUNTS.labels(_account.value)
 for _subject in ("wallet", "unknown_wallet", "market"):
     DEAD_LETTERS.labels(_subject)
 for _scoring in ("true", "false"):

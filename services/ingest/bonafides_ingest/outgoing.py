@@ -4,10 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
 
+from bonafides.accounts import AccountFact
 from bonafides.events import BoundaryMark, LendingEvent, WalletDeadLetter
 from bonafides.messages import (
+    MAX_ACCOUNTS_PER_RECORD,
     MAX_EVENTS_PER_RECORD,
     MAX_POINTS_PER_RECORD,
+    AccountBatch,
     EventBatch,
     LogDeadLetter,
     MarketBatch,
@@ -46,6 +49,16 @@ def records_of(parts: Sequence[Decoded]) -> Iterator[OutgoingRecord]:
             yield OutgoingRecord(MARKET.name, 0, encode(MarketBatch(points)))
         for refusal in part.refused:
             yield from _dead_letter_records(refusal)
+
+
+def account_records(facts: Iterable[AccountFact]) -> Iterator[OutgoingRecord]:
+    """Facts about accounts, packed by partition, in their order."""
+    by_partition: dict[int, list[AccountFact]] = {}
+    for fact in facts:
+        by_partition.setdefault(partition_of(fact.account, WALLET_EVENTS), []).append(fact)
+    for partition, found in sorted(by_partition.items()):
+        for batch in batched(found, MAX_ACCOUNTS_PER_RECORD):
+            yield OutgoingRecord(WALLET_EVENTS.name, partition, encode(AccountBatch(batch)))
 
 
 def touched_partitions(records: Iterable[OutgoingRecord]) -> frozenset[int]:

@@ -1,9 +1,10 @@
 """What ingest remembers of a chain, in Postgres: ranges read, contracts found, dead letters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bonafides import crashpoints
+from bonafides.accounts import AccountFact
 from bonafides.database import transaction
 from bonafides.errors import InvalidSettings, InvariantViolation
 from bonafides.events import BlockRange
@@ -12,12 +13,14 @@ from sqlalchemy import Connection, Engine, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_ingest import tables
+from bonafides_ingest.accounts.store import AccountStore, put_links, put_wallets
 from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.lease import Lease, add_chain, hold_lease
 from bonafides_ingest.protocols.decoded import RefusedLog
 from bonafides_ingest.protocols.state import DeploymentState, FactKey
+from bonafides_ingest.registry_entries import RegistryEntry
 from bonafides_ingest.windows import merge_ranges
 
 
@@ -35,6 +38,12 @@ class FlushedWindow:
     refused: tuple[RefusedLog, ...]
     partitions: frozenset[int]
     """Partitions of wallet-events.v1 that got something."""
+    links: tuple[AccountFact, ...] = ()
+    """What logs said about owners."""
+    wallets: frozenset[Address] = frozenset()
+    """Whose events were sent."""
+    moves_cursor: bool = True
+    """Whether nothing up to the range's end is missing now; links are read before the deployments of their range."""
 
 
 class Store:
@@ -42,6 +51,7 @@ class Store:
 
     def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float) -> None:
         self._engine, self._chain_id, self._lease_s = engine, chain_id, lease_s
+        self.accounts = AccountStore(engine, chain_id, lease_s)
 
     def commit_window(self, lease: Lease, flushed: FlushedWindow, dead_letter_limit: int) -> Lease:
         """Move the cursor past a window that was flushed. Returns the renewed lease.
@@ -50,21 +60,20 @@ class Store:
             LeaseLost: another replica has the lease, or moved the cursor.
             InvariantViolation: more dead letters than the limit; nothing is written, so nothing is skipped.
         """
-        last = flushed.last
-        tip = last if lease.tip is None or last.number > lease.tip.number else lease.tip
+        last, tip = flushed.last, lease.tip
         pending = flushed.partitions | lease.pending_partitions
+        values: dict[str, object] = {"pending_partitions": sorted(pending)}
+        if flushed.moves_cursor and (tip is None or last.number > tip.number):
+            tip = last
+            values |= {"tip_number": tip.number, "tip_hash": tip.hash, "tip_timestamp": tip.timestamp}
         with transaction(self._engine) as connection:
-            values = {
-                "tip_number": tip.number,
-                "tip_hash": tip.hash,
-                "tip_timestamp": tip.timestamp,
-                "pending_partitions": sorted(pending),
-            }
             hold_lease(connection, self._chain_id, lease, self._lease_s, values)
             for deployment in flushed.deployments:
                 self._add_range(connection, deployment, flushed.range)
             for deployment, facts in flushed.facts.items():
                 self._put_facts(connection, deployment, facts)
+            put_links(connection, self._chain_id, flushed.links)
+            put_wallets(connection, self._chain_id, flushed.wallets)
             self._put_dead_letters(connection, flushed.refused, dead_letter_limit)
             crashpoints.reach("ingest.before_commit")
         return Lease(lease.token, lease.epoch, tip, pending)
@@ -82,7 +91,7 @@ class Store:
                 )
         return done
 
-    def check_starts(self, deployments: Iterable[Deployment]) -> None:
+    def check_starts(self, deployments: Collection[RegistryEntry]) -> None:
         """Raise InvalidSettings when one begins below the blocks that were read of it, or has other contracts than
         then.
 
@@ -127,7 +136,7 @@ class Store:
         state: DeploymentState = protocol_of(deployment).restore(deployment, facts)
         return state
 
-    def _known_contracts(self, deployments: Iterable[Deployment]) -> dict[str, frozenset[Address]]:
+    def _known_contracts(self, deployments: Collection[RegistryEntry]) -> dict[str, frozenset[Address]]:
         """By deployment, the contracts that the registry named when it was first read; from now on, if it is new."""
         table = tables.deployment
         rows = [

@@ -19,6 +19,7 @@ from bonafides.types import Address, BlockRef, ChainId, Digest, Json, address_te
 from bonafides_ingest.chain import Log, Window
 from bonafides_ingest.feeds import ListedFeed, PhaseMemory
 from bonafides_ingest.sources.bloom import BLOOM_BYTES, bloom_may_hold
+from bonafides_ingest.sources.codes import NodeCodes
 from bonafides_ingest.sources.errors import RangeRefused, refusals_told_apart
 from bonafides_ingest.sources.feed_phases import NodeFeeds
 from bonafides_ingest.windows import WindowSize
@@ -148,6 +149,10 @@ class RpcSource:
     def feeds(self, memory: PhaseMemory, listed: Mapping[Address, ListedFeed]) -> NodeFeeds:
         """Who answers for price feeds, asked of this node."""
         return NodeFeeds(self._rpc, memory, self.finalized, listed)
+
+    def codes(self) -> NodeCodes:
+        """The code at addresses, asked of this node."""
+        return NodeCodes(self._rpc)
 
     def _ask(self, calls: Sequence[Call]) -> list[Json]:
         with refusals_told_apart():

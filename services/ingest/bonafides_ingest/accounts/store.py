@@ -1,0 +1,197 @@
+"""What ingest remembers of accounts, in Postgres: who owns them from which log on, and what the wallets are."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from bonafides.accounts import AccountFact
+from bonafides.database import transaction
+from bonafides.types import AccountKind, Address, BlockRef, ChainId, Digest
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    LargeBinary,
+    Text,
+    any_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+
+from bonafides_ingest import tables
+from bonafides_ingest.accounts.tables import account as account_table
+from bonafides_ingest.accounts.tables import link as link_table
+from bonafides_ingest.decoders import DECODER_VERSION
+from bonafides_ingest.lease import Lease, hold_lease
+
+
+class AccountStore:
+    """One chain's accounts."""
+
+    def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float) -> None:
+        self._engine, self._chain_id, self._lease_s = engine, chain_id, lease_s
+
+    def newest_links(self, accounts: Iterable[Address], before: int) -> dict[Address, AccountFact]:
+        """The newest word of logs below block `before` about each of these accounts, where there is one."""
+        table = link_table
+        query = (
+            select(table)
+            .ext(distinct_on(table.c.account))
+            .where(
+                table.c.chain_id == self._chain_id,
+                table.c.account == any_(_addresses(accounts)),
+                table.c.block_number < before,
+            )
+            .order_by(table.c.account, table.c.block_number.desc(), table.c.log_index.desc())
+        )
+        with transaction(self._engine) as connection:
+            return {
+                Address(bytes(row["account"])): AccountFact(
+                    block=BlockRef(
+                        self._chain_id, row["block_number"], Digest(bytes(row["block_hash"])), row["block_timestamp"]
+                    ),
+                    tx_index=row["tx_index"],
+                    log_index=row["log_index"],
+                    fork_epoch=0,
+                    decoder_version=DECODER_VERSION,
+                    source=row["source"],
+                    account=Address(bytes(row["account"])),
+                    kind=AccountKind(row["kind"]),
+                    owners=tuple(Address(bytes(owner)) for owner in row["owners"]),
+                    threshold=row["threshold"],
+                )
+                for row in connection.execute(query).mappings()
+            }
+
+    def forget_above_cursor(self, lease: Lease, sources: Collection[str]) -> None:
+        """Forget what these sources said above the cursor, so that it is read again.
+
+        Links are read a window ahead of the cursor. A new fork epoch begins there: it makes void what was sent.
+        Raises LeaseLost.
+        """
+        tip = lease.tip.number if lease.tip else -1
+        links, done = link_table, tables.done_range
+        mine = (done.c.chain_id == self._chain_id) & done.c.deployment.in_(sources)
+        with transaction(self._engine) as connection:
+            hold_lease(connection, self._chain_id, lease, self._lease_s, {})
+            connection.execute(
+                delete(links).where(
+                    links.c.chain_id == self._chain_id, links.c.source.in_(sources), links.c.block_number > tip
+                )
+            )
+            connection.execute(delete(done).where(mine & (done.c.first_block > tip)))
+            connection.execute(update(done).where(mine & (done.c.last_block > tip)).values(last_block=tip))
+
+    def ask_again(self, gateways: Collection[Address]) -> None:
+        """Have these marked as gateways, and no others, at the next questions."""
+        table, gateway = account_table, AccountKind.GATEWAY.value
+        rows = [{"chain_id": self._chain_id, "account": address} for address in sorted(gateways)]
+        is_listed = table.c.account == any_(_addresses(gateways))
+        with transaction(self._engine) as connection:
+            if rows:
+                connection.execute(insert(table).on_conflict_do_nothing(), rows)
+            connection.execute(
+                update(table)
+                .where(
+                    table.c.chain_id == self._chain_id,
+                    or_(is_listed & (table.c.kind != gateway), ~is_listed & (table.c.kind == gateway)),
+                )
+                .values(kind=None, block_number=None)
+            )
+
+    def unknown(self, most: int) -> tuple[Address, ...]:
+        """Accounts of which nobody knows what they are, at most so many."""
+        table = account_table
+        query = (
+            select(table.c.account)
+            .where(table.c.chain_id == self._chain_id, table.c.kind.is_(None))
+            .order_by(table.c.account)
+            .limit(most)
+        )
+        with transaction(self._engine) as connection:
+            return tuple(Address(bytes(found)) for found in connection.scalars(query))
+
+    def set_kinds(self, lease: Lease, facts: Sequence[AccountFact], partitions: frozenset[int]) -> Lease:
+        """Remember what accounts are, once the partitions have been told. Raises LeaseLost."""
+        pending = partitions | lease.pending_partitions
+        with transaction(self._engine) as connection:
+            hold_lease(connection, self._chain_id, lease, self._lease_s, {"pending_partitions": sorted(pending)})
+            _set_kinds(connection, self._chain_id, facts)
+        return Lease(lease.token, lease.epoch, lease.tip, pending)
+
+
+def put_links(connection: Connection, chain_id: ChainId, facts: Sequence[AccountFact]) -> None:
+    """Add what logs said about owners. Said again by the same log, it replaces what was said."""
+    if not facts:
+        return
+    statement = insert(link_table)
+    key = ("chain_id", "account", "block_number", "log_index")
+    rows = [
+        {
+            "chain_id": chain_id,
+            "account": fact.account,
+            "block_number": fact.block.number,
+            "log_index": fact.log_index,
+            "tx_index": fact.tx_index,
+            "block_hash": fact.block.hash,
+            "block_timestamp": fact.block.timestamp,
+            "source": fact.source,
+            "kind": fact.kind.value,
+            "owners": list(fact.owners),
+            "threshold": fact.threshold,
+        }
+        for fact in facts
+    ]
+    values = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values), rows)
+    _set_kinds(connection, chain_id, facts)
+
+
+def put_wallets(connection: Connection, chain_id: ChainId, wallets: Collection[Address]) -> None:
+    """Have the node asked about those of these that are new, unless logs say what they are."""
+    if not wallets:
+        return
+    links = link_table
+    wallet = func.unnest(_addresses(sorted(wallets))).table_valued("account", name="wallet").render_derived()
+    newest = (
+        select(links.c.kind, links.c.block_number)
+        .where(links.c.chain_id == chain_id, links.c.account == wallet.c.account)
+        .order_by(links.c.block_number.desc(), links.c.log_index.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    found = select(literal(chain_id), wallet.c.account, newest.c.kind, newest.c.block_number).select_from(
+        wallet.outerjoin(newest, true())
+    )
+    statement = insert(account_table).from_select(["chain_id", "account", "kind", "block_number"], found)
+    connection.execute(statement.on_conflict_do_nothing())
+
+
+def _set_kinds(connection: Connection, chain_id: ChainId, facts: Sequence[AccountFact]) -> None:
+    """Of accounts that are wallets of events or gateways; of others nothing is kept here. `facts` in their order."""
+    newest = {fact.account: fact for fact in facts}
+    if not newest:
+        return
+    columns = (
+        _addresses(newest),
+        literal([fact.kind.value for fact in newest.values()], ARRAY(Text)),
+        literal([fact.block.number for fact in newest.values()], ARRAY(BigInteger)),
+    )
+    told = func.unnest(*columns).table_valued("account", "kind", "block_number", name="told").render_derived()
+    connection.execute(
+        update(account_table)
+        .where(account_table.c.chain_id == chain_id, account_table.c.account == told.c.account)
+        .values(kind=told.c.kind, block_number=told.c.block_number)
+    )
+
+
+def _addresses(found: Iterable[Address]) -> ColumnElement[Any]:
+    """One parameter, however many they are."""
+    return literal(list(found), ARRAY(LargeBinary))

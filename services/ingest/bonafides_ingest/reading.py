@@ -1,0 +1,106 @@
+"""One window of the chain, read and not yet sent: of lending deployments, or of the sources of account links."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import structlog
+from bonafides.accounts import AccountFact
+from bonafides.events import BlockRange
+from bonafides.types import Address, BlockRef, Json
+
+from bonafides_ingest import metrics
+from bonafides_ingest.accounts.link_sources import LinkSource
+from bonafides_ingest.accounts.scanning import LinkMemory, scan_links
+from bonafides_ingest.catalogue import protocol_of
+from bonafides_ingest.chain import ChainSource, Window
+from bonafides_ingest.feeds import FeedTimelines
+from bonafides_ingest.outgoing import OutgoingRecord, account_records, records_of
+from bonafides_ingest.protocols.decoded import Decoded
+from bonafides_ingest.protocols.state import DeploymentState, FactKey
+from bonafides_ingest.scanning import scan
+from bonafides_ingest.store import new_facts
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWindow:
+    """What a window says."""
+
+    window: Window
+    decoded: tuple[Decoded, ...]
+    links: tuple[AccountFact, ...] = ()
+    """Who owns which account."""
+    states: Mapping[str, DeploymentState] = MappingProxyType({})
+    """The deployments behind it."""
+    facts: Mapping[str, Mapping[FactKey, Json]] = MappingProxyType({})
+    """By deployment, what its state learned here."""
+
+    def records(self) -> list[OutgoingRecord]:
+        """As the topics get it."""
+        return [*account_records(self.links), *records_of(self.decoded)]
+
+    @property
+    def wallets(self) -> frozenset[Address]:
+        """Whose events these are."""
+        return frozenset(event.wallet for part in self.decoded for event in part.events)
+
+
+def read_deployments(
+    source: ChainSource,
+    states: Mapping[str, DeploymentState],
+    wanted: BlockRange,
+    parent: BlockRef | None,
+    feeds: FeedTimelines,
+    fork_epoch: int,
+) -> ReadWindow:
+    """Scan and decode a range of these deployments, or the first part of it when the provider allows no more."""
+    scanned = scan(source, states, wanted, parent, feeds)
+    after: dict[str, DeploymentState] = {}
+    decoded: list[Decoded] = []
+    for name, state in scanned.states.items():
+        after[name], part = protocol_of(state).decode_logs(state, scanned.window.logs, fork_epoch, scanned.ends)
+        decoded.append(part)
+    facts = {name: new_facts(states[name], state) for name, state in after.items()}
+    return ReadWindow(scanned.window, tuple(decoded), states=after, facts=facts)
+
+
+def read_sources_of_links(
+    source: ChainSource,
+    memory: LinkMemory,
+    sources: Sequence[LinkSource],
+    wanted: BlockRange,
+    parent: BlockRef | None,
+    fork_epoch: int,
+) -> ReadWindow:
+    """Scan and decode a range of these sources of links, or the first part of it."""
+    window, read = scan_links(source, memory, sources, wanted, parent, fork_epoch)
+    return ReadWindow(window, (Decoded((), (), read.refused),), read.facts)
+
+
+def count_window(read: ReadWindow) -> None:
+    """Count what was sent of a window, and tell what was refused."""
+    count_accounts(read.links)
+    for part in read.decoded:
+        for type, count in Counter(event.type for event in part.events).items():
+            metrics.EVENTS.labels(type.value).inc(count)
+        for kind, count in Counter(point.kind for point in part.points).items():
+            metrics.MARKET_POINTS.labels(kind.value).inc(count)
+        for refusal in part.refused:
+            subject = "wallet" if refusal.wallets else "market" if refusal.is_market else "unknown_wallet"
+            metrics.DEAD_LETTERS.labels(subject).inc()
+            log.warning(
+                "log refused",
+                reason=refusal.reason,
+                deployment=refusal.deployment,
+                block=refusal.log.position.block.number,
+                log_index=refusal.log.position.log_index,
+            )
+
+
+def count_accounts(facts: Sequence[AccountFact]) -> None:
+    """Count facts about accounts that were sent."""
+    for kind, count in Counter(fact.kind for fact in facts).items():
+        metrics.ACCOUNTS.labels(kind.value).inc(count)
