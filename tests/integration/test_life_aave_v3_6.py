@@ -1,4 +1,4 @@
-"""Aave V3.6's life on its own bytecode: a crowd at random, tokens that round by operation, e-modes that share assets."""
+"""Aave V3.6's life on its own bytecode: a crowd at random, tokens that round by operation, shared e-modes."""
 
 from collections import Counter
 from collections.abc import Callable
