@@ -121,6 +121,17 @@ deployments:
 """
 
 
+def test_registry__an_entry_with_its_addresses_alone__answers_in_usd_and_knows_nothing_else(tmp_path: Path) -> None:
+    optional = ("base:", "decimals:", "treasuries:", "rebasing:")
+    lines = [line for line in REGISTRY.splitlines() if not line.strip().startswith(optional)]
+    (tmp_path / "deployments.yaml").write_text("\n".join(lines))
+
+    (deployment,) = load_registry(tmp_path / "deployments.yaml").of_chain(ChainId(31337))
+
+    assert isinstance(deployment, AaveV2Deployment)
+    assert (deployment.base, dict(deployment.decimals), deployment.rebasing) == (None, {}, ())
+
+
 def test_registry__an_entry_of_aave_v2__is_read_with_what_no_log_tells(tmp_path: Path) -> None:
     (tmp_path / "deployments.yaml").write_text(REGISTRY)
 

@@ -38,7 +38,7 @@ class AaveV2Deployment(Deployment):
     """LendingPoolAddressesProvider."""
     base: BaseCurrency | None = None
     """What the oracle answers in; None: USD with 8 decimals."""
-    decimals: Mapping[RegistryAddress, Annotated[int, Field(ge=0, le=77)]] = MappingProxyType({})
+    decimals: Mapping[RegistryAddress, Annotated[int, Field(ge=0, le=77)]] = Field(default_factory=dict)
     """By asset, where its aToken logs no Initialized."""
     treasuries: Annotated[tuple[RegistryAddress, ...], Field(strict=False)] = ()
     """Who collects interest and fees in aTokens, where no Initialized says it: no credit wallets."""
