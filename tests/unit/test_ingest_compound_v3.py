@@ -313,6 +313,21 @@ def test_comet__absorption_at_a_loss_to_the_reserves_alone__is_no_bad_debt() -> 
     assert EventType.BAD_DEBT not in {event.type for event in decoded.events}
 
 
+@pytest.mark.parametrize(("from_block", "is_complained_of"), [(5, False), (6, True)])
+def test_comet__absorption_by_the_first_version__says_that_the_debt_may_be_less(
+    from_block: int, is_complained_of: bool
+) -> None:
+    state = CompoundV3().restore(DEPLOYMENT.model_copy(update={"rest_logged_from": from_block}), {})
+    chain = ChainOfLogs()
+    chain.emit(5, 0, COMET, abi.ABSORB_COLLATERAL, ABSORBER, ALICE, WETH, 5, 1200 * 10**8)
+    chain.emit(5, 0, COMET, abi.ABSORB_DEBT, ABSORBER, ALICE, 1080, 1080 * 10**8)
+
+    _, decoded = CompoundV3().decode_transaction(state, chain.logs, 0)
+
+    assert (EventType.LIQUIDATED, Role.OWNER, ALICE, 1080) in _words(decoded.events)
+    assert [refused.wallets for refused in decoded.refused] == [(ALICE,)] * is_complained_of
+
+
 def test_comet__two_accounts_absorbed_in_one_transaction__keep_their_own_collateral() -> None:
     decoded = _play(
         (abi.ABSORB_COLLATERAL, (ABSORBER, ALICE, WETH, 5, 400 * 10**8)),

@@ -23,7 +23,7 @@ from bonafides_ingest.protocols.adjacent import decoded_if, log_after, log_befor
 from bonafides_ingest.protocols.compound_v3_base import minted_for
 from bonafides_ingest.protocols.compound_v3_state import CompoundV3State, ContractKind
 from bonafides_ingest.protocols.ray import RAY
-from bonafides_ingest.protocols.reading import Fact, Reader, Reading
+from bonafides_ingest.protocols.reading import Complaint, Fact, Reader, Reading
 
 type _Reading = Reading[CompoundV3State]
 
@@ -67,6 +67,8 @@ def _read_debt(reading: _Reading) -> Iterator[Fact]:
     asset, amount = (None, 0) if main is None else (main.asset, main.amount)
     yield from _liquidated(reading, borrower, absorber, debt, asset, amount)
     missing_usd = debt_usd - sum(collateral.usd for collateral in taken)
+    if not rest and missing_usd < 0 and reading.log.position.block.number < reading.state.deployment.rest_logged_from:
+        yield Complaint("a Comet of 2022 does not log what it left to the borrower: the debt was this much or less")
     if not rest and missing_usd > 0 and (bad_debt := debt * missing_usd // debt_usd):
         yield from reading.event(EventType.BAD_DEBT, Role.OWNER, borrower, asset=reading.asset, amount=bad_debt)
 
