@@ -52,9 +52,9 @@ def encode_event(codec: EventCodec[Any], values: Sequence[Any]) -> tuple[tuple[D
     plain_types, plain_values = [], []
     for argument, value in zip(inputs, values, strict=True):
         if argument.indexed:
-            topics.append(Digest(encode([argument.type], [value])))
+            topics.append(Digest(encode([argument.canonical_type], [value])))
         else:
-            plain_types.append(argument.type)
+            plain_types.append(argument.canonical_type)
             plain_values.append(value)
     return tuple(topics), encode(plain_types, plain_values)
 
