@@ -265,8 +265,8 @@ def _line_of(event: LendingEvent, event_id: Digest, partition: int, content: byt
         f"\\\\x{event_id.hex()}\t{event.fork_epoch}\t{event.decoder_version}\t\\\\x{event.wallet.hex()}\t{partition}\t"
         f"{block.chain_id}\t{block.number}\t\\\\x{block.hash.hex()}\t{block.timestamp}\t"
         f"\\\\x{position.tx_hash.hex()}\t{position.tx_index}\t{position.log_index}\t"
-        f"{event.sub_index}\t{event.protocol.value}\t{escaped_name(event.deployment)}\t{event.type.value}\t"
-        f"{event.role.value}\t{hex_or_null(event.counterparty)}\t\\\\x{event.asset.hex()}\t{event.amount}\t"
+        f"{event.sub_index}\t{event.protocol}\t{escaped_name(event.deployment)}\t{event.type}\t"
+        f"{event.role}\t{hex_or_null(event.counterparty)}\t\\\\x{event.asset.hex()}\t{event.amount}\t"
         f"{hex_or_null(event.second_asset)}\t{event.second_amount}\t{event.scaled_delta}\t{event.index_ray}\t"
         f"{hex_or_null(market_column(event.market))}\t\\\\x{content.hex()}\t{offset}\n"
     )

@@ -195,7 +195,7 @@ def _line_of(point: MarketPoint, point_id: Digest, content: bytes, offset: int) 
         f"\\\\x{point_id.hex()}\t{point.fork_epoch}\t{point.decoder_version}\t"
         f"{block.chain_id}\t{block.number}\t\\\\x{block.hash.hex()}\t{block.timestamp}\t"
         f"\\\\x{position.tx_hash.hex()}\t{position.tx_index}\t{position.log_index}\t"
-        f"{point.sub_index}\t{escaped_name(point.deployment)}\t{point.kind.value}\t\\\\x{point.asset.hex()}\t"
+        f"{point.sub_index}\t{escaped_name(point.deployment)}\t{point.kind}\t\\\\x{point.asset.hex()}\t"
         f"{point.category}\t{{{','.join(map(str, point.values))}}}\t{hex_or_null(market_column(point.market))}\t"
         f"\\\\x{content.hex()}\t{offset}\n"
     )
