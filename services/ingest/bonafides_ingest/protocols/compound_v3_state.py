@@ -20,8 +20,8 @@ class CompoundV3Deployment(Deployment):
     base: RegistryAddress
     """The asset that is supplied and borrowed; no log says it."""
     rest_logged_from: int = Field(default=0, ge=0)
-    """First block in which this Comet surely logs what an absorption leaves to the borrower. The very first one, that of
-    USDC on Ethereum, began to with an upgrade at the end of 2022 (compound-finance/comet, migration 1665028496)."""
+    """First block in which this Comet surely logs what an absorption leaves to the borrower. The very first one, that
+    of USDC on Ethereum, began to with an upgrade at the end of 2022 (compound-finance/comet, migration 1665028496)."""
 
     def contracts(self) -> frozenset[Address]:
         return frozenset({self.comet})
