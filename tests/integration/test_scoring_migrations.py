@@ -4,6 +4,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from bonafides import database
+from bonafides_scoring.store.accounts import account_fact
 from bonafides_scoring.store.tables import metadata
 
 pytestmark = pytest.mark.integration
@@ -25,3 +26,4 @@ def test_migrations__applied_twice__leave_exactly_the_tables_of_the_code(fresh_d
     engine.dispose()
 
     assert difference == []
+    assert account_fact.metadata is metadata  # a table of a module of its own

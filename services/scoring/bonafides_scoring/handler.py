@@ -17,6 +17,7 @@ from hashlib import sha256
 
 import structlog
 from bonafides import messages, outbox
+from bonafides.accounts import AccountFact
 from bonafides.bus import Record, TopicPartition
 from bonafides.consumer import Outcome
 from bonafides.errors import InvalidMessage, InvalidSettings, InvariantViolation
@@ -27,7 +28,7 @@ from sqlalchemy import Connection, Transaction
 
 from bonafides_scoring import metrics
 from bonafides_scoring.boundaries import BoundaryScorer
-from bonafides_scoring.store import attestations, events, market
+from bonafides_scoring.store import accounts, attestations, events, market
 from bonafides_scoring.store.tables import outbox as outbox_table
 from bonafides_scoring.store.unreadable import add_unreadable
 
@@ -106,6 +107,8 @@ class ScoringHandler:
                 case Hydrated():
                     if self._is_own(connection, record, message.wallet):
                         events.add_hydration(connection, record.offset, message)
+                case messages.AccountBatch(facts):
+                    self._add_accounts(connection, record, facts)
                 case None:
                     pass
                 case _:
@@ -163,6 +166,15 @@ class ScoringHandler:
                 self._bury(connection, record, _WRONG_PARTITION, messages.encode(messages.EventBatch((event,))))
         return own
 
+    def _add_accounts(self, connection: Connection, record: Record, batch: tuple[AccountFact, ...]) -> None:
+        own = [fact for fact in batch if partition_of(fact.account, WALLET_EVENTS) == record.at.partition]
+        for chain_id in {fact.block.chain_id for fact in own}:
+            self._check_chain(chain_id)
+        for fact in batch:
+            if fact not in own:
+                self._bury(connection, record, _WRONG_PARTITION, messages.encode(messages.AccountBatch((fact,))))
+        accounts.add_accounts(connection, [(record.offset, fact) for fact in own])
+
     def _is_own(self, connection: Connection, record: Record, wallet: Address) -> bool:
         if partition_of(wallet, WALLET_EVENTS) == record.at.partition:
             return True
@@ -189,7 +201,8 @@ class ScoringHandler:
             return None
         for part in refused:
             self._bury(connection, record, part.reason, part.original)
-            self._remember(connection, record, part)
+            if part.is_history:
+                self._remember(connection, record, part)
         return message
 
     def _remember(self, connection: Connection, record: Record, part: messages.RefusedPart) -> None:
