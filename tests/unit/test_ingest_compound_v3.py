@@ -240,6 +240,16 @@ def test_comet__bulker_that_withdraws_and_transfers__pairs_each_burn_with_its_ow
     ]
 
 
+def test_comet__mint_beside_the_burn_of_a_withdrawal__is_of_another_action() -> None:
+    decoded = _play((abi.WITHDRAW, (ALICE, ALICE, 500)), _burn(ALICE, 500), _mint(BOB, 300))
+
+    assert _words(decoded.events) == [
+        (EventType.WITHDRAWN, Role.OWNER, ALICE, 500),
+        (EventType.TRANSFERRED, Role.RECEIVER, BOB, 300),
+    ]
+    assert len(decoded.refused) == 1
+
+
 def test_comet__collateral__has_a_ledger_at_index_one() -> None:
     decoded = _play(
         (abi.SUPPLY_COLLATERAL, (BOB, ALICE, WETH, 70)),
