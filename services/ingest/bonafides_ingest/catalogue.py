@@ -11,6 +11,8 @@ from bonafides_ingest.protocols.aave_v2 import AaveV2
 from bonafides_ingest.protocols.aave_v3 import AaveV3
 from bonafides_ingest.protocols.compound_v2 import CompoundV2
 from bonafides_ingest.protocols.compound_v3 import CompoundV3
+from bonafides_ingest.protocols.maker import Maker
+from bonafides_ingest.protocols.morpho_blue import MorphoBlue
 from bonafides_ingest.protocols.protocol import LendingProtocol
 from bonafides_ingest.protocols.state import DeploymentState
 
@@ -23,6 +25,8 @@ PROTOCOLS: Mapping[Protocol, AnyProtocol] = MappingProxyType(
         Protocol.AAVE_V3: AaveV3(),
         Protocol.COMPOUND_V2: CompoundV2(),
         Protocol.COMPOUND_V3: CompoundV3(),
+        Protocol.MAKER: Maker(),
+        Protocol.MORPHO_BLUE: MorphoBlue(),
     }
 )
 
