@@ -14,8 +14,8 @@ from bonafides_scoring.store.tables import consumer_offset, outbox
 from bonafides_scoring.worker import GROUP, ScoringWorker
 
 OBJECTS_PER_COLLECTION = 100_000
-"""A poll makes hundreds of thousands of objects, and counting references frees them. Python's default, a look for cycles
-every 700 of them and often through all, took a third of the worker's time in a backfill."""
+"""A poll makes hundreds of thousands of objects, and counting references frees them. Python's default, to look for
+cycles every 700 of them and often through all, took a third of the worker's time in a backfill."""
 IDLE_S = 0.05
 """Wait after a poll that brought nothing; the poll itself waits too."""
 
