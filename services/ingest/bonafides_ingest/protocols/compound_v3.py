@@ -5,7 +5,8 @@
   is booked silently by every action and by `accrueAccount`. Principals, and with them today's debt, cannot be had from
   logs; no number stands for them. `supplied`, `withdrawn`, `borrowed`, `repaid` tell what moved (`compound_v3_base`,
   which also says what cannot be seen).
-- A log of which the other party cannot be known is a dead letter of no wallet, beside the event of the one it names.
+- Base that moves between accounts can lend and repay without naming the debtor, or without a log at all: an account
+  that holds collateral may owe what nothing here tells.
 - **Absorption is the liquidation**: `liquidated` is one event for each collateral that was taken. The one that was
   worth most carries the whole debt as `amount`; the others carry 0, so that debts add up. `basePaidOut` is more than
   the debt where the collateral was worth more: the rest becomes a base balance of the borrower, `transferred` to it.

@@ -23,6 +23,10 @@ The two logs of one action stand side by side. Their amounts differ by rounding,
 principal and an index: a mint is at most the amount supplied, and less by under 2 + index; a burn is at least the
 amount withdrawn. A withdrawal's borrowed part is exact, and at least the market's `baseBorrowMin`.
 
+A party that no log names is no dead letter: nothing of the log is unread, and anybody could make any number of them. It
+shows as `transferred` without a counterparty. Because of it, and of the last line above, an account with collateral may
+owe what no event tells.
+
 Two readings cannot be told apart: a supply that only repaid, with a transfer to the same account right behind it by
 somebody who had nothing, looks like a supply that repaid less; a repaying transfer and a borrowing one, side by side,
 look like one transfer.
@@ -41,7 +45,7 @@ from bonafides_ingest.chain import Log
 from bonafides_ingest.protocols import compound_v3_events as abi
 from bonafides_ingest.protocols.adjacent import decoded_if, log_after, log_before
 from bonafides_ingest.protocols.compound_v3_state import CompoundV3State, ContractKind
-from bonafides_ingest.protocols.reading import Complaint, Fact, Reader, Reading
+from bonafides_ingest.protocols.reading import Fact, Reader, Reading
 
 type _Reading = Reading[CompoundV3State]
 
@@ -89,12 +93,7 @@ def _pair(
 
 
 def _read_transfer(reading: _Reading) -> Iterator[Fact]:
-    try:
-        sender, receiver, amount = abi.TRANSFER.decode(reading.log)
-    except InvalidMessage as exc:
-        topics = reading.log.topics[1:3]
-        yield Complaint(str(exc), tuple(Address(topic[12:]) for topic in topics if not any(topic[:12])))
-        return
+    sender, receiver, amount = abi.TRANSFER.decode(reading.log)
     if (sender == ZERO_ADDRESS) == (receiver == ZERO_ADDRESS):
         raise InvalidMessage("Transfer refused: exactly one of its addresses must be zero, as Comet emits it")
     if receiver == ZERO_ADDRESS:
@@ -108,9 +107,7 @@ def _read_burn(reading: _Reading, sender: Address, burnt: int) -> Iterator[Fact]
         return  # told with the Withdraw
     mint = decoded_if(log_after(reading), abi.TRANSFER)
     if mint is None or mint[0] != ZERO_ADDRESS:
-        yield from _move(reading, Role.SENDER, sender, None, burnt)
-        if burnt > ROUNDING:  # less can be lost on the way to somebody who owes nothing
-            yield Complaint("base of one wallet repaid the debt of another, which no log names")
+        yield from _move(reading, Role.SENDER, sender, None, burnt)  # it repaid the debt of a wallet that no log names
         return
     _, receiver, minted = mint
     if minted - burnt > ROUNDING:
@@ -132,8 +129,7 @@ def _read_mint(reading: _Reading, receiver: Address, minted: int) -> Iterator[Fa
     burn = decoded_if(before, abi.TRANSFER)
     if before is not None and burn is not None and not _is_of_withdrawal(reading, before, burn[0]):
         return  # told with the burn
-    yield from _move(reading, Role.RECEIVER, receiver, None, minted)
-    yield Complaint("base came from a wallet that had none: it borrowed it, and no log names it")
+    yield from _move(reading, Role.RECEIVER, receiver, None, minted)  # a wallet that no log names borrowed it
 
 
 def _move(
@@ -164,6 +160,5 @@ _KINDS = (ContractKind.COMET,)
 BASE_READERS: tuple[Reader[CompoundV3State], ...] = (
     Reader(_KINDS, abi.SUPPLY, _read_supply, wallet_topics=(2,)),
     Reader(_KINDS, abi.WITHDRAW, _read_withdrawal, wallet_topics=(1,)),
-    # no wallet topics: the receiver of an unnamed borrower's base has no hole in its history by that
-    Reader(_KINDS, abi.TRANSFER, _read_transfer),
+    Reader(_KINDS, abi.TRANSFER, _read_transfer, wallet_topics=(1, 2)),
 )
