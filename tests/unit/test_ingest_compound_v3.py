@@ -241,6 +241,15 @@ def test_comet__mint_beside_the_burn_of_a_withdrawal__is_of_another_action() -> 
     ]
 
 
+def test_comet__mint_beside_the_mint_of_a_supply__is_of_another_action() -> None:
+    decoded = _play((abi.SUPPLY, (BOB, BOB, 50)), _mint(BOB, 50), _mint(ALICE, 30))
+
+    assert _words(decoded.events) == [
+        (EventType.SUPPLIED, Role.OWNER, BOB, 50),
+        (EventType.TRANSFERRED, Role.RECEIVER, ALICE, 30),
+    ]
+
+
 def test_comet__collateral__has_a_ledger_at_index_one() -> None:
     decoded = _play(
         (abi.SUPPLY_COLLATERAL, (BOB, ALICE, WETH, 70)),

@@ -126,8 +126,9 @@ def _read_mint(reading: _Reading, receiver: Address, minted: int) -> Iterator[Fa
     if absorption is not None and absorption[1] == receiver:
         yield from _move(reading, Role.RECEIVER, receiver, None, minted)  # what a liquidation left of the collateral
         return
-    burn = decoded_if(before, abi.TRANSFER)
-    if before is not None and burn is not None and not _is_of_withdrawal(reading, before, burn[0]):
+    moved = decoded_if(before, abi.TRANSFER)
+    is_burn = moved is not None and moved[1] == ZERO_ADDRESS
+    if before is not None and moved is not None and is_burn and not _is_of_withdrawal(reading, before, moved[0]):
         return  # told with the burn
     yield from _move(reading, Role.RECEIVER, receiver, None, minted)  # a wallet that no log names borrowed it
 
