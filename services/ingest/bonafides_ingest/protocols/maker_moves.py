@@ -1,7 +1,5 @@
 """Positions of Maker that go from one owner to another: `fork` between urns, and urns of the CdpManager themselves."""
 
-from collections.abc import Iterator
-
 from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent
 from bonafides.types import Address, EventType, Role
@@ -58,21 +56,23 @@ def _named(reading: MakerReading) -> tuple[Address, Address]:
     return reading.state.urn_of_cdp(cdp), owner
 
 
-def _read_owner(reading: MakerReading) -> Iterator[Fact]:
+def _read_owner(reading: MakerReading) -> list[Fact]:
     urn, receiver = _named(reading)
     sender = reading.state.owner_of(urn)
-    held = reading.state.held_by(urn)
-    for place, (ilk, position) in enumerate(held.items()):
+    events: list[LendingEvent] = []
+    complaints: list[Fact] = []
+    for place, (ilk, position) in enumerate(reading.state.held_by(urn).items()):
         if place >= MAX_ILKS_OF_AN_URN:
             reason = f"an urn of more than {MAX_ILKS_OF_AN_URN} ilks went to another owner"
-            yield Complaint(reason, (sender, receiver))
-            return
+            complaints.append(Complaint(reason, (sender, receiver)))
+            break
         try:
             terms = terms_of(reading.state, ilk)
         except InvalidMessage as exc:
-            yield Complaint(str(exc), (sender, receiver))
+            complaints.append(Complaint(str(exc), (sender, receiver)))
         else:
-            yield from moved(reading, terms, sender, receiver, position.ink, position.art, place)
+            events += moved(reading, terms, sender, receiver, position.ink, position.art, place)
+    return [*sorted(events, key=lambda event: event.sub_index), *complaints]
 
 
 def _change_owner(reading: MakerReading) -> MakerState:

@@ -1,0 +1,523 @@
+"""Maker: what each log makes, by hand. ABI of @makerdao/dai-plugin-mcd@1.8.5.
+
+tests/integration/test_life_maker.py plays Vat, Cat and CdpManager on their bytecode; no package ships the Dog's.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from bonafides.events import LendingEvent
+from bonafides.types import Address, Digest, EventType, MarketPointKind, Role, address_text
+from bonafides_ingest.accounts.urns import urn_of
+from bonafides_ingest.chain import Log
+from bonafides_ingest.decoders import EventCodec
+from bonafides_ingest.decoders.notes import NoteCodec
+from bonafides_ingest.protocols import maker_events as abi
+from bonafides_ingest.protocols.decoded import Decoded
+from bonafides_ingest.protocols.maker import Maker
+from bonafides_ingest.protocols.maker_deployment import MakerDeployment
+from bonafides_ingest.protocols.maker_state import MakerState
+from pydantic import ValidationError
+
+from tests.support.ingest_logs import CHAIN, ChainOfLogs, address
+from tests.support.maker_notes import encode_note
+
+pytestmark = pytest.mark.unit
+
+WAD, RAY, RAD = 10**18, 10**27, 10**45
+VAT, SPOTTER, DOG, CAT, MANAGER, CLIPPER = (address(name) for name in ("vat", "spot", "dog", "cat", "manager", "clip"))
+DAI, WETH, WBTC, GATEWAY = (address(name) for name in ("dai", "weth", "wbtc", "gateway"))
+ALICE, BOB, CAROL, KEEPER = (address(name) for name in ("alice", "bob", "carol", "keeper"))
+ETH_A, WBTC_A, RWA = (Digest(name.ljust(32, b"\0")) for name in (b"ETH-A", b"WBTC-A", b"RWA001-A"))
+ENTRY = {
+    "id": "maker-test",
+    "chain_id": CHAIN,
+    "protocol": "maker",
+    "vat": address_text(VAT),
+    "dai": address_text(DAI),
+    "spotter": address_text(SPOTTER),
+    "dog": address_text(DOG),
+    "cats": [address_text(CAT)],
+    "cdp_manager": address_text(MANAGER),
+    "gateways": [address_text(GATEWAY)],
+    "ilks": [
+        {"name": "ETH-A", "gem": address_text(WETH), "decimals": 18},
+        {"name": "WBTC-A", "gem": address_text(WBTC), "decimals": 8},
+    ],
+    "from_block": 1,
+    "source": "@makerdao/dai-plugin-mcd@1.8.5",
+    "development": True,
+}
+DEPLOYMENT = MakerDeployment.model_validate(ENTRY)
+URN = urn_of(MANAGER, 1)
+
+
+@dataclass
+class Run:
+    """Logs as they come, and what was made of them; each call is a transaction."""
+
+    state: MakerState = field(default_factory=lambda: Maker().restore(DEPLOYMENT, {}))
+    chain: ChainOfLogs = field(default_factory=ChainOfLogs)
+
+    def note(self, codec: NoteCodec[Any], *values: Any, emitter: Address = VAT) -> Decoded:
+        return self.read(self.note_log(codec, *values, emitter=emitter))
+
+    def note_log(self, codec: NoteCodec[Any], *values: Any, emitter: Address = VAT) -> Log:
+        caller = address("caller") if codec.names_caller else None
+        return self.chain.emit_raw(1, len(self.chain.logs), emitter, *encode_note(codec, values, caller=caller))
+
+    def emit(self, emitter: Address, codec: EventCodec[Any], *values: Any) -> Decoded:
+        return self.read(self.log(emitter, codec, *values))
+
+    def log(self, emitter: Address, codec: EventCodec[Any], *values: Any) -> Log:
+        return self.chain.emit(1, len(self.chain.logs), emitter, codec, *values)
+
+    def read(self, *logs: Log) -> Decoded:
+        """The logs of one transaction."""
+        self.state, decoded = Maker().decode_transaction(self.state, logs, 0)
+        assert [event.order for event in decoded.events] == sorted(event.order for event in decoded.events)
+        assert len({event.id for event in decoded.events}) == len(decoded.events)
+        return decoded
+
+    def bark(self, tab: int, due: int, ink: int = 10 * WAD, art: int = 12_000 * WAD, number: int = 7) -> Decoded:
+        """Bob's urn liquidated by the keeper: grab, Kick and Bark, as the Dog emits them."""
+        return self.read(
+            self.note_log(abi.GRAB, ETH_A, BOB, CLIPPER, address("vow"), -ink, -art),
+            self.log(CLIPPER, abi.KICK, number, 3_000 * RAY, tab, ink, BOB, KEEPER, 0),
+            self.log(DOG, abi.BARK, ETH_A, BOB, ink, art, due, CLIPPER, number),
+        )
+
+    def take(self, tab_left: int, lot_left: int, number: int = 7) -> Decoded:
+        return self.emit(CLIPPER, abi.TAKE, number, 3_000 * RAY, 2_000 * RAY, RAD, tab_left, lot_left, BOB)
+
+
+def started(rate: int = RAY) -> Run:
+    """ETH-A and WBTC-A begun; ETH-A at a rate, with its auction house."""
+    run = Run()
+    for ilk in (ETH_A, WBTC_A, RWA):
+        run.note(abi.INIT, ilk)
+    run.note(abi.FOLD, ETH_A, address("vow"), rate - RAY)
+    run.emit(DOG, abi.CLIP_FILED, ETH_A, Digest(b"clip".ljust(32, b"\0")), CLIPPER)
+    return run
+
+
+def told(event: LendingEvent) -> tuple[EventType, Role, Address, Address | None, Address, int]:
+    return event.type, event.role, event.wallet, event.counterparty, event.asset, event.amount
+
+
+def entry(event: LendingEvent) -> tuple[EventType, Address, Address, int, int, int]:
+    return event.type, event.wallet, event.asset, event.scaled_delta, event.index_ray, event.amount
+
+
+def test_frob__at_a_rate_of_one_and_a_third__amounts_are_art_times_rate_rounded_against_the_wallet() -> None:
+    rate = 4 * RAY // 3  # 1.333…, cut behind 27 digits
+    run = started(rate)
+
+    opened = run.note(abi.FROB, ETH_A, ALICE, ALICE, ALICE, 2 * WAD, 100).events
+    closed = run.note(abi.FROB, ETH_A, ALICE, ALICE, ALICE, -WAD, -10).events
+
+    # 100 · 1.333… = 133.33…: 133 can be taken out; 10 · 1.333… = 13.33…: it takes 14 to pay
+    assert [told(event) for event in opened[:2]] == [
+        (EventType.SUPPLIED, Role.OWNER, ALICE, None, WETH, 2 * WAD),
+        (EventType.BORROWED, Role.OWNER, ALICE, None, DAI, 133),
+    ]
+    assert [entry(event) for event in opened[2:]] == [
+        (EventType.SUPPLY_BALANCE, ALICE, WETH, 2 * WAD, RAY, 2 * WAD),
+        (EventType.DEBT_BALANCE, ALICE, DAI, 100, rate, 133),
+    ]
+    assert [told(event) for event in closed[:2]] == [
+        (EventType.WITHDRAWN, Role.OWNER, ALICE, None, WETH, WAD),
+        (EventType.REPAID, Role.OWNER, ALICE, None, DAI, 14),
+    ]
+    assert [entry(event) for event in closed[2:]] == [
+        (EventType.SUPPLY_BALANCE, ALICE, WETH, -WAD, RAY, WAD),
+        (EventType.DEBT_BALANCE, ALICE, DAI, -10, rate, 14),
+    ]
+    assert {event.market for event in (*opened, *closed)} == {ETH_A}
+
+
+def test_frob__of_a_cdps_urn__is_its_owners_wherever_the_parts_stand() -> None:
+    run = started()
+    run.emit(MANAGER, abi.NEW_CDP, CAROL, ALICE, 1)
+
+    events = run.note(abi.FROB, ETH_A, URN, URN, URN, WAD, WAD).events
+
+    assert [(event.type, event.wallet, event.counterparty) for event in events] == [
+        (EventType.SUPPLIED, ALICE, None),
+        (EventType.BORROWED, ALICE, None),
+        (EventType.SUPPLY_BALANCE, ALICE, None),
+        (EventType.DEBT_BALANCE, ALICE, None),
+    ]
+
+
+def test_frob__with_a_gateways_collateral__has_no_payer() -> None:
+    events = started().note(abi.FROB, ETH_A, ALICE, GATEWAY, ALICE, WAD, 0).events
+
+    assert [(event.type, event.wallet, event.counterparty) for event in events] == [
+        (EventType.SUPPLIED, ALICE, None),
+        (EventType.SUPPLY_BALANCE, ALICE, None),
+    ]
+
+
+def test_frob__that_moves_nothing__says_nothing() -> None:
+    assert started().note(abi.FROB, ETH_A, ALICE, BOB, CAROL, 0, 0).events == ()
+
+
+def test_frob__token_of_eight_decimals__amount_is_cut_to_its_units() -> None:
+    # 1.234567899 in wad is 1.23456789 of a token with eight decimals
+    supplied, balance = started().note(abi.FROB, WBTC_A, ALICE, ALICE, ALICE, 1_234_567_899 * 10**9, 0).events
+
+    assert told(supplied) == (EventType.SUPPLIED, Role.OWNER, ALICE, None, WBTC, 123_456_789)
+    assert entry(balance) == (
+        EventType.SUPPLY_BALANCE,
+        ALICE,
+        WBTC,
+        1_234_567_899 * 10**9,
+        RAY // 10**10,
+        123_456_789,
+    )
+
+
+def test_frob__ilk_that_the_registry_does_not_tell__is_refused_and_names_the_owner() -> None:
+    run = started()
+    run.emit(MANAGER, abi.NEW_CDP, CAROL, ALICE, 1)
+
+    (refusal,) = run.note(abi.FROB, RWA, URN, URN, URN, WAD, WAD).refused
+
+    assert refusal.wallets == (ALICE,)
+    assert (
+        refusal.reason == "the registry names no token for the ilk RWA001-A of maker-test: enter its gem and decimals"
+    )
+
+
+def test_frob__ilk_that_never_began__is_refused_and_names_the_owner() -> None:
+    (refusal,) = Run().note(abi.FROB, ETH_A, ALICE, ALICE, ALICE, WAD, WAD).refused
+
+    assert (refusal.wallets, refusal.reason) == (
+        (ALICE,),
+        "the ilk ETH-A was never begun in the logs read: no init of it",
+    )
+
+
+def test_frob__that_cannot_be_read__names_the_cdps_owner_and_changes_nothing() -> None:
+    run = started()
+    run.emit(MANAGER, abi.NEW_CDP, CAROL, ALICE, 1)
+    good = run.note_log(abi.FROB, ETH_A, URN, URN, URN, WAD, WAD)
+    before = run.state
+
+    decoded = run.read(Log(good.position, VAT, good.topics, good.payload[:-32]))
+
+    assert decoded.events == ()
+    assert [(refusal.wallets, refusal.reason) for refusal in decoded.refused] == [
+        ((ALICE,), "LogNote of frob refused: 256 bytes of data, expected 288")
+    ]
+    assert run.state == before
+
+
+def test_fold__adds_to_the_rate__and_tells_the_debt_index_of_dai() -> None:
+    run = Run()
+
+    (begun,) = run.note(abi.INIT, RWA).points
+    (grown,) = run.note(abi.FOLD, RWA, address("vow"), RAY // 20).points
+    (shrunk,) = run.note(abi.FOLD, RWA, address("vow"), -RAY // 100).points
+
+    assert [point.values for point in (begun, grown, shrunk)] == [
+        (0, 0, RAY, RAY),
+        (0, 0, RAY, 105 * RAY // 100),
+        (0, 0, RAY, 104 * RAY // 100),
+    ]
+    assert {(point.kind, point.asset, point.market) for point in (begun, grown, shrunk)} == {
+        (MarketPointKind.RESERVE_INDEX, DAI, RWA)
+    }
+    assert run.state.rates[RWA] == 104 * RAY // 100
+
+
+def test_init__of_a_listed_ilk__tells_the_index_of_its_token_too() -> None:
+    points = Run().note(abi.INIT, WBTC_A).points
+
+    assert [(point.asset, point.values) for point in points] == [
+        (DAI, (0, 0, RAY, RAY)),
+        (WBTC, (0, 0, RAY // 10**10, RAY)),
+    ]
+    assert len({point.id for point in points}) == 2
+
+
+def test_fold__of_an_ilk_that_never_began__is_refused() -> None:
+    (refusal,) = Run().note(abi.FOLD, ETH_A, address("vow"), 1).refused
+
+    assert refusal.reason == "fold refused: the ilk was never begun in the logs read"
+
+
+@pytest.mark.parametrize(
+    ("value", "spot", "price"),
+    [
+        (3_000 * WAD, 2_000 * RAY, 3_000 * 10**8),
+        (WAD + 10**10 - 1, RAY, 10**8),  # cut to eight decimals
+        (3_000 * WAD, 0, 0),  # the oracle gave no price: the Vat reckons with none
+    ],
+)
+def test_poke__of_a_listed_ilk__is_its_tokens_price(value: int, spot: int, price: int) -> None:
+    (point,) = started().emit(SPOTTER, abi.POKE, ETH_A, Digest(value.to_bytes(32)), spot).points
+
+    assert (point.kind, point.asset, point.market, point.values) == (MarketPointKind.PRICE, WETH, ETH_A, (price,))
+
+
+def test_poke__of_another_ilk__says_nothing() -> None:
+    decoded = started().emit(SPOTTER, abi.POKE, RWA, Digest(WAD.to_bytes(32)), RAY)
+
+    assert (decoded.points, decoded.refused) == ((), ())
+
+
+def test_give__two_ilks_in_one_urn__both_move_and_no_two_events_are_one() -> None:
+    run = started(rate=2 * RAY)
+    run.emit(MANAGER, abi.NEW_CDP, CAROL, ALICE, 1)
+    run.note(abi.FROB, ETH_A, URN, URN, URN, 5 * WAD, 100 * WAD)
+    run.note(abi.FROB, WBTC_A, URN, BOB, BOB, WAD, 0)  # anybody may add collateral to any urn
+
+    events = run.note(abi.GIVE, 1, BOB, emitter=MANAGER).events
+
+    words = [event for event in events if event.type is EventType.TRANSFERRED]
+    assert [(told(event), event.second_asset, event.second_amount, event.market) for event in words] == [
+        ((EventType.TRANSFERRED, Role.SENDER, ALICE, BOB, WETH, 5 * WAD), DAI, 200 * WAD, ETH_A),
+        ((EventType.TRANSFERRED, Role.SENDER, ALICE, BOB, WBTC, 10**8), None, 0, WBTC_A),
+        ((EventType.TRANSFERRED, Role.RECEIVER, BOB, ALICE, WETH, 5 * WAD), DAI, 200 * WAD, ETH_A),
+        ((EventType.TRANSFERRED, Role.RECEIVER, BOB, ALICE, WBTC, 10**8), None, 0, WBTC_A),
+    ]
+    assert {(event.wallet, event.market, event.scaled_delta) for event in events if event not in words} == {
+        (ALICE, ETH_A, -5 * WAD),
+        (BOB, ETH_A, 5 * WAD),
+        (ALICE, ETH_A, -100 * WAD),
+        (BOB, ETH_A, 100 * WAD),
+        (ALICE, WBTC_A, -WAD),
+        (BOB, WBTC_A, WAD),
+    }
+    assert run.state.owner_of(URN) == BOB
+
+
+def test_give__to_its_owner_or_of_an_empty_urn__says_nothing() -> None:
+    run = started()
+    run.emit(MANAGER, abi.NEW_CDP, ALICE, ALICE, 1)
+
+    assert run.note(abi.GIVE, 1, BOB, emitter=MANAGER).events == ()
+    run.note(abi.FROB, ETH_A, URN, URN, URN, WAD, 0)
+    assert run.note(abi.GIVE, 1, BOB, emitter=MANAGER).events == ()
+
+
+def test_give__ilk_that_the_registry_does_not_tell__is_refused_for_both_and_the_owner_is_new() -> None:
+    run = started()
+    run.emit(MANAGER, abi.NEW_CDP, ALICE, ALICE, 1)
+    run.note(abi.FROB, RWA, URN, URN, URN, WAD, WAD)
+
+    (refusal,) = run.note(abi.GIVE, 1, BOB, emitter=MANAGER).refused
+
+    assert "no token for the ilk RWA001-A" in refusal.reason
+    assert set(refusal.wallets) == {ALICE, BOB}
+    assert run.state.owner_of(URN) == BOB
+
+
+def test_give__more_ilks_than_one_log_can_tell__is_refused_for_both_beyond_them() -> None:
+    names = [f"ILK-{number}" for number in range(9)]
+    listed = [{"name": name, "gem": address_text(address(name)), "decimals": 18} for name in names]
+    run = Run(Maker().restore(MakerDeployment.model_validate(ENTRY | {"ilks": listed}), {}))
+    run.emit(MANAGER, abi.NEW_CDP, ALICE, ALICE, 1)
+    for name in names:
+        ilk = Digest(name.encode().ljust(32, b"\0"))
+        run.note(abi.INIT, ilk)
+        run.note(abi.FROB, ilk, URN, CAROL, CAROL, WAD, 0)
+
+    given = run.note(abi.GIVE, 1, BOB, emitter=MANAGER)
+
+    assert len(given.events) == 8 * 4
+    assert [set(refusal.wallets) for refusal in given.refused] == [{ALICE, BOB}]
+
+
+def test_new_cdp__whose_urn_held_something_before__moves_it_to_the_owner() -> None:
+    run = started()
+    run.note(abi.FROB, ETH_A, URN, CAROL, CAROL, WAD, 0)  # the address is known before the manager makes it
+
+    events = run.emit(MANAGER, abi.NEW_CDP, CAROL, ALICE, 1).events
+
+    assert [(event.type, event.wallet, event.scaled_delta) for event in events[2:]] == [
+        (EventType.SUPPLY_BALANCE, URN, -WAD),
+        (EventType.SUPPLY_BALANCE, ALICE, WAD),
+    ]
+
+
+@pytest.mark.parametrize("cdp", [0, 2**64])
+def test_new_cdp__number_that_the_manager_cannot_give__is_refused_and_names_the_owner(cdp: int) -> None:
+    (refusal,) = started().emit(MANAGER, abi.NEW_CDP, CAROL, ALICE, cdp).refused
+
+    assert refusal.wallets == (ALICE,)
+    assert "out of range" in refusal.reason
+
+
+def test_fork__debt_alone__is_a_transfer_of_no_collateral() -> None:
+    run = started(rate=2 * RAY)
+    run.note(abi.FROB, ETH_A, ALICE, ALICE, ALICE, 5 * WAD, 100)
+
+    sent, received, *entries = run.note(abi.FORK, ETH_A, ALICE, BOB, 0, 30).events
+
+    assert told(sent) == (EventType.TRANSFERRED, Role.SENDER, ALICE, BOB, WETH, 0)
+    assert told(received) == (EventType.TRANSFERRED, Role.RECEIVER, BOB, ALICE, WETH, 0)
+    assert {(event.second_asset, event.second_amount) for event in (sent, received)} == {(DAI, 60)}
+    assert [entry(event) for event in entries] == [
+        (EventType.DEBT_BALANCE, ALICE, DAI, -30, 2 * RAY, 60),
+        (EventType.DEBT_BALANCE, BOB, DAI, 30, 2 * RAY, 60),
+    ]
+
+
+def test_fork__between_two_urns_of_one_owner__says_nothing_and_is_remembered() -> None:
+    run = started()
+    for cdp in (1, 2):
+        run.emit(MANAGER, abi.NEW_CDP, ALICE, ALICE, cdp)
+    run.note(abi.FROB, ETH_A, URN, URN, URN, 5 * WAD, WAD)
+
+    assert run.note(abi.FORK, ETH_A, URN, urn_of(MANAGER, 2), 5 * WAD, WAD).events == ()
+    assert run.state.held_by(URN) == {}
+    assert run.state.held_by(urn_of(MANAGER, 2))[ETH_A].ink == 5 * WAD
+
+
+def test_bark__with_its_grab_and_kick__is_told_once_to_the_borrower_and_once_to_the_keeper() -> None:
+    run = started()
+    run.note(abi.FROB, ETH_A, BOB, BOB, BOB, 10 * WAD, 12_000 * WAD)
+
+    # due 15,000.3 DAI rounds up; tab is due with a penalty of 13 %
+    due = 15_000 * RAD + 3 * RAD // 10 + 1
+    events = run.bark(tab=due * 113 // 100, due=due).events
+
+    collateral, debt, owner, keeper = sorted(events, key=lambda event: (event.position.log_index, event.sub_index))
+    owed = 15_000 * WAD + 3 * WAD // 10 + 1
+    assert entry(collateral) == (EventType.SUPPLY_BALANCE, BOB, WETH, -10 * WAD, RAY, 10 * WAD)
+    assert entry(debt) == (EventType.DEBT_BALANCE, BOB, DAI, -12_000 * WAD, RAY, 12_000 * WAD)
+    assert told(owner) == (EventType.LIQUIDATED, Role.OWNER, BOB, KEEPER, DAI, owed)
+    assert told(keeper) == (EventType.LIQUIDATED, Role.LIQUIDATOR, KEEPER, BOB, DAI, owed)
+    assert {(event.second_asset, event.second_amount, event.market) for event in (owner, keeper)} == {
+        (WETH, 10 * WAD, ETH_A)
+    }
+
+
+def test_take__auction_sold_out_and_brought_less_than_was_owed__is_bad_debt_of_the_borrower() -> None:
+    run = started()
+    run.bark(tab=11_300 * RAD, due=10_000 * RAD)
+
+    partial = run.take(tab_left=6_000 * RAD, lot_left=4 * WAD)
+    (bad_debt,) = run.take(tab_left=3_800 * RAD, lot_left=0).events
+
+    # 11,300 less 3,800 is 7,500 of the 10,000 that were owed
+    assert partial.events == ()
+    assert told(bad_debt) == (EventType.BAD_DEBT, Role.OWNER, BOB, None, DAI, 2_500 * WAD)
+    assert bad_debt.market == ETH_A
+
+
+@pytest.mark.parametrize(
+    ("tab_left", "lot_left"),
+    [(0, 3 * WAD), (0, 0), (1_300 * RAD, 0), (600 * RAD, 0)],
+    ids=["collateral left", "all sold for all", "debt paid, no penalty", "a part of the penalty"],
+)
+def test_take__auction_over_and_the_debt_paid__says_nothing(tab_left: int, lot_left: int) -> None:
+    run = started()
+    run.bark(tab=11_300 * RAD, due=10_000 * RAD)
+
+    decoded = run.take(tab_left, lot_left)
+
+    assert (decoded.events, decoded.refused) == ((), ())
+    assert run.state.auctions[CLIPPER, 7] is None
+
+
+def test_take__cdp_given_away_since__bad_debt_stays_with_who_owned_it() -> None:
+    run = started()
+    run.emit(MANAGER, abi.NEW_CDP, ALICE, ALICE, 1)
+    run.read(
+        run.note_log(abi.GRAB, ETH_A, URN, CLIPPER, address("vow"), -WAD, -WAD),
+        run.log(CLIPPER, abi.KICK, 7, RAY, 11 * RAD, WAD, URN, KEEPER, 0),
+        run.log(DOG, abi.BARK, ETH_A, URN, WAD, WAD, 10 * RAD, CLIPPER, 7),
+    )
+    run.note(abi.GIVE, 1, BOB, emitter=MANAGER)
+
+    (bad_debt,) = run.take(tab_left=11 * RAD, lot_left=0).events
+
+    assert (bad_debt.wallet, bad_debt.amount) == (ALICE, 10 * WAD)
+
+
+def test_take__restart_between_bark_and_take__is_the_same_bad_debt() -> None:
+    run = started()
+    run.bark(tab=11_300 * RAD, due=10_000 * RAD)
+    again = Run(Maker().restore(DEPLOYMENT, run.state.facts()), run.chain)
+
+    (bad_debt,) = again.take(tab_left=3_800 * RAD, lot_left=0).events
+
+    assert bad_debt.amount == 2_500 * WAD
+
+
+def test_take__auction_that_no_bark_began__is_refused_and_names_the_owner() -> None:
+    run = started()
+
+    (refusal,) = run.take(tab_left=RAD, lot_left=0).refused
+
+    assert refusal.wallets == (BOB,)
+    assert "what was owed is unknown" in refusal.reason
+
+
+def test_bite__of_the_cat__is_told_to_the_borrower_without_the_penalty() -> None:
+    run = started()
+    run.emit(MANAGER, abi.NEW_CDP, ALICE, ALICE, 1)
+
+    (event,) = run.emit(CAT, abi.BITE, ETH_A, URN, 3 * WAD, 200 * WAD, 205 * RAD, address("flip"), 4).events
+
+    assert told(event) == (EventType.LIQUIDATED, Role.OWNER, ALICE, None, DAI, 205 * WAD)
+    assert (event.second_asset, event.second_amount) == (WETH, 3 * WAD)
+
+
+@pytest.mark.parametrize("emitter", [CAT, DOG])
+def test_liquidation__ilk_that_the_registry_does_not_tell__is_refused_and_names_the_owner(emitter: Address) -> None:
+    run = started()
+    codec = abi.BITE if emitter == CAT else abi.BARK
+
+    (refusal,) = run.emit(emitter, codec, RWA, BOB, WAD, WAD, RAD, CLIPPER, 1).refused
+
+    assert refusal.wallets == (BOB,)
+    assert "no token for the ilk RWA001-A" in refusal.reason
+
+
+def test_discover__auction_houses_that_the_dog_names__are_to_be_watched() -> None:
+    run, other = Run(), address("other clip")
+    logs = [
+        run.log(DOG, abi.CLIP_FILED, ETH_A, Digest(b"clip".ljust(32, b"\0")), CLIPPER),
+        run.log(DOG, abi.CLIP_FILED, ETH_A, Digest(b"hole".ljust(32, b"\0")), address("no clip")),
+        run.log(DOG, abi.BARK, WBTC_A, BOB, 1, 1, 1, other, 1),
+        run.log(address("stranger"), abi.BARK, WBTC_A, BOB, 1, 1, 1, address("a trap"), 1),
+    ]
+
+    assert Maker().discover(run.state, logs).contracts == {CLIPPER, other}
+    assert Maker().discover(started().state, logs).contracts == {other}
+
+
+def test_state__from_its_facts__is_the_same() -> None:
+    run = started(rate=3 * RAY // 2)
+    run.emit(MANAGER, abi.NEW_CDP, CAROL, ALICE, 1)
+    run.note(abi.FROB, ETH_A, URN, URN, URN, WAD, 2**100)
+    run.note(abi.FROB, WBTC_A, BOB, BOB, BOB, WAD, 0)
+    run.note(abi.FROB, WBTC_A, BOB, BOB, BOB, -WAD, 0)  # an emptied urn is a fact that replaces the full one
+    run.bark(tab=RAD, due=RAD)
+    run.bark(tab=RAD, due=RAD, number=8)
+    run.take(0, 0, number=8)
+
+    again = Maker().restore(DEPLOYMENT, run.state.facts())
+
+    assert again == run.state
+    assert again.facts() == run.state.facts()
+
+
+@pytest.mark.parametrize(
+    ("ilk", "problem"),
+    [
+        ({"name": "ETH-A", "gem": address_text(WETH), "decimals": 19}, "less than or equal to 18"),
+        ({"name": "", "gem": address_text(WETH), "decimals": 18}, "should match pattern"),
+        ({"name": "x" * 33, "gem": address_text(WETH), "decimals": 18}, "should match pattern"),
+        ({"name": "ETH-A", "gem": 5, "decimals": 18}, "expected an address in quotes"),
+    ],
+)
+def test_deployment__ilk_that_cannot_be__is_refused(ilk: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        MakerDeployment.model_validate(ENTRY | {"ilks": [ilk]})
