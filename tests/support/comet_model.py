@@ -26,6 +26,8 @@ class CometModel:
     principals: dict[Address, int] = field(default_factory=dict)
     chain: ChainOfLogs = field(default_factory=ChainOfLogs)
     transactions: int = 0
+    is_bundling: bool = False
+    """Whether actions join the last transaction, as a Bulker's do."""
 
     def balance(self, account: Address) -> int:
         """What `balanceOf` − `borrowBalanceOf` says: negative for a debt."""
@@ -85,5 +87,5 @@ class CometModel:
         return self.chain.emit(block, 0, self.comet, abi.TRANSFER, owner, ZERO_ADDRESS, value)
 
     def _next(self) -> int:
-        self.transactions += 1
+        self.transactions += not self.is_bundling or not self.transactions
         return self.transactions

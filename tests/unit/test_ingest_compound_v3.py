@@ -464,6 +464,54 @@ def test_comet__any_transfer_of_base__never_tells_more_debt_or_repayment_than_th
     assert decoded.refused == ()
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    actions=st.lists(
+        st.tuples(
+            st.sampled_from(["supply", "withdraw", "transfer"]),
+            st.sampled_from([ALICE, BOB, ABSORBER]),
+            st.sampled_from([ALICE, BOB, ABSORBER]),
+            st.integers(BORROW_MIN, 1000),
+        ),
+        max_size=8,
+    )
+)
+def test_comet__any_bundle_of_actions_in_one_transaction__adds_up_for_every_account(
+    actions: list[tuple[str, Address, Address, int]],
+) -> None:
+    """At indices of one nothing is rounded. Transfers are those that name both parties and clear no debt."""
+    comet = CometModel(COMET, is_bundling=True)
+    for verb, account, other, amount in actions:
+        if verb == "supply":
+            comet.supply(other, account, amount)
+        elif -BORROW_MIN < comet.balance(account) - amount < 0:
+            continue  # the contract turns it down
+        elif verb == "withdraw":
+            comet.withdraw(account, other, amount)
+        elif account != other and comet.balance(account) > 0 and comet.balance(other) >= 0:
+            comet.transfer(account, other, amount)
+
+    _, decoded = CompoundV3().decode_transaction(STATE, comet.chain.logs, 0)
+
+    for account in (ALICE, BOB, ABSORBER):
+        came, went = (
+            sum(e.amount for e in decoded.events if e.wallet == account and (e.type, e.role) in kinds)
+            for kinds in (
+                {
+                    (EventType.SUPPLIED, Role.OWNER),
+                    (EventType.REPAID, Role.OWNER),
+                    (EventType.TRANSFERRED, Role.RECEIVER),
+                },
+                {
+                    (EventType.WITHDRAWN, Role.OWNER),
+                    (EventType.BORROWED, Role.OWNER),
+                    (EventType.TRANSFERRED, Role.SENDER),
+                },
+            )
+        )
+        assert came - went == comet.balance(account)
+
+
 def test_comet__supply_of_all_that_is_owed__leaves_no_supply() -> None:
     """Worked by hand: principal −1000 at a borrow index of 1.1 is a debt of 1100."""
     comet = CometModel(COMET, borrow_index=INDEX_SCALE * 11 // 10, principals={ALICE: -1000})
