@@ -11,7 +11,6 @@ from bonafides_ingest.accounts.kinds import kind_of_code
 from bonafides_ingest.accounts.link_sources import topics_anywhere
 from bonafides_ingest.accounts.urns import urn_of
 from bonafides_ingest.decoders import EventCodec
-from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -191,10 +190,17 @@ def test_urn_of__small_and_large_nonces__is_what_create_gives() -> None:
         assert urn_of(CDP_MANAGER, cdp) == keccak(listed)[12:]
 
 
+def _give(cdp: int, owner_word: bytes) -> tuple[tuple[Digest, ...], bytes]:
+    """LogNote of `give(uint256,address)`: selector, caller, and the arguments as they were sent."""
+    selector = bytes.fromhex("fcafcc68")
+    topics = (selector.ljust(32, b"\0"), ALICE.rjust(32, b"\0"), cdp.to_bytes(32), owner_word)
+    calldata = (selector + topics[2] + topics[3]).ljust(224, b"\0")
+    return tuple(Digest(topic) for topic in topics), (32).to_bytes(32) + (224).to_bytes(32) + calldata
+
+
 def test_read_links__cdp_opened_and_given__its_urn_changes_hands(chain: ChainOfLogs) -> None:
     chain.emit(5, 0, CDP_MANAGER, abi.NEW_CDP, address("caller"), ALICE, 200)
-    words = [abi.GIVE_TOPIC, *(Digest(encode(["uint256"], [word])) for word in (1, 200, int.from_bytes(BOB)))]
-    chain.emit_raw(9, 0, CDP_MANAGER, tuple(words), bytes(288))
+    chain.emit_raw(9, 0, CDP_MANAGER, *_give(200, BOB.rjust(32, b"\0")))
 
     facts = read(chain.logs).facts
 
@@ -203,9 +209,7 @@ def test_read_links__cdp_opened_and_given__its_urn_changes_hands(chain: ChainOfL
 
 
 def test_read_links__give_with_dirty_bytes__goes_to_whom_the_contract_gives_it(chain: ChainOfLogs) -> None:
-    dirty = Digest(b"\xff" * 12 + BOB)
-    words = (abi.GIVE_TOPIC, Digest(bytes(32)), Digest(encode(["uint256"], [7])), dirty)
-    chain.emit_raw(9, 0, CDP_MANAGER, words, bytes(288))
+    chain.emit_raw(9, 0, CDP_MANAGER, *_give(7, b"\xff" * 12 + BOB))
 
     assert owners_told(read(chain.logs).facts) == [(9, (BOB,), 1)]
 
@@ -234,13 +238,16 @@ def test_read_links__log_of_a_factory_too_long__is_a_dead_letter(
     assert "bytes of data" in found.refused[0].reason
 
 
-@pytest.mark.parametrize("topics", [1, 3])
-def test_read_links__give_with_other_topics__is_a_dead_letter(chain: ChainOfLogs, topics: int) -> None:
-    chain.emit_raw(5, 0, CDP_MANAGER, (abi.GIVE_TOPIC, *[Digest(bytes(32))] * (topics - 1)), b"")
+def test_read_links__give_without_its_calldata__is_a_dead_letter(chain: ChainOfLogs) -> None:
+    topics, payload = _give(7, BOB.rjust(32, b"\0"))
+    chain.emit_raw(5, 0, CDP_MANAGER, topics, payload[:-1])
+    chain.emit_raw(6, 0, CDP_MANAGER, topics[:3], payload)
+    chain.emit_raw(7, 0, CDP_MANAGER, *_give(0, BOB.rjust(32, b"\0")))
 
-    assert [refusal.reason for refusal in read(chain.logs).refused] == [
-        f"give log refused: {topics} topics, expected 4"
-    ]
+    found = read(chain.logs)
+
+    assert [refusal.log.position.block.number for refusal in found.refused] == [5, 6, 7]
+    assert found.facts == ()
 
 
 def test_read_links__outside_the_sources_blocks__says_nothing(chain: ChainOfLogs) -> None:

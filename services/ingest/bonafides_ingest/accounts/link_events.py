@@ -4,9 +4,10 @@ A Safe's events have the same signatures in every version, but some arguments be
 which form a log has.
 """
 
-from bonafides.types import Address, Digest
+from bonafides.types import Address
 
 from bonafides_ingest.decoders import EventCodec, load_codec
+from bonafides_ingest.decoders.notes import NoteCodec, load_note_codec
 
 _PROXY, _CDP, _OLD, _SAFE = "ds_proxy.json", "maker_cdp_manager.json", "safe_1_3.json", "safe_1_4.json"
 
@@ -41,5 +42,5 @@ CHANGED_MASTER_COPY: EventCodec[tuple[_A]] = load_codec(_SAFE, "ChangedMasterCop
 # Maker's CdpManager
 NEW_CDP: EventCodec[tuple[_A, _A, int]] = load_codec(_CDP, "NewCdp")
 """usr (who called), own, cdp"""
-GIVE_TOPIC = Digest(bytes.fromhex("fcafcc68") + bytes(28))
-"""`give(uint256,address)` as LogNote tells it: topics selector, caller, cdp, dst (@studydefi/money-legos@2.4.2)."""
+GIVE: NoteCodec[tuple[_A, int, _A]] = load_note_codec("maker_notes.json", "DssCdpManager", "give(uint256,address)")
+"""caller, cdp, dst"""

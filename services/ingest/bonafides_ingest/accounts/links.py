@@ -191,11 +191,8 @@ def _urn_owner(manager: Address, log: Log) -> tuple[Address, Address] | None:
     """Urn and its owner from here on; None for another event."""
     if log.topics[0] == abi.NEW_CDP.topic0:
         _, owner, cdp = abi.NEW_CDP.decode(log)
-    elif log.topics[0] == abi.GIVE_TOPIC:
-        if len(log.topics) != 4:
-            raise InvalidMessage(f"give log refused: {len(log.topics)} topics, expected 4")
-        # The topics are raw calldata, of which the contract takes the low 20 bytes, whatever stands before them.
-        cdp, owner = int.from_bytes(log.topics[2]), Address(log.topics[3][12:])
+    elif log.topics[0] == abi.GIVE.topic0:
+        _, cdp, owner = abi.GIVE.decode(log)
     else:
         return None
     if not 0 < cdp < 2**64:
