@@ -509,6 +509,23 @@ def test_state__from_its_facts__is_the_same() -> None:
     assert again.facts() == run.state.facts()
 
 
+def test_facts_since__an_earlier_state__are_those_that_changed() -> None:
+    run = started()
+    run.emit(MANAGER, abi.NEW_CDP, CAROL, ALICE, 1)
+    run.note(abi.FROB, ETH_A, URN, URN, URN, WAD, WAD)
+    earlier = run.state
+
+    run.note(abi.FROB, ETH_A, BOB, BOB, BOB, WAD, WAD)
+    run.note(abi.GIVE, 1, BOB, emitter=MANAGER)
+
+    assert run.state.facts_since(earlier) == {
+        ("urn", f"{address_text(BOB)}/{ETH_A.hex()}"): [str(WAD), str(WAD)],
+        ("owner", address_text(URN)): address_text(BOB),
+    }
+    assert run.state.facts_since(run.state) == {}
+    assert earlier.facts() | run.state.facts_since(earlier) == run.state.facts()
+
+
 @pytest.mark.parametrize(
     ("ilk", "problem"),
     [

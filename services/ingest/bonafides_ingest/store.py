@@ -208,7 +208,4 @@ class Store:
 
 def new_facts(before: DeploymentState, after: DeploymentState) -> Mapping[FactKey, Json]:
     """What the later state must be remembered by beyond the earlier one."""
-    if after is before:
-        return {}
-    known = before.facts()
-    return {key: value for key, value in after.facts().items() if key not in known or known[key] != value}
+    return {} if after is before else after.facts_since(before)

@@ -100,20 +100,23 @@ class MakerState(DeploymentState):
         object.__setattr__(self, "not_wallets", frozenset({ZERO_ADDRESS, *watched, *entry.gateways}))
 
     def facts(self) -> Mapping[FactKey, Json]:
-        return dict(self._facts())
+        return self.facts_since(MakerState(self.deployment))
 
-    def _facts(self) -> Iterator[tuple[FactKey, Json]]:
+    def facts_since(self, earlier: "MakerState") -> Mapping[FactKey, Json]:
+        return dict(self._facts_since(earlier))
+
+    def _facts_since(self, earlier: "MakerState") -> Iterator[tuple[FactKey, Json]]:
         # Wads and rads as text: they are longer than the numbers that JSON's readers keep exact.
-        for ilk, rate in self.rates.items():
+        for ilk, rate in _changed(earlier.rates, self.rates):
             yield ("rate", ilk.hex()), str(rate)
-        for urn, by_ilk in self.positions.items():
-            for ilk, position in by_ilk.items():
+        for urn, by_ilk in _changed(earlier.positions, self.positions):
+            for ilk, position in _changed(earlier.positions.get(urn, HashTrieMap()), by_ilk):
                 yield ("urn", f"{address_text(urn)}/{ilk.hex()}"), [str(position.ink), str(position.art)]
-        for urn, owner in self.owners.items():
+        for urn, owner in _changed(earlier.owners, self.owners):
             yield ("owner", address_text(urn)), address_text(owner)
-        for clipper, ilk in self.clippers.items():
+        for clipper, ilk in _changed(earlier.clippers, self.clippers):
             yield ("clipper", address_text(clipper)), ilk.hex()
-        for (clipper, number), auction in self.auctions.items():
+        for (clipper, number), auction in _changed(earlier.auctions, self.auctions):
             fact: Json = [str(auction.tab), str(auction.due), address_text(auction.owner)] if auction else None
             yield ("auction", f"{address_text(clipper)}/{number}"), fact
 
@@ -158,3 +161,15 @@ class MakerState(DeploymentState):
         changed = object.__new__(MakerState)
         changed.__dict__.update(self.__dict__ | changes)
         return changed
+
+
+_MISSING = object()
+
+
+def _changed[K, V](before: "HashTrieMap[K, V]", after: "HashTrieMap[K, V]") -> Iterator[tuple[K, V]]:
+    """What the later map holds and the earlier one did not hold, told by identity: the maps share what stayed."""
+    if after is before:
+        return
+    for key, value in after.items():
+        if before.get(key, _MISSING) is not value:
+            yield key, value
