@@ -1,22 +1,29 @@
 """The ingest process of one chain: reads settings, wires adapters, turns until it is asked to stop."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 import structlog
 from bonafides.bus import Admin
 from bonafides.clock import SystemClock
 from bonafides.json_rpc import JsonRpc
-from bonafides.process import start
+from bonafides.observability import configure_logging
+from bonafides.process import Stop, retry, start
 from bonafides.runtime import Runtime, open_runtime
 from bonafides.topics import MARKET, WALLET_EVENTS
-from bonafides.types import ChainId
+from bonafides.types import ChainId, address_text
 
 from bonafides_ingest import backfill, metrics
+from bonafides_ingest.accounts.link_sources import topics_anywhere, watched_by
 from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.boundary_store import BoundaryStore
+from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource
+from bonafides_ingest.export import Contents, ExportAsked, Exporter, ExportProgress, range_to_export
+from bonafides_ingest.feed_file import FeedFile
 from bonafides_ingest.feed_store import FeedStore
 from bonafides_ingest.feeds import ListedFeeds
 from bonafides_ingest.indexer import Indexer, IndexerOptions
@@ -26,9 +33,6 @@ from bonafides_ingest.settings import IngestSettings
 from bonafides_ingest.sources.rpc import RpcSource
 from bonafides_ingest.store import Store
 
-if TYPE_CHECKING:
-    from bonafides_ingest.sources.parquet import LogFolder
-
 MAX_ANSWER_BYTES = 256 << 20  # a batch of a hundred blocks' receipts, of 2 MB each
 log = structlog.get_logger(__name__)
 
@@ -37,7 +41,9 @@ def run() -> None:
     """Run until SIGTERM or SIGINT. Raises InvalidSettings when the settings contradict the world."""
     with open_runtime(IngestSettings, "ingest", pool_size=2) as runtime:
         settings = runtime.settings
-        source = open_rpc_source(settings, runtime.on_exit)
+        rpc = _open_node(settings)
+        runtime.on_exit(rpc.close)
+        source = _source_over(rpc, settings)
         indexer = _wire(runtime, source, settings.window_blocks)
 
         def turn() -> bool:
@@ -48,17 +54,17 @@ def run() -> None:
         runtime.run(turn, idle_s=settings.poll_interval_s, release=indexer.release)
 
 
-def run_backfill(folder: "LogFolder", on_progress: Callable[[backfill.Progress], None]) -> None:
-    """Read log files to their end, then stop; the settings are those of `run`, without a node.
+def run_backfill(path: Path, on_progress: Callable[[backfill.Progress], None]) -> None:
+    """Read the log files of a folder to their end, then stop; the settings are those of `run`, without a node.
 
     Raises InvalidSettings and InvalidInput when settings, registry and files contradict each other.
     """
     import pyarrow as pa  # 50 MB that `run` does not need
 
-    from bonafides_ingest.sources.parquet import ParquetSource
+    from bonafides_ingest.sources.parquet import ParquetSource, open_log_folder
 
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps 30 MB that nothing uses
-
+    folder = open_log_folder(path)
     with open_runtime(IngestSettings, "ingest", pool_size=2) as runtime:
         settings = runtime.settings
         chain_id = ChainId(settings.chain_id)
@@ -66,6 +72,8 @@ def run_backfill(folder: "LogFolder", on_progress: Callable[[backfill.Progress],
         registry = load_registry(settings.deployments_file)
         backfill.check_folder(folder, (*registry.of_chain(chain_id), *registry.links_of_chain(chain_id)))
         indexer = _wire(runtime, source, backfill.WINDOW_BLOCKS)
+        feeds = FeedStore(runtime.engine, chain_id)
+        runtime.wait_for("the database", lambda: FeedFile(path).hand_to(feeds))
         reading = backfill.Backfill(indexer, folder, on_progress)
 
         def turn() -> bool:
@@ -78,15 +86,59 @@ def run_backfill(folder: "LogFolder", on_progress: Callable[[backfill.Progress],
         runtime.run(turn, idle_s=settings.poll_interval_s, release=indexer.release)
 
 
-def open_rpc_source(settings: IngestSettings, on_exit: Callable[[Callable[[], None]], None]) -> RpcSource:
-    """The node of the settings as a source. Raises InvalidSettings."""
-    rpc = JsonRpc(
+def run_export(asked: ExportAsked, show: Callable[[ExportProgress], None]) -> int:
+    """Write a range of the chain to log files, or what of it is missing there; returns the logs written.
+
+    Raises InvalidSettings and InvalidInput when what is asked for contradicts the settings, the chain or the folder;
+    StopAsked when it was stopped: what is complete stays.
+    """
+    from bonafides_ingest.sources.parquet import ParquetSource
+    from bonafides_ingest.sources.parquet.writing import ChunkFolder
+
+    settings = IngestSettings.load()
+    configure_logging(settings.log_level, "ingest")
+    stop = Stop()
+    stop.install()
+    chain_id = ChainId(settings.chain_id)
+    registry = load_registry(settings.deployments_file)
+    deployments = () if asked.addresses else registry.of_chain(chain_id)
+    links = () if asked.addresses else registry.links_of_chain(chain_id)
+    entries = (*deployments, *links)
+    with closing(_open_node(settings)) as rpc:
+        source = _source_over(rpc, settings)
+        wait = partial(retry, stop=stop, what="the node", beat=lambda: None)
+        wait(source.check_chain)
+        wanted = range_to_export(asked, [entry.from_block for entry in entries], wait(source.finalized))
+        content = " ".join(sorted(entry.id for entry in entries) or map(address_text, sorted(asked.addresses)))
+        chunks = ChunkFolder(asked.folder, chain_id, content)
+        exporter = Exporter(
+            source,
+            chunks,
+            Contents(
+                {d.id: protocol_of(d).restore(d, {}) for d in deployments},
+                source.feeds(FeedFile(asked.folder), registry.feeds_of_chain(chain_id)),
+                asked.addresses | watched_by(links),
+                topics_anywhere(links),
+            ),
+            lambda on_disk: ParquetSource(chunks.open(on_disk), chain_id),
+            wait,
+        )
+        first_read = min([wanted.first, *(deployment.from_block for deployment in deployments)])
+        exporter.on_progress = lambda done: show(ExportProgress(first_read, wanted, done))
+        exporter.run(first_read, wanted, asked.chunk_blocks)
+        return exporter.logs
+
+
+def _open_node(settings: IngestSettings) -> JsonRpc:
+    return JsonRpc(
         settings.read_rpc_url(),
         settings.rpc_timeout_s,
         batch_size=settings.rpc_batch_size,
         max_answer_bytes=MAX_ANSWER_BYTES,
     )
-    on_exit(rpc.close)
+
+
+def _source_over(rpc: JsonRpc, settings: IngestSettings) -> RpcSource:
     return RpcSource(
         rpc,
         ChainId(settings.chain_id),

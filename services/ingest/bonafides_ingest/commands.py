@@ -46,7 +46,6 @@ def backfill(logs_folder: LogsFolder) -> None:
     from bonafides_ingest import progress
     from bonafides_ingest.__main__ import run_backfill
     from bonafides_ingest.backfill import Progress
-    from bonafides_ingest.sources.parquet import open_log_folder
 
     # The bar first: log lines written from then on go above it.
     with progress.bar("logs") as bar:
@@ -57,7 +56,60 @@ def backfill(logs_folder: LogsFolder) -> None:
                 bar.reset(task, completed=at.logs, total=at.total)
             bar.update(task, completed=at.logs, description=f"block {at.block:,}")
 
-        exit_with(lambda: run_backfill(open_log_folder(logs_folder), show))
+        exit_with(lambda: run_backfill(logs_folder, show))
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="Folder for the files. What is complete there is not fetched again.")],
+    from_block: Annotated[
+        int | None, typer.Option(min=0, help="First block; where the first deployment begins unless given.")
+    ] = None,
+    to_block: Annotated[
+        int | None, typer.Option(min=0, help="Last block; the newest finalized one unless given.")
+    ] = None,
+    address: Annotated[
+        list[str] | None, typer.Option(help="All logs of this contract, instead of the registry's. May be repeated.")
+    ] = None,
+    chunk_blocks: Annotated[int, typer.Option(min=1, max=1_000_000, help="Blocks to a file.")] = 1_000,
+) -> None:
+    """Read a range of a chain from a node into log files in the layout of cryo, for a backfill without a node.
+
+    Exports the logs of the registry's deployments, with every contract that they name on the way, or those of given
+    addresses. Settings are those of `run`. Each file appears when it is complete; stopped and started again it goes on.
+
+    Examples:
+
+      BONAFIDES_INGEST_CHAIN_ID=1 BONAFIDES_INGEST_RPC_URL=http://localhost:8545 bonafides ingest export --out logs/
+
+      bonafides ingest export --from-block 18000000 --to-block 18009999 --out weth/
+      --address 0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2
+    """
+    from bonafides.process import StopAsked, exit_with
+    from bonafides.types import parse_address
+
+    from bonafides_ingest import progress
+    from bonafides_ingest.__main__ import run_export
+    from bonafides_ingest.export import ExportAsked, ExportProgress
+
+    with progress.bar("blocks") as bar:
+        task = bar.add_task("export", total=None)
+
+        def show(at: ExportProgress) -> None:
+            what = "finding contracts" if at.done < at.wanted.first else f"block {at.done:,}"
+            total, done = at.wanted.last - at.first_read + 1, at.done - at.first_read + 1
+            bar.update(task, completed=done, total=total, description=what)
+
+        def run() -> None:
+            addresses = frozenset(parse_address(text) for text in address or ())
+            try:
+                logs = run_export(ExportAsked(out, from_block, to_block, addresses, chunk_blocks), show)
+            except StopAsked:
+                bar.console.print("stopped; the same command goes on from here")
+                raise typer.Exit(1) from None
+            bar.console.print(f"{logs:,} logs written to {out}", highlight=False, soft_wrap=True)
+
+        exit_with(run)
 
 
 @app.command()

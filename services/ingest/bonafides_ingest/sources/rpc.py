@@ -130,6 +130,12 @@ class RpcSource:
     def block(self, number: int) -> BlockRef:
         return self._headers({number})[number].ref
 
+    def blocks(self, wanted: BlockRange) -> tuple[BlockRef, ...]:
+        """All blocks of a range, which hang together."""
+        headers = self._headers(range(wanted.first, wanted.last + 1))
+        _check_links(headers, wanted)
+        return tuple(headers[number].ref for number in range(wanted.first, wanted.last + 1))
+
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
         last, step = before - 1, self.window.blocks
         while last >= first:

@@ -1,7 +1,7 @@
 """A folder of log files: checked at opening, so that nothing is found missing half-way through a backfill."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -126,8 +126,12 @@ def _block_refs(chain_id: ChainId, batch: pa.RecordBatch) -> Iterator[BlockRef]:
 
 def open_log_folder(folder: Path) -> LogFolder:
     """The log files of a folder. Raises InvalidInput saying what is missing and how to add it."""
-    logs = _open_files(sorted(folder.glob("*__logs__*.parquet")), LOG_COLUMNS)
-    blocks = _open_files(sorted(folder.glob("*__blocks__*.parquet")), BLOCK_COLUMNS)
+    return open_log_files(folder.glob("*__logs__*.parquet"), folder.glob("*__blocks__*.parquet"))
+
+
+def open_log_files(log_paths: Iterable[Path], block_paths: Iterable[Path]) -> LogFolder:
+    """These files, as `open_log_folder` does."""
+    logs, blocks = _open_files(log_paths, LOG_COLUMNS), _open_files(block_paths, BLOCK_COLUMNS)
     if not logs or not blocks:
         kind = "logs" if not logs else "blocks"
         raise InvalidInput(f"no …__{kind}__….parquet in the folder: run `cryo {kind}` for the range of blocks")
@@ -153,9 +157,9 @@ def open_log_folder(folder: Path) -> LogFolder:
     return LogFolder(next(chain for chain in chain_ids if chain is not None), logs, blocks)
 
 
-def _open_files(paths: Collection[Path], columns: Sequence[str]) -> list[_File]:
+def _open_files(paths: Iterable[Path], columns: Sequence[str]) -> list[_File]:
     """Files by their first block; each block may be in one alone."""
-    files = sorted((_open_file(path, columns) for path in paths), key=lambda file: file.range.first)
+    files = sorted((_open_file(path, columns) for path in sorted(paths)), key=lambda file: file.range.first)
     for one, other in pairwise(files):
         if other.range.first <= one.range.last:
             raise InvalidInput(f"{one.path.name} and {other.path.name} overlap: keep one of them")
