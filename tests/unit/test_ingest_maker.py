@@ -523,7 +523,7 @@ def test_facts_since__an_earlier_state__are_those_that_changed() -> None:
         ("owner", address_text(URN)): address_text(BOB),
     }
     assert run.state.facts_since(run.state) == {}
-    assert earlier.facts() | run.state.facts_since(earlier) == run.state.facts()
+    assert {**earlier.facts(), **run.state.facts_since(earlier)} == run.state.facts()
 
 
 @pytest.mark.parametrize(
