@@ -128,16 +128,17 @@ class Exporter:
         if missing:
             for chunk, kind in self._steps(first_read, wanted, missing):
                 parent = self._do(chunk, kind, parent)
-                self.on_progress(chunk.last)
+                self.on_progress(min(chunk.last, wanted.last))
         self.on_progress(wanted.last)
 
     def _steps(
         self, first_read: int, wanted: BlockRange, missing: Sequence[BlockRange]
     ) -> list[tuple[BlockRange, "_Step"]]:
-        """What is to be done, ascending, up to the last chunk that is missing."""
+        """What is to be done, ascending. Chunks on disk behind the last missing one are read as well: a feed named there
+        may have answered in a missing one."""
         steps = [(chunk, _Step.WRITE) for chunk in missing]
         if self.contents.states:  # which contracts they have, the blocks before tell
-            on_disk = [r for r in self._on_disk if first_read <= r.first and r.last <= missing[-1].last]
+            on_disk = [chunk for chunk in self._on_disk if first_read <= chunk.first]
             steps += [(chunk, _Step.READ_FROM_DISK) for chunk in on_disk]
             if first_read < wanted.first:
                 before = gaps_in(on_disk, BlockRange(first_read, wanted.first - 1))
