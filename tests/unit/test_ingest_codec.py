@@ -10,6 +10,7 @@ from bonafides.events import Position
 from bonafides.hashing import keccak
 from bonafides.types import Address, Digest
 from bonafides_ingest import protocols
+from bonafides_ingest.accounts import link_events
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.decoders.abi_files import AbiArgument, AbiMember
@@ -34,6 +35,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "string": st.text(max_size=70),
     "bytes": st.binary(max_size=70),
     "bytes32": st.binary(min_size=32, max_size=32),
+    "address[]": st.lists(st.binary(min_size=20, max_size=20), max_size=4).map(tuple),
 }
 
 
@@ -41,7 +43,7 @@ def _codecs_of_every_protocol() -> list[EventCodec[Any]]:
     modules = sorted(
         module.name for module in pkgutil.iter_modules(protocols.__path__) if module.name[-7:] == "_events"
     )
-    held = [vars(importlib.import_module(f"{protocols.__name__}.{name}")) for name in modules]
+    held = [vars(link_events), *(vars(importlib.import_module(f"{protocols.__name__}.{name}")) for name in modules)]
     found = [value for names in held for value in names.values() if isinstance(value, EventCodec)]
     return list({codec.event: codec for codec in found}.values())
 
@@ -79,6 +81,8 @@ def _own_form(argument: AbiArgument | AbiMember, value: Any) -> Any:
     """A value of eth_abi in the form that codecs give: an address as bytes."""
     if isinstance(argument, AbiArgument) and argument.type == "tuple":
         return tuple(_own_form(member, part) for member, part in zip(argument.components, value, strict=True))
+    if argument.type == "address[]":
+        return tuple(bytes.fromhex(text[2:]) for text in value)
     return bytes.fromhex(value[2:]) if argument.type == "address" else value
 
 
@@ -146,6 +150,7 @@ def test_codec__what_eth_abi_refuses__is_refused(codec: EventCodec[Any], data: s
 @pytest.mark.parametrize("codec", CODECS, ids=_name)
 def test_codec__a_topic_too_many_or_data_cut__is_refused(codec: EventCodec[Any]) -> None:
     samples = {"address": b"\x01" * 20, "bool": True, "string": "a", "bytes": b"a", "bytes32": bytes(32)}
+    samples["address[]"] = (samples["address"],)
     values = [
         tuple(samples.get(member.type, 1) for member in argument.components) or samples.get(argument.type, 1)
         for argument in codec.event.inputs
