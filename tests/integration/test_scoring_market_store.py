@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from tests.support.scoring_core_story import START, market_points
 from tests.support.scoring_core_story import block_ref as block
+from tests.support.scoring_core_story import point as market_point
 from tests.support.scoring_service import migrated
 
 pytestmark = pytest.mark.integration
@@ -44,3 +45,17 @@ def test_add_points__same_fact_with_another_value__stops(engine: Engine) -> None
         add_points(connection, [(0, price)])
         with pytest.raises(InvariantViolation, match="say different things"):
             add_points(connection, [(1, replace(price, values=(1,)))])
+
+
+def test_latest_points__an_asset_in_two_emodes__keeps_the_newest_of_each(engine: Engine) -> None:
+    asset, kind = market_points()[0].asset, MarketPointKind.EMODE_ASSET
+    joined, other, left = (
+        market_point(kind, asset, (is_member,), block=block(2, START), log_index=index, category=category)
+        for index, (category, is_member) in enumerate(((1, 1), (2, 1), (1, 0)))
+    )
+
+    with transaction(engine) as connection:
+        assert add_points(connection, list(enumerate([joined, other, left]))) == 3
+        known = latest_points(connection, block(60, START), below_offset=3, epochs=())
+
+    assert sorted(known, key=lambda point: point.canonical_order) == [other, left]
