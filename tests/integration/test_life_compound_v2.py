@@ -1,5 +1,6 @@
 """Compound V2's life on its real bytecode: every ledger sum is the contract's own number, exactly."""
 
+import random
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -311,3 +312,43 @@ def test_compound_v2__restart_in_the_middle__knows_the_same(compound: Compound) 
     restored = CompoundV2().restore(c.state.deployment, c.state.facts())
 
     assert restored == c.state
+
+
+@pytest.mark.parametrize("seed", [3, 5, 8])  # walks that come to a liquidation, too
+def test_compound_v2__any_life_of_four_wallets__ledger_is_the_contracts_after_every_step(
+    compound: Compound, seed: int
+) -> None:
+    """Whatever wallets do in whatever order; `act` compares every balance, debt, rate and index after each step."""
+    c, dice = compound, random.Random(seed)
+    c.act(LENDER, c.c_dollar, MINT(300_000 * 10**6))
+    c.act(LENDER, c.c_dai, MINT(300_000 * ETHER))
+    for wallet_ in WALLETS:
+        c.act(wallet_, c.c_ether, MINT_ETHER(), value=20 * ETHER)
+        _enter(c, wallet_, c.c_ether)
+    seen: set[EventType] = set()
+    for _ in range(400):
+        actor, other = dice.sample(WALLETS, 2)
+        c_token, unit = dice.choice([(c.c_dollar, 10**6), (c.c_dai, ETHER)])
+        amount = dice.randint(1, 30_000 * unit)
+        asset = c.state.markets[c_token].underlying
+        held, owed = c.supply[actor, asset], c.debt.get((other, asset), (0, 0))[0]
+        verb, calldata = dice.choice(
+            [
+                ("mint", MINT(amount)),
+                ("redeem", REDEEM(dice.randint(0, held))),
+                ("borrow", BORROW(amount)),
+                ("repay", REPAY(amount)),
+                ("repay all", REPAY(MAX_UINT256)),
+                ("repay for", REPAY_FOR(other, dice.randint(1, amount))),
+                ("transfer", TRANSFER(other, dice.randint(0, held))),
+                ("liquidate", LIQUIDATE(other, owed // 3, c.c_ether)),
+                ("price", SET_PRICE(asset, dice.randint(3, 9) * 10**14 * 10**18 // unit)),
+            ]
+        )
+        c.chain.skip(dice.randint(1, 40_000))
+        try:
+            seen |= {event.type for event in c.act(actor, c.oracle if verb == "price" else c_token, calldata)}
+        except Reverted:
+            continue  # as often on a live chain; the state is what it was
+
+    assert seen >= {EventType.BORROWED, EventType.REPAID, EventType.TRANSFERRED, EventType.LIQUIDATED}
