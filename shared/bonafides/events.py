@@ -111,7 +111,7 @@ class LendingEvent:
     scaled_delta: int = 0
     """Change of the ledger balance in the protocol's own shares (Aave: scaled balance), signed 256-bit."""
     index_ray: int = 0
-    """The index (ray, 1e27) at which the ledger entry was made; 0 where there is none."""
+    """The index (ray, 1e27) at which the ledger entry was made, or the rate of a stable debt; 0 where there is none."""
     market: Digest = ZERO_DIGEST
     """The isolated market inside a deployment: Morpho's market id, Maker's ilk; zero where all assets are one pool."""
 

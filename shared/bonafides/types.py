@@ -110,6 +110,9 @@ class EventType(StrEnum):
     EMODE_SET = "emode_set"
     DEBT_SET = "debt_set"
     """A ledger entry that tells the debt after it instead of its change: `amount` at `index_ray`."""
+    STABLE_DEBT_SET = "stable_debt_set"
+    """A ledger entry that tells a debt at a stable rate after it: `amount` is its principal, interest up to then
+    included, and `index_ray` its annual rate in ray, 0 where the entry leaves the rate as it was."""
 
     @property
     def code(self) -> int:
@@ -131,6 +134,7 @@ _EVENT_TYPE_CODES = {
     EventType.DEBT_BALANCE: 11,
     EventType.EMODE_SET: 12,
     EventType.DEBT_SET: 13,
+    EventType.STABLE_DEBT_SET: 14,
 }
 
 

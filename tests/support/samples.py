@@ -128,6 +128,21 @@ def debt_set() -> LendingEvent:
     )
 
 
+def stable_debt_set() -> LendingEvent:
+    """A debt of 1,500 USDC at 5.5 % a year."""
+    return replace(
+        liquidation(),
+        sub_index=sub_index(SubIndexKey(EventType.STABLE_DEBT_SET, Role.OWNER)),
+        type=EventType.STABLE_DEBT_SET,
+        counterparty=None,
+        amount=1_500_000_000,
+        second_asset=None,
+        second_amount=0,
+        scaled_delta=0,
+        index_ray=RAY * 55 // 1_000,
+    )
+
+
 def price(number: int = 99, usd_1e8: int = 2_000 * 10**8) -> MarketPoint:
     """A price of WETH."""
     return MarketPoint(

@@ -125,6 +125,29 @@ def test_decode__debt_told_whole_without_an_index__is_an_invalid_message() -> No
         decode(encode(EventBatch((replace(samples.debt_set(), index_ray=0),))))
 
 
+def test_encode__stable_debt__comes_back_the_same() -> None:
+    unchanged_rate = replace(samples.stable_debt_set(), index_ray=0)
+    paid = replace(unchanged_rate, amount=0)
+
+    for event in (samples.stable_debt_set(), unchanged_rate, paid):
+        assert decode(encode(EventBatch((event,)))) == EventBatch((event,))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"amount": 2**128}, "stable debt is above its range"),
+        ({"index_ray": 2**128}, "stable rate is above its range"),
+        ({"amount": 0}, "a stable debt of nothing has no rate"),
+    ],
+)
+def test_decode__stable_debt_that_cannot_be__is_an_invalid_message(wrong: dict[str, int], reason: str) -> None:
+    event = replace(samples.stable_debt_set(), **wrong)  # type: ignore[arg-type]  # amounts and indices are integers
+
+    with pytest.raises(InvalidMessage, match=reason):
+        decode(encode(EventBatch((event,))))
+
+
 def test_decode_parts__one_event_of_a_newer_version__the_others_come_and_it_comes_back_by_itself() -> None:
     first, second = samples.events(2)
     bad = replace(at(EVENT, log_index=99), type=cast("EventType", "from_a_newer_ingest"))

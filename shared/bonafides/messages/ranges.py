@@ -6,11 +6,12 @@ repeats a value: it may be a wallet's, and the text ends up in a log.
 
 from collections.abc import Sequence
 
-from bonafides.types import MarketPointKind
+from bonafides.types import EventType, MarketPointKind
 
 MAX_U8 = 2**8 - 1
 MAX_U16 = 2**16 - 1
 MAX_U32 = 2**32 - 1
+MAX_U128 = 2**128 - 1  # what Aave keeps a stable debt and its rate in
 MAX_I63 = 2**63 - 1  # an Avro long and a BIGINT column alike
 VALUES_OF_KIND = {
     MarketPointKind.PRICE: (1, 2),
@@ -43,6 +44,17 @@ def plain_text(name: str, value: str) -> str:
     if len(value.encode()) > MAX_U16:
         raise ValueError(f"{name} is longer than {MAX_U16} bytes")
     return value
+
+
+def told_debt(kind: str, amount: bytes, index_ray: bytes) -> None:
+    """Raises ValueError where a ledger entry that tells a debt whole cannot be one."""
+    if kind == EventType.DEBT_SET and not any(index_ray):
+        raise ValueError("a debt that is told whole has an index above 0")
+    if kind == EventType.STABLE_DEBT_SET:
+        in_range("stable debt", int.from_bytes(amount), MAX_U128)
+        in_range("stable rate", int.from_bytes(index_ray), MAX_U128)
+        if any(index_ray) and not any(amount):
+            raise ValueError("a stable debt of nothing has no rate")
 
 
 def point_values(kind: MarketPointKind, values: Sequence[int]) -> tuple[int, ...]:

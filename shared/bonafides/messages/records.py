@@ -26,6 +26,7 @@ from bonafides.messages.ranges import (
     optional_in_range,
     plain_text,
     point_values,
+    told_debt,
 )
 from bonafides.types import (
     ZERO_DIGEST,
@@ -110,8 +111,7 @@ def _event_record(event: LendingEvent) -> Record:
 
 
 def event_from(r: Record) -> LendingEvent:
-    if r["type"] == EventType.DEBT_SET and not any(r["index_ray"]):
-        raise ValueError("a debt that is told whole has an index above 0")
+    told_debt(r["type"], r["amount"], r["index_ray"])
     return LendingEvent(
         position=position_from(r["position"]),
         sub_index=in_range("sub_index", r["sub_index"], MAX_U16),
