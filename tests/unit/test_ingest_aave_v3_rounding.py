@@ -37,16 +37,18 @@ def _entry(**changes: object) -> AaveV3Deployment:
 
 
 @pytest.mark.parametrize(
-    ("rounding", "value", "shares", "amount"),
+    ("rounding", "told", "value", "shares", "amount"),
     [
-        (Rounding.HALF_UP_PLAIN_TRANSFERS, 100, 91, 100),  # the amount; 90.9 shares round up
-        (Rounding.HALF_UP, 91, 91, 100),  # shares, worth 100.1
-        (Rounding.BY_OPERATION, 91, 91, 100),
+        (Rounding.HALF_UP_PLAIN_TRANSFERS, 91, 100, 91, 100),  # the amount; 90.9 shares round up
+        (Rounding.HALF_UP, 100, 91, 91, 100),  # shares, worth 100.1
+        (Rounding.BY_OPERATION, 100, 91, 91, 100),
     ],
 )
-def test_transfer__of_each_version__moves_its_shares(rounding: Rounding, value: int, shares: int, amount: int) -> None:
+def test_transfer__of_each_version__moves_its_shares(
+    rounding: Rounding, told: int, value: int, shares: int, amount: int
+) -> None:
     market = Market(rounding)
-    market.log(market.weth.a_token, abi.TRANSFER, ALICE, BOB, 100)
+    market.log(market.weth.a_token, abi.TRANSFER, ALICE, BOB, told)
     market.log(market.weth.a_token, abi.BALANCE_TRANSFER, ALICE, BOB, value, INDEX)
 
     events = market.decode().events

@@ -24,9 +24,9 @@ from bonafides.types import Address, EventType
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_v3_rounding import (
     Rounding,
+    fits_transfer,
     transferred_amount,
     transferred_shares,
-    value_of_transfer,
 )
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
 from bonafides_ingest.protocols.acts import entry, supply_moved
@@ -73,10 +73,8 @@ def _read_balance_transfer(reading: _Reading) -> list[LendingEvent]:
     sender, receiver, value, index = abi.BALANCE_TRANSFER.decode(reading.log)
     rounding = _rounding(reading)
     told = _transfer_before(reading, sender, receiver)
-    if told is not None and value_of_transfer(rounding, told, _index(index)) != value:
-        raise InvalidMessage(
-            f"ledger log refused: its value is not what {rounding} makes of the amount in the Transfer before it"
-        )
+    if told is not None and not fits_transfer(rounding, value, told, _index(index)):
+        raise InvalidMessage(f"ledger log refused: with {rounding} it does not fit the Transfer before it")
     scaled = transferred_shares(rounding, value, _index(index))
     amount = transferred_amount(rounding, value, index)
     return supply_moved(reading, sender, receiver, amount, scaled, index)
@@ -99,7 +97,7 @@ def _paired(reading: _Reading) -> int:
 
 
 def _transfer_before(reading: _Reading, sender: Address, receiver: Address) -> int | None:
-    """The amount in the token's ERC-20 Transfer of the same move; None where the logs do not hold it."""
+    """The value of the token's ERC-20 Transfer of the same move; None where the logs do not hold it."""
     amount = None
     for log in reading.transaction:
         if log.position.log_index >= reading.log.position.log_index:

@@ -23,7 +23,7 @@ class Rounding(StrEnum):
     """What the aTokens and variable debt tokens do with an amount."""
 
     HALF_UP_PLAIN_TRANSFERS = "half_up_plain_transfers"
-    """As HALF_UP, but BalanceTransfer carries the amount. @aave/core-v3@1.16.2 (3.0.0)."""
+    """As HALF_UP, but BalanceTransfer carries the amount, and Transfer the shares. @aave/core-v3@1.16.2 (3.0.0)."""
     HALF_UP = "half_up"
     """To the nearest share; Mint and Burn carry the amount itself. @aave/core-v3@1.17.2 and later (3.0.1 to 3.4)."""
     BY_OPERATION = "by_operation"
@@ -74,14 +74,17 @@ def transferred_amount(rounding: Rounding, value: int, index_ray: int) -> int:
             assert_never(rounding)
 
 
-def value_of_transfer(rounding: Rounding, amount: int, index_ray: int) -> int:
-    """The value of the BalanceTransfer of this amount, which the ERC-20 Transfer before it names."""
+def fits_transfer(rounding: Rounding, value: int, told: int, index_ray: int) -> bool:
+    """Whether a BalanceTransfer of this value can stand behind an ERC-20 Transfer that told this number.
+
+    The Transfer tells the amount; in 3.0.0, whose BalanceTransfer does, it tells the shares.
+    """
     match rounding:
         case Rounding.HALF_UP_PLAIN_TRANSFERS:
-            return amount
+            return told == ray_div(value, index_ray)
         case Rounding.HALF_UP:
-            return ray_div(amount, index_ray)
+            return value == ray_div(told, index_ray)
         case Rounding.BY_OPERATION:
-            return ray_div_ceil(amount, index_ray)
+            return value == ray_div_ceil(told, index_ray)
         case _:
             assert_never(rounding)
