@@ -191,6 +191,23 @@ def test_frob__ilk_that_the_registry_does_not_tell__is_refused_and_names_the_own
     )
 
 
+def test_frob__unknown_ilk_a_second_time__is_refused_no_more_and_its_position_is_followed() -> None:
+    run = started()
+    run.note(abi.FROB, RWA, ALICE, ALICE, ALICE, WAD, WAD)
+
+    again = run.note(abi.FROB, RWA, ALICE, ALICE, ALICE, WAD, WAD)
+    bitten = run.emit(CAT, abi.BITE, RWA, ALICE, WAD, WAD, RAD, address("flip"), 1)
+    elsewhere = run.note(abi.FORK, RWA, ALICE, BOB, WAD, 0)
+
+    assert [(decoded.events, decoded.refused) for decoded in (again, bitten)] == [((), ()), ((), ())]
+    assert [refusal.wallets for refusal in elsewhere.refused] == [(BOB,)]
+    assert run.state.held_by(ALICE)[RWA].ink == WAD
+
+
+def test_frob__unknown_ilk_of_the_protocols_own_account__is_not_refused() -> None:
+    assert started().note(abi.FROB, RWA, GATEWAY, GATEWAY, GATEWAY, WAD, WAD).refused == ()
+
+
 def test_frob__ilk_that_never_began__is_refused_and_names_the_owner() -> None:
     (refusal,) = Run().note(abi.FROB, ETH_A, ALICE, ALICE, ALICE, WAD, WAD).refused
 

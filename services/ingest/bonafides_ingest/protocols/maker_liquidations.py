@@ -17,7 +17,7 @@ from bonafides.types import ZERO_ADDRESS, Address, Digest, EventType, Role
 from bonafides_ingest.protocols import maker_events as abi
 from bonafides_ingest.protocols.maker_state import Auction, ContractKind, MakerState
 from bonafides_ingest.protocols.maker_terms import MakerReading, dai_for, naming_owners, terms_of, unless_refused
-from bonafides_ingest.protocols.reading import Complaint, Fact, Reader
+from bonafides_ingest.protocols.reading import Fact, Reader
 
 CLIP = Digest(b"clip".ljust(32, b"\0"))
 """What `File` sets when it names an ilk's auction house."""
@@ -26,12 +26,7 @@ CLIP = Digest(b"clip".ljust(32, b"\0"))
 def _liquidated(
     reading: MakerReading, ilk: Digest, urn: Address, ink: int, debt_rad: int, keeper: Address | None
 ) -> Iterator[Fact]:
-    borrower = reading.state.owner_of(urn)
-    try:
-        terms = terms_of(reading.state, ilk)
-    except InvalidMessage as exc:
-        yield Complaint(str(exc), (borrower,))
-        return
+    borrower, terms = reading.state.owner_of(urn), terms_of(reading.state, ilk)
     told = [(Role.OWNER, borrower, keeper)]
     if keeper is not None:
         told.append((Role.LIQUIDATOR, keeper, borrower))

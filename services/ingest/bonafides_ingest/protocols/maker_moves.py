@@ -6,7 +6,7 @@ from bonafides.types import Address, EventType, Role
 
 from bonafides_ingest.protocols import maker_events as abi
 from bonafides_ingest.protocols.maker_state import ContractKind, MakerState
-from bonafides_ingest.protocols.maker_terms import MakerReading, Terms, dai_for, terms_of
+from bonafides_ingest.protocols.maker_terms import MakerReading, Terms, UnknownIlk, complaint, dai_for, terms_of
 from bonafides_ingest.protocols.reading import Complaint, Fact, Reader
 
 MAX_ILKS_OF_AN_URN = 8
@@ -68,8 +68,8 @@ def _read_owner(reading: MakerReading) -> list[Fact]:
             break
         try:
             terms = terms_of(reading.state, ilk)
-        except InvalidMessage as exc:
-            complaints.append(Complaint(str(exc), (sender, receiver)))
+        except UnknownIlk as exc:
+            complaints += complaint(reading, exc, sender, receiver)
         else:
             events += moved(reading, terms, sender, receiver, position.ink, position.art, place)
     return [*sorted(events, key=lambda event: event.sub_index), *complaints]

@@ -133,6 +133,10 @@ class MakerState(DeploymentState):
         found = self.positions.get(urn, HashTrieMap())
         return {ilk: found[ilk] for ilk in sorted(found) if found[ilk]}
 
+    def has_held(self, ilk: Digest, urn: Address) -> bool:
+        """Whether an urn ever held, or was told to hold, something of an ilk."""
+        return ilk in self.positions.get(urn, HashTrieMap())
+
     def with_rate(self, ilk: Digest, rate: int) -> "MakerState":
         """With this rate (ray) from now on."""
         return self._with(rates=self.rates.insert(ilk, rate))

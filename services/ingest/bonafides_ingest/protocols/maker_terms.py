@@ -15,6 +15,14 @@ from bonafides_ingest.protocols.reading import Complaint, Fact, Reading
 type MakerReading = Reading[MakerState]
 
 
+class UnknownIlk(InvalidMessage):
+    """An ilk whose token or rate is unknown, so that its amounts cannot be told."""
+
+    def __init__(self, ilk: Digest, reason: str) -> None:
+        super().__init__(reason)
+        self.ilk = ilk
+
+
 def dai_in(rad: int) -> int:
     """Whole DAI wei in an amount (rad ≥ 0): what can be taken out."""
     return rad // RAY
@@ -70,15 +78,14 @@ class Terms:
 
 
 def terms_of(state: MakerState, ilk: Digest) -> Terms:
-    """An ilk as it stands. Raises InvalidMessage for one whose token or rate is unknown."""
+    """An ilk as it stands. Raises UnknownIlk for one whose token or rate is unknown."""
     name = ilk.rstrip(b"\0").decode("ascii", "backslashreplace")
     collateral, rate = state.deployment.collateral.get(ilk), state.rates.get(ilk)
     if collateral is None:
-        raise InvalidMessage(
-            f"the registry names no token for the ilk {name} of {state.deployment.id}: enter its gem and decimals"
-        )
+        reason = f"the registry names no token for the ilk {name} of {state.deployment.id}: enter its gem and decimals"
+        raise UnknownIlk(ilk, reason)
     if rate is None:
-        raise InvalidMessage(f"the ilk {name} was never begun in the logs read: no init of it")
+        raise UnknownIlk(ilk, f"the ilk {name} was never begun in the logs read: no init of it")
     return Terms(ilk, collateral, rate, state.deployment.dai)
 
 
@@ -87,17 +94,29 @@ def naming_owners(
 ) -> Callable[[MakerReading], Iterator[Fact]]:
     """A reader whose refusals name the owners of the urns in these topics, and not the urns.
 
-    In a LogNote they are raw calldata, of which the contract takes the low 20 bytes.
+    In a LogNote they are raw calldata, of which the contract takes the low 20 bytes. An unknown ilk is refused at each
+    urn's first log of it alone: the hole in its owner's history is there from then on, and an ilk that the registry
+    misses must not stop the service by the number of its logs.
     """
 
     def read_or_complain(reading: MakerReading) -> Iterator[Fact]:
+        state = reading.state
+        urns = [Address(reading.log.topics[topic][12:]) for topic in urn_topics]
         try:
             yield from read(reading)
+        except UnknownIlk as exc:
+            new = [state.owner_of(urn) for urn in urns if not state.has_held(exc.ilk, urn)]
+            yield from complaint(reading, exc, *new)
         except InvalidMessage as exc:
-            urns = (Address(reading.log.topics[topic][12:]) for topic in urn_topics)
-            yield Complaint(str(exc), tuple(reading.state.owner_of(urn) for urn in urns))
+            yield Complaint(str(exc), tuple(state.owner_of(urn) for urn in urns))
 
     return read_or_complain
+
+
+def complaint(reading: MakerReading, exc: UnknownIlk, *owners: Address) -> list[Complaint]:
+    """A complaint that names the wallets among these owners; none where all are the protocol's own."""
+    wallets = tuple(owner for owner in owners if reading.is_wallet(owner))
+    return [Complaint(str(exc), wallets)] if wallets else []
 
 
 def unless_refused(change: Callable[[MakerReading], MakerState]) -> Callable[[MakerReading], MakerState]:
