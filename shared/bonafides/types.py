@@ -250,7 +250,7 @@ class UnscorableReason(StrEnum):
     PRICE_UNKNOWN = "price_unknown"
     """An asset of its open position has no price at the as-of block."""
     POSITION_UNKNOWN = "position_unknown"
-    """It borrowed where no log tells what is left of the debt, and nothing since shows that it is paid."""
+    """It has collateral in a protocol that does not log what is owed: there may be a debt that nobody can tell."""
 
 
 class ScoreFlag(IntFlag):

@@ -110,7 +110,7 @@ def test_fold__debt_told_whole__replaces_what_was_known() -> None:
 
     state = settle(folded(story))
 
-    # 100 at index 1; 66 at index 1.1 are 60 of the protocol's shares: 44 repaid, 4 of them the interest on what is gone.
+    # 100 at index 1; 66 at index 1.1 are 60 of the protocol's shares: of the 44 repaid 4 were interest.
     assert (asset(state, USDC).scaled_debt, state.repayment_count, state.has_open_debt) == (60, 1, True)
 
 
@@ -131,19 +131,24 @@ def test_fold__two_isolated_markets__are_kept_apart() -> None:
     assert {key.market: state.scaled_debt for key, state in found.items()} == {first: 5, second: 7}
 
 
-@pytest.mark.parametrize(
-    ("then", "is_untold"),
-    [(EventType.REPAID, True), (EventType.WITHDRAWN, True), (EventType.SUPPLIED, False), (EventType.LIQUIDATED, False)],
-)
-def test_fold__borrowed_on_comet__owes_what_no_log_tells_until_one_shows_it_paid(
-    then: EventType, *, is_untold: bool
-) -> None:
-    story = Story().open().add(EventType.BORROWED, USDC, 100, protocol=Protocol.COMPOUND_V3)
-    assert folded(story).has_untold_debt
+def test_fold__collateral_on_comet__may_stand_for_a_debt_that_no_log_tells() -> None:
+    story = Story().open().add(EventType.SUPPLY_BALANCE, WETH, 100, delta=100, protocol=Protocol.COMPOUND_V3)
+    assert decode_state(encode_state(folded(story))).has_untold_debt
 
-    story.wait(9).open().add(then, USDC, 101, protocol=Protocol.COMPOUND_V3)
+    story.wait(9).open().add(EventType.SUPPLY_BALANCE, WETH, 100, delta=-100, protocol=Protocol.COMPOUND_V3)
 
-    assert decode_state(encode_state(folded(story))).has_untold_debt is is_untold
+    assert not folded(story).has_untold_debt
+
+
+def test_fold__liquidation_that_took_two_collaterals__counts_once() -> None:
+    story = Story().supply(WETH, 10).open()
+    story.add(EventType.LIQUIDATED, USDC, 100, second_asset=WETH, second_amount=3, counterparty=OTHER)
+    story.add(EventType.LIQUIDATED, USDC, 0, second_asset=USDC, second_amount=4, counterparty=OTHER)
+
+    state = settle(folded(story))
+
+    assert (state.liquidation_count, asset(state, USDC).liquidated) == (1, 100)
+    assert (asset(state, WETH).seized, asset(state, USDC).seized) == (3, 4)
 
 
 def test_fold__event_not_after_the_last__is_refused() -> None:

@@ -91,9 +91,9 @@ def test_score_subject__everything_repaid__is_scored_at_the_reference_position()
     assert ScoreFlag.REFERENCE_POSITION in scored(request_of(story)).flags
 
 
-def test_score_subject__borrowed_on_comet__is_unscorable_since_no_log_tells_the_debt() -> None:
+def test_score_subject__collateral_on_comet__is_unscorable_since_no_log_tells_the_debt() -> None:
     story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR)
-    story.open().add(EventType.BORROWED, USDC, 100 * DOLLAR, protocol=Protocol.COMPOUND_V3)
+    story.open().add(EventType.SUPPLY_BALANCE, WETH, ETHER, delta=ETHER, protocol=Protocol.COMPOUND_V3)
 
     assert unscorable(request_of(story)).reason is UnscorableReason.POSITION_UNKNOWN
 

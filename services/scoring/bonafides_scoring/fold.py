@@ -46,7 +46,7 @@ __all__ = ["FOLD_VERSION", "WalletState", "decode_state", "empty_state", "encode
 SHORTEST_LOAN_S = 7 * SECONDS_PER_DAY
 """A debt that is closed sooner proves nothing about repaying."""
 PROTOCOLS_WITHOUT_DEBT_LEDGER = frozenset({Protocol.COMPOUND_V3})
-"""Comet logs no index: what is left of a debt cannot be known from its logs."""
+"""Comet logs no index, and a transfer can borrow unnamed. But nobody owes there without collateral."""
 
 
 def empty_state(wallet: Address, chain_id: ChainId) -> WalletState:
@@ -145,6 +145,8 @@ class _Work:
             case EventType.SUPPLY_BALANCE:
                 self._asset(key).scaled_supply += event.scaled_delta
                 self._flow(event).supply_delta += event.scaled_delta
+                if event.protocol in PROTOCOLS_WITHOUT_DEBT_LEDGER:
+                    self._asset(key).has_untold_debt = self._asset(key).scaled_supply > 0
                 return
             case EventType.DEBT_BALANCE:
                 self._asset(key).scaled_debt += event.scaled_delta
@@ -158,13 +160,11 @@ class _Work:
                 return
             case EventType.SUPPLIED:
                 self._flow(event).supplied += event.amount
-                self._asset(key).has_untold_debt = False  # Comet: what is supplied goes to the debt first
             case EventType.WITHDRAWN:
                 self._flow(event).withdrawn += event.amount
                 self.is_own = True  # only the holder can: the counterparty is where it went, not who called
             case EventType.BORROWED:
                 self._flow(event).borrowed += event.amount
-                self._asset(key).has_untold_debt = event.protocol in PROTOCOLS_WITHOUT_DEBT_LEDGER
             case EventType.REPAID:
                 self._flow(event).repaid += event.amount
             case EventType.LIQUIDATED:
@@ -190,10 +190,11 @@ class _Work:
     def _liquidate(self, key: AssetKey, event: LendingEvent) -> None:
         totals = self.totals
         self.is_liquidation = True
-        self._asset(key).liquidated += event.amount
-        self._asset(key).has_untold_debt = False  # Comet absorbs a debt whole
         if event.second_asset is not None:
             self._asset(AssetKey(event.deployment, event.second_asset, event.market)).seized += event.second_amount
+        if not event.amount:
+            return  # a further collateral of one liquidation
+        self._asset(key).liquidated += event.amount
         is_new_day = not totals.liquidated_at or totals.liquidated_at[-1] // SECONDS_PER_DAY < self._day
         totals.liquidation_count += 1
         totals.liquidation_days += int(is_new_day)

@@ -159,10 +159,10 @@ def _features_or_reason(request: ScoreRequest, bundle: ModelBundle) -> FeatureVe
     _check(request)
     if _is_incomplete(request):
         return UnscorableReason.HISTORY_INCOMPLETE
-    if not has_credit_history(request.states):
-        return UnscorableReason.NO_CREDIT_HISTORY
     if any(state.has_untold_debt for state in request.states):
         return UnscorableReason.POSITION_UNKNOWN
+    if not has_credit_history(request.states):
+        return UnscorableReason.NO_CREDIT_HISTORY
     try:
         return feature_vector(request.states, request.views, request.as_of, bundle.reference)
     except MarketMissing:

@@ -54,7 +54,7 @@ class AssetState:
     """Collateral that liquidators took."""
     bad_debt: int = 0
     has_untold_debt: bool = False
-    """Whether it borrowed where no log tells the debt that is left (Comet), and nothing since shows that it is paid."""
+    """Whether it is collateral where no log tells the debt (Comet): the wallet may owe something there."""
 
 
 @dataclass(frozen=True, slots=True)

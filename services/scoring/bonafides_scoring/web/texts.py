@@ -46,8 +46,8 @@ UNSCORABLE_TEXTS = {
     UnscorableReason.HISTORY_INCOMPLETE: "A part of this wallet's history could not be read. “Not read” must "
     "never look like “never liquidated”, so there is no score until it is read.",
     UnscorableReason.PRICE_UNKNOWN: "An asset of this wallet's open position has no known price at the as-of block.",
-    UnscorableReason.POSITION_UNKNOWN: "This wallet borrowed from a protocol that does not log what is left of a debt, "
-    "and nothing since shows that it is paid.",
+    UnscorableReason.POSITION_UNKNOWN: "This wallet has collateral in a protocol that does not log what is owed, "
+    "so its debt there cannot be told.",
 }
 
 ATTESTATION_TEXTS = {
