@@ -104,6 +104,46 @@ def test_accounts__price_that_became_unknown__cannot_be_valued() -> None:
         accounts(folded(story), market_view([*market_points(), void], story.as_of().blocks[0]))
 
 
+@pytest.mark.parametrize(("late_s", "is_known"), [(-1, True), (0, True), (1, False)])
+def test_accounts__price_older_than_its_feeds_bound__cannot_be_valued(late_s: int, is_known: bool) -> None:
+    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 1_000 * DOLLAR)
+    as_of = story.as_of().blocks[0]
+    bound = point(
+        MarketPointKind.PRICE, USDC, (10**8, as_of.timestamp - late_s), block=block_ref(2, START - 100), log_index=0
+    )
+    view = market_view([*market_points(), bound], as_of)
+
+    assert (AssetKey(DEPLOYMENT, USDC) in view.reserves) == is_known
+    if not is_known:
+        with pytest.raises(MarketMissing):
+            accounts(folded(story), view)
+
+
+def test_accounts__answer_after_a_stale_one__is_a_price_again() -> None:
+    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 1_000 * DOLLAR)
+    as_of = story.as_of().blocks[0]
+    stale = point(
+        MarketPointKind.PRICE, USDC, (10**8, as_of.timestamp - 1), block=block_ref(2, START - 100), log_index=0
+    )
+    fresh = point(
+        MarketPointKind.PRICE, USDC, (2 * 10**8, as_of.timestamp + 1), block=block_ref(3, START - 50), log_index=0
+    )
+
+    (account,) = accounts(folded(story), market_view([*market_points(), stale, fresh], as_of))
+
+    assert account.debt_base == 2_000 * 10**8
+
+
+def test_accounts__price_whose_feed_has_no_bound__never_grows_stale() -> None:
+    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 1_000 * DOLLAR)
+    as_of = story.as_of().blocks[0]
+    old = point(MarketPointKind.PRICE, USDC, (10**8, 0), block=block_ref(2, START - 100), log_index=0)
+
+    (account,) = accounts(folded(story), market_view([*market_points(), old], as_of))
+
+    assert account.debt_base == 1_000 * 10**8
+
+
 def test_market_view__points_after_the_block__are_not_known() -> None:
     later = market_points(weth_usd=1_000.0, number=50, timestamp=START)
 

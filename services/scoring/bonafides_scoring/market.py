@@ -186,7 +186,7 @@ def _reserve(
     price = latest[key]
     index = latest.get(key._replace(kind=MarketPointKind.RESERVE_INDEX))
     config = latest.get(key._replace(kind=MarketPointKind.RESERVE_CONFIG))
-    if index is None or config is None or price.values[0] <= 0:
+    if index is None or config is None or price.values[0] <= 0 or _is_stale(price, block):
         return None
     elapsed_s = block.timestamp - index.position.block.timestamp
     if elapsed_s < 0:
@@ -202,6 +202,12 @@ def _reserve(
         emode_categories=_categories(memberships),
         rounding=rounding,
     )
+
+
+def _is_stale(price: MarketPoint, block: BlockRef) -> bool:
+    """Whether the feed's answer is older at the block than the registry lets it be: then nobody knows the price."""
+    stale_after = price.values[1] if len(price.values) > 1 else 0
+    return 0 < stale_after < block.timestamp
 
 
 def _rounding_key(deployment: str) -> MarketKey:
