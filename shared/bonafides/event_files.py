@@ -25,31 +25,31 @@ ROWS_PER_GROUP = 20_000  # about 10 MB of events in memory
 _VERSION = b"2"
 _VERSION_KEY = b"bonafides.event_files"
 
-type _Row = dict[str, Any]  # a row as pyarrow gives and takes it; it does not leave this module
+type Row = dict[str, Any]  # a row as pyarrow gives and takes it; only the file modules of this package see it
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout[T]:
+class Layout[T]:
     """How one kind of row stands in its file."""
 
     name: str
     columns: tuple[tuple[str, str], ...]
     """Column name and kind, in file order; a trailing `?` allows null."""
-    to_row: Callable[[T], _Row]
-    from_row: Callable[[_Row], T]
+    to_row: Callable[[T], Row]
+    from_row: Callable[[Row], T]
 
 
 class RowWriter[T]:
     """Writes one file. Under its name it appears only when complete: until `close` it is `<name>.partial`."""
 
-    def __init__(self, path: Path, layout: _Layout[T]) -> None:
+    def __init__(self, path: Path, layout: Layout[T]) -> None:
         self._pyarrow = _pyarrow()
         self._path, self._layout = path, layout
         self._partial = path.with_name(f"{path.name}.partial")
         self._schema = _schema(self._pyarrow, layout)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = self._pyarrow.parquet.ParquetWriter(self._partial, self._schema, compression="zstd")
-        self._rows: list[_Row] = []
+        self._rows: list[Row] = []
 
     def write(self, values: Iterable[T]) -> None:
         """Add rows after those before."""
@@ -99,20 +99,21 @@ def blocks_writer(folder: Path) -> RowWriter[BlockRef]:
 
 def read_events(folder: Path) -> Iterator[LendingEvent]:
     """The events of a folder, in file order. Raises InvalidInput for a file that is missing or not ours."""
-    return _read(folder / EVENTS_FILE, _EVENTS)
+    return read_rows(folder / EVENTS_FILE, _EVENTS)
 
 
 def read_market_points(folder: Path) -> Iterator[MarketPoint]:
     """The market points of a folder, in file order. Raises InvalidInput."""
-    return _read(folder / MARKET_FILE, _MARKET)
+    return read_rows(folder / MARKET_FILE, _MARKET)
 
 
 def read_blocks(folder: Path) -> Iterator[BlockRef]:
     """The blocks of a folder, in file order. Raises InvalidInput."""
-    return _read(folder / BLOCKS_FILE, _BLOCKS)
+    return read_rows(folder / BLOCKS_FILE, _BLOCKS)
 
 
-def _read[T](path: Path, layout: _Layout[T]) -> Iterator[T]:
+def read_rows[T](path: Path, layout: Layout[T]) -> Iterator[T]:
+    """The rows of one file. Raises InvalidInput for one that is missing or not ours."""
     pyarrow = _pyarrow()
     try:
         file = pyarrow.parquet.ParquetFile(path)
@@ -137,7 +138,7 @@ def _pyarrow() -> ModuleType:
         return pyarrow  # type: ignore[no-any-return]  # pyarrow has no types
 
 
-def _schema(pyarrow: ModuleType, layout: _Layout[Any]) -> Any:
+def _schema(pyarrow: ModuleType, layout: Layout[Any]) -> Any:
     kinds = {
         "u16": pyarrow.uint16(),
         "u32": pyarrow.uint32(),
@@ -146,6 +147,7 @@ def _schema(pyarrow: ModuleType, layout: _Layout[Any]) -> Any:
         "address": pyarrow.binary(20),
         "bytes32": pyarrow.binary(32),
         "bytes32s": pyarrow.list_(pyarrow.binary(32)),
+        "addresses": pyarrow.list_(pyarrow.binary(20)),
     }
     fields = [
         pyarrow.field(name, kinds[kind.removesuffix("?")], nullable=kind.endswith("?")) for name, kind in layout.columns
@@ -167,7 +169,7 @@ _PLACE = (
 )
 
 
-def _place_row(value: LendingEvent | MarketPoint) -> _Row:
+def _place_row(value: LendingEvent | MarketPoint) -> Row:
     position, block = value.position, value.position.block
     return {
         "chain_id": block.chain_id,
@@ -183,12 +185,12 @@ def _place_row(value: LendingEvent | MarketPoint) -> _Row:
     }
 
 
-def _position(row: _Row) -> Position:
+def _position(row: Row) -> Position:
     block = BlockRef(ChainId(row["chain_id"]), row["block_number"], Digest(row["block_hash"]), row["block_timestamp"])
     return Position(block, Digest(row["tx_hash"]), row["tx_index"], row["log_index"])
 
 
-def _event_row(event: LendingEvent) -> _Row:
+def _event_row(event: LendingEvent) -> Row:
     return _place_row(event) | {
         "protocol": event.protocol.value,
         "deployment": event.deployment,
@@ -206,7 +208,7 @@ def _event_row(event: LendingEvent) -> _Row:
     }
 
 
-def _event(row: _Row) -> LendingEvent:
+def _event(row: Row) -> LendingEvent:
     return LendingEvent(
         position=_position(row),
         sub_index=row["sub_index"],
@@ -228,7 +230,7 @@ def _event(row: _Row) -> LendingEvent:
     )
 
 
-def _point_row(point: MarketPoint) -> _Row:
+def _point_row(point: MarketPoint) -> Row:
     return _place_row(point) | {
         "deployment": point.deployment,
         "kind": point.kind.value,
@@ -239,7 +241,7 @@ def _point_row(point: MarketPoint) -> _Row:
     }
 
 
-def _point(row: _Row) -> MarketPoint:
+def _point(row: Row) -> MarketPoint:
     return MarketPoint(
         position=_position(row),
         sub_index=row["sub_index"],
@@ -254,7 +256,7 @@ def _point(row: _Row) -> MarketPoint:
     )
 
 
-_EVENTS = _Layout(
+_EVENTS = Layout(
     "events",
     (
         *_PLACE,
@@ -275,7 +277,7 @@ _EVENTS = _Layout(
     _event_row,
     _event,
 )
-_MARKET = _Layout(
+_MARKET = Layout(
     "market",
     (
         *_PLACE,
@@ -289,7 +291,7 @@ _MARKET = _Layout(
     _point_row,
     _point,
 )
-_BLOCKS = _Layout(
+_BLOCKS = Layout(
     "blocks",
     (("chain_id", "u64"), ("number", "u64"), ("hash", "bytes32"), ("timestamp", "u64")),
     lambda block: {

@@ -159,7 +159,7 @@ def gaps() -> None:
 def decode(
     logs_folder: LogsFolder,
     deployments: Annotated[Path, typer.Option(help="Registry of deployments (YAML).")],
-    out: Annotated[Path, typer.Option(help="Folder for events.parquet, market.parquet and blocks.parquet.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files events, market, links and blocks (.parquet).")],
 ) -> None:
     """Decode log files with the decoders of the live service; logs that cannot be read are counted, never guessed.
 
@@ -179,7 +179,8 @@ def decode(
         task = bar.add_task("decoding", total=logs.log_count)
         counts = decode_folder(logs, registry, out, lambda done: bar.update(task, completed=done))
     console.print(
-        f"{counts.logs} logs → {counts.events} events, {counts.points} market points, {counts.blocks} blocks",
+        f"{counts.logs} logs → {counts.events} events, {counts.points} market points, {counts.blocks} blocks, "
+        f"{counts.links} links",
         highlight=False,
     )
     for reason, count in counts.refused.most_common():
