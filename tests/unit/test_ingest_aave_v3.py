@@ -436,12 +436,6 @@ def test_refused__dirty_wallet_topic__has_no_known_wallet(market: Market) -> Non
     assert [refusal.wallets for refusal in market.decode().refused] == [()]
 
 
-def test_refused__stable_rate_debt__is_a_hole_in_the_wallets_history(market: Market) -> None:
-    market.chain.emit(2, 0, market.weth.stable_debt_token, abi.STABLE_MINT, ALICE, ALICE, 1, 1, 0, 0, 0, 1)
-
-    assert [refusal.wallets for refusal in market.decode().refused] == [(ALICE,)]
-
-
 def test_refused__reason__never_repeats_an_address(market: Market) -> None:
     topics, payload = encode_event(abi.BORROW, (market.weth.asset, ALICE, ALICE, 50, 2, 0, 0))
     market.chain.emit_raw(2, 0, POOL, topics, payload[:-32])

@@ -10,9 +10,10 @@ balance changes by            and the contract logs                   so the cha
 Interest is never booked here, and no value is scaled: both came with V3. Source: `AToken` and `VariableDebtToken` of
 @aave/protocol-v2@1.0.1.
 
-Two kinds of position have no scaled balance that their logs tell, and are refused, so that the wallet's history has a
-hole and no wrong sum: debt at a stable rate, and the assets that the registry names as `rebasing`, whose aTokens divide
-by an index of their own (Lido's `AStETH`, by what a share of stETH is worth).
+Debt at a stable rate is told whole, by entries of its own: `aave_stable.py`.
+
+The assets that the registry names as `rebasing` are refused, so that the wallet's history has a hole and no wrong sum:
+their tokens divide by an index of their own (Lido's `AStETH`, by what a share of stETH is worth), which no log tells.
 """
 
 from bonafides.errors import InvalidMessage
@@ -20,6 +21,7 @@ from bonafides.events import LendingEvent
 from bonafides.types import EventType
 
 from bonafides_ingest.protocols import aave_v2_events as abi
+from bonafides_ingest.protocols.aave_stable import read_stable_burn, read_stable_mint_v2
 from bonafides_ingest.protocols.aave_v2_state import AaveV2State, ContractKind
 from bonafides_ingest.protocols.acts import entry, supply_moved
 from bonafides_ingest.protocols.ray import ray_div
@@ -59,27 +61,25 @@ def _scaled(value: int, index_ray: int) -> int:
     return ray_div(value, index_ray)
 
 
-def _refuse_stable_debt(_: _Reading) -> list[LendingEvent]:
-    raise InvalidMessage("stable-rate debt is not read: the wallet's debt is incomplete from here on")
-
-
 def _refuse_rebasing(_: _Reading) -> list[LendingEvent]:
     raise InvalidMessage("a token that divides by an index of its own is not read: the wallet's position is incomplete")
 
 
 _A_TOKEN, _DEBT = (ContractKind.A_TOKEN,), (ContractKind.VARIABLE_DEBT_TOKEN,)
 _STABLE, _REBASING = (ContractKind.STABLE_DEBT_TOKEN,), (ContractKind.REBASING_TOKEN,)
-LEDGER_READERS = (
+LEDGER_READERS: tuple[Reader[AaveV2State], ...] = (
     Reader(_A_TOKEN, abi.MINT, _read_mint, wallet_topics=(1,)),
     Reader(_A_TOKEN, abi.BURN, _read_burn, wallet_topics=(1,)),
     Reader(_A_TOKEN, abi.BALANCE_TRANSFER, _read_balance_transfer, wallet_topics=(1, 2)),
     Reader(_DEBT, abi.DEBT_MINT, _read_debt_mint, wallet_topics=(2,)),
     Reader(_DEBT, abi.DEBT_BURN, _read_debt_burn, wallet_topics=(1,)),
-    Reader(_STABLE, abi.STABLE_MINT, _refuse_stable_debt, wallet_topics=(2,)),
-    Reader(_STABLE, abi.STABLE_BURN, _refuse_stable_debt, wallet_topics=(1,)),
+    Reader(_STABLE, abi.STABLE_MINT, read_stable_mint_v2, wallet_topics=(2,)),
+    Reader(_STABLE, abi.STABLE_BURN, read_stable_burn, wallet_topics=(1,)),
     Reader(_REBASING, abi.MINT, _refuse_rebasing, wallet_topics=(1,)),
     Reader(_REBASING, abi.BURN, _refuse_rebasing, wallet_topics=(1,)),
     Reader(_REBASING, abi.BALANCE_TRANSFER, _refuse_rebasing, wallet_topics=(1, 2)),
     Reader(_REBASING, abi.DEBT_MINT, _refuse_rebasing, wallet_topics=(2,)),
     Reader(_REBASING, abi.DEBT_BURN, _refuse_rebasing, wallet_topics=(1,)),
+    Reader(_REBASING, abi.STABLE_MINT, _refuse_rebasing, wallet_topics=(2,)),
+    Reader(_REBASING, abi.STABLE_BURN, _refuse_rebasing, wallet_topics=(1,)),
 )

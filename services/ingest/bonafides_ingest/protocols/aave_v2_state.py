@@ -107,8 +107,7 @@ class AaveV2State(PricedState):
                 (reserve.variable_debt_token, ContractKind.VARIABLE_DEBT_TOKEN),
                 (reserve.stable_debt_token, ContractKind.STABLE_DEBT_TOKEN),
             ):
-                is_scaled = kind is not ContractKind.STABLE_DEBT_TOKEN
-                watched[token] = Watched(ContractKind.REBASING_TOKEN if is_rebasing and is_scaled else kind, asset)
+                watched[token] = Watched(ContractKind.REBASING_TOKEN if is_rebasing else kind, asset)
         watched.pop(ZERO_ADDRESS, None)  # an asset without a feed
         own = {*watched, *self.treasuries, *deployment.treasuries, *deployment.gateways}
         object.__setattr__(self, "watched", watched)

@@ -10,8 +10,7 @@ entries, and equals the contracts' `scaledBalanceOf`. The Pool's events (supplie
   withdrew.
 - A flash loan that is paid back is no event; one that becomes debt is a borrow like any other.
 - How amounts become scaled balances depends on the Pool's version: see `aave_v3_rounding`.
-- Stable-rate debt has no scaled balance and no entry: a wallet that took some has a hole in its history, and is told so
-  by a dead letter, never a wrong sum.
+- Debt at a stable rate has no shares: `stable_debt_set` entries tell its principal and its rate (`aave_stable.py`).
 - An asset's price changes when its feed answers, and when the oracle is given another feed: then it becomes that feed's
   latest answer. A price point stands at the log that made the change. Where the price becomes unknown the point says 0:
   no answer, none that is positive, no feed, or a market that asks an oracle which the registry does not know.

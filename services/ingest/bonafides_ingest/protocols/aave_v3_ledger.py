@@ -14,7 +14,7 @@ nothing                   Mint, value = increase (a transfer books interest)   0
 ```
 
 `increase` is the interest since the wallet's last entry. A Mint with value < increase is a small repayment or
-withdrawal that its own interest outgrew.
+withdrawal that its own interest outgrew. Debt at a stable rate is told whole: `aave_stable.py`.
 """
 
 from bonafides.errors import InvalidMessage
@@ -22,6 +22,7 @@ from bonafides.events import LendingEvent
 from bonafides.types import Address, EventType
 
 from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_stable import read_stable_burn, read_stable_mint_v3
 from bonafides_ingest.protocols.aave_v3_rounding import (
     Rounding,
     fits_transfer,
@@ -129,8 +130,14 @@ def _refuse_discount(reading: _Reading) -> list[LendingEvent]:
     return []
 
 
-def _refuse_stable_debt(_: _Reading) -> list[LendingEvent]:
-    raise InvalidMessage("stable-rate debt is not read: the wallet's debt is incomplete from here on")
+def _read_stable_mint(reading: _Reading) -> list[LendingEvent]:
+    _rounding(reading)  # under a Pool that nobody knows no token is read
+    return read_stable_mint_v3(reading)
+
+
+def _read_stable_burn(reading: _Reading) -> list[LendingEvent]:
+    _rounding(reading)
+    return read_stable_burn(reading)
 
 
 _TOKENS = (ContractKind.A_TOKEN, ContractKind.VARIABLE_DEBT_TOKEN)
@@ -140,6 +147,6 @@ LEDGER_READERS = (
     Reader(_TOKENS, abi.BURN, _read_burn, wallet_topics=(1,)),
     Reader(_TOKENS, abi.BALANCE_TRANSFER, _read_balance_transfer, wallet_topics=(1, 2)),
     Reader((ContractKind.VARIABLE_DEBT_TOKEN,), abi.DISCOUNT_PERCENT_UPDATED, _refuse_discount, wallet_topics=(1,)),
-    Reader(_STABLE, abi.STABLE_MINT, _refuse_stable_debt, wallet_topics=(2,)),
-    Reader(_STABLE, abi.STABLE_BURN, _refuse_stable_debt, wallet_topics=(1,)),
+    Reader(_STABLE, abi.STABLE_MINT, _read_stable_mint, wallet_topics=(2,)),
+    Reader(_STABLE, abi.STABLE_BURN, _read_stable_burn, wallet_topics=(1,)),
 )
