@@ -12,8 +12,9 @@ from bonafides_scoring.fold import empty_state, fold
 from bonafides_scoring.market import accounts, balances, market_view
 from bonafides_scoring.wallet_state import AssetKey, AssetState, WalletState
 
-from tests.support.aave_v3_6 import CHAIN, Aave36, ledger
-from tests.support.aave_v3_6_play import ACCOUNT_DATA, BALANCE_OF, SCALED_BALANCE_OF, Crowd
+from tests.support.aave_crowd import ACCOUNT_DATA, BALANCE_OF, SCALED_BALANCE_OF, Crowd
+from tests.support.aave_evm import CHAIN, DEPLOYMENT, ledger
+from tests.support.aave_v3_6 import Aave36
 
 pytestmark = pytest.mark.integration
 
@@ -127,7 +128,7 @@ def test_accounts__every_wallet_of_the_crowd__has_the_contracts_health_factor(cr
         seen += int(debt > 0)
         held = dict(state.assets)
         for asset in market.assets:
-            key = AssetKey("aave-v3-6", asset.token)
+            key = AssetKey(DEPLOYMENT, asset.token)
             of_contract = tuple(market.ask(token, BALANCE_OF, wallet)[0] for token in (asset.a_token, asset.debt_token))
             assert balances(held.get(key, AssetState()), view.reserves[key]) == of_contract
     assert seen > 3

@@ -6,8 +6,7 @@ from bonafides_lab.market.calldata import MAX_UINT256, Method
 from bonafides_scoring.fold import empty_state, fold, settle
 from bonafides_scoring.wallet_state import AssetKey, WalletState
 
-from tests.support.aave_v3_6 import CHAIN, Aave36, ledger, person
-from tests.support.aave_v3_6_play import (
+from tests.support.aave_crowd import (
     APPROVE,
     BALANCE_OF,
     BORROW,
@@ -19,6 +18,8 @@ from tests.support.aave_v3_6_play import (
     SUPPLY,
     VARIABLE_RATE,
 )
+from tests.support.aave_evm import CHAIN, DEPLOYMENT, ledger, person
+from tests.support.aave_v3_6 import Aave36
 
 pytestmark = pytest.mark.integration
 
@@ -157,7 +158,7 @@ def test_flash__borrowed_and_repaid_in_one_transaction__is_no_credit_history(mar
     state = _settled(market, flash)
     assert (state.borrow_count, state.repayment_count, state.closed_count, state.first_borrow) == (0, 0, 0, None)
     assert not state.has_open_debt
-    assert dict(state.assets)[AssetKey("aave-v3-6", usdc.token)].borrowed == 0
+    assert dict(state.assets)[AssetKey(DEPLOYMENT, usdc.token)].borrowed == 0
 
 
 def test_flash__a_flash_loan_paid_back__is_no_event(market: Aave36, flash: Address) -> None:
