@@ -48,7 +48,7 @@ class Aave30(EvmMarket):
         feeds = self.install_oracle(tokens)
         self._list(tokens)
         self.configure(tokens)
-        # ReserveData: eight words (configuration, indices, rates, time, id), then aToken, stable and variable debt token
+        # ReserveData: eight words, then the aToken, the stable and the variable debt token
         found = [self.ask(self.pool, Method("getReserveData(address)"), token) for token in tokens]
         self.assets = tuple(
             Asset(listing, token, feed, word_as_address(data[8]), word_as_address(data[10]))
