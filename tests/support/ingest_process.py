@@ -89,6 +89,13 @@ class IngestSetup:
         argv = [sys.executable, "-m", "bonafides_ingest"]
         return Process.start(name, argv, self.environment(**changes) | python_path, self.folder)
 
+    def start_command(self, name: str, *arguments: str, **changes: str) -> Process:
+        """`bonafides ingest …` with these arguments; `rpc_url=""` leaves the node out."""
+        python_path = {"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {}
+        argv = [sys.executable, "-c", "from bonafides.command_line import main; main()", "ingest", *arguments]
+        variables = {name: value for name, value in self.environment(**changes).items() if value}
+        return Process.start(name, argv, variables | python_path, self.folder)
+
 
 @dataclass
 class ReadLog:

@@ -68,7 +68,7 @@ def run_backfill(path: Path, on_progress: Callable[[backfill.Progress], None]) -
     with open_runtime(IngestSettings, "ingest", pool_size=2) as runtime:
         settings = runtime.settings
         chain_id = ChainId(settings.chain_id)
-        source = ParquetSource(folder, chain_id)
+        source = ParquetSource(folder, chain_id, settings.backfill_logs)
         registry = load_registry(settings.deployments_file)
         backfill.check_folder(folder, (*registry.of_chain(chain_id), *registry.links_of_chain(chain_id)))
         indexer = _wire(runtime, source, backfill.WINDOW_BLOCKS)

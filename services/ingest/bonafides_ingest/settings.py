@@ -31,6 +31,8 @@ class IngestSettings(ServiceSettings):
     """Most blocks asked for in one `eth_getLogs`; halved while the provider refuses, doubled back while it answers."""
     bloom_check_blocks: int = Field(default=256, ge=0, le=10_000)
     """Windows of at most this many blocks have every block's bloom filter checked against the logs that came."""
+    backfill_logs: int = Field(default=20_000, ge=100, le=200_000)
+    """About how many logs a backfill from files reads at once: memory grows with it, by about 5 kB a log."""
     poll_interval_s: float = Field(default=1.0, gt=0, le=600)
     """Wait between looks at the finalized block when nothing was new."""
     boundary_interval_s: float = Field(default=30.0, gt=0, le=3_600)

@@ -14,7 +14,8 @@ from bonafides_ingest.sources.parquet.folder import LogFolder, blocks_of
 from bonafides_ingest.sources.parquet.logs import logs_of
 
 MOST_LOGS = 20_000
-"""Logs to a window, about: enough to fill the records of 64 partitions, few enough to hold in memory decoded."""
+"""Logs to a window, about: enough to fill the records of 64 partitions, few enough to hold in memory decoded. The
+setting `backfill_logs` says another number."""
 MOST_ROWS = 2_000_000
 """Rows looked at for one window, wanted or not: a turn must end before the lease does (1 s or less for these)."""
 
