@@ -63,6 +63,15 @@ def test_emode__category_with_the_zero_oracle_of_3_2__is_read_like_any_other(mar
     assert [(p.category, p.values) for p in points] == [(7, (9_000, 9_300, 10_100))]
 
 
+def test_emode__with_a_price_source_of_its_own__is_told_and_a_dead_letter_of_the_market(market: Market) -> None:
+    market.log(CONFIGURATOR, abi.EMODE_CATEGORY_ADDED, 7, 9_000, 9_300, 10_100, address("source"), "")
+
+    decoded = market.decode()
+
+    assert [p.values for p in decoded.points if p.kind is MarketPointKind.EMODE_CONFIG] == [(9_000, 9_300, 10_100)]
+    assert [refusal.is_market for refusal in decoded.refused] == [True]
+
+
 def test_listing__without_stable_debt_token__is_read_and_the_zero_address_is_not_watched() -> None:
     chain, reserve = ChainOfLogs(), ListedReserve.of("WETH")
     tokens = (reserve.asset, reserve.a_token, ZERO_ADDRESS, reserve.variable_debt_token, address("strategy"))

@@ -9,7 +9,7 @@ from bonafides.types import ZERO_ADDRESS, Address, MarketPointKind
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_prices import price_readers, read_oracle_change
 from bonafides_ingest.protocols.aave_v3_state import AaveV3State, ContractKind
-from bonafides_ingest.protocols.reading import Fact, Reader, Reading
+from bonafides_ingest.protocols.reading import Complaint, Fact, Reader, Reading
 
 type _Reading = Reading[AaveV3State]
 
@@ -37,10 +37,12 @@ def _read_collateral_configuration(reading: _Reading) -> list[MarketPoint]:
     return [reading.point(MarketPointKind.RESERVE_CONFIG, asset, values)]
 
 
-def _read_emode_category(reading: _Reading) -> list[MarketPoint]:
-    category, ltv_bps, threshold_bps, bonus_bps, _, _ = abi.EMODE_CATEGORY_ADDED.decode(reading.log)
+def _read_emode_category(reading: _Reading) -> Iterator[Fact]:
+    category, ltv_bps, threshold_bps, bonus_bps, price_source, _ = abi.EMODE_CATEGORY_ADDED.decode(reading.log)
     values = (ltv_bps, threshold_bps, bonus_bps)
-    return [reading.point(MarketPointKind.EMODE_CONFIG, ZERO_ADDRESS, values, category=category)]
+    yield reading.point(MarketPointKind.EMODE_CONFIG, ZERO_ADDRESS, values, category=category)
+    if price_source != ZERO_ADDRESS:  # possible before 3.2; no market is known to have set one
+        yield Complaint("an e-mode has a price source of its own, which is not read")
 
 
 def _read_emode_asset(reading: _Reading) -> list[MarketPoint]:
