@@ -1,7 +1,6 @@
 """Who answers for a price feed: timelines, and what is asked of a node that may have forgotten."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import pytest
 from bonafides.errors import InvariantViolation, Unavailable
@@ -15,6 +14,8 @@ from bonafides_ingest.sources.feed_phases import NodeFeeds
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.feed_phases import PhasesInMemory
+
 pytestmark = pytest.mark.unit
 
 
@@ -23,19 +24,6 @@ def address(name: str) -> Address:
 
 
 FEED, A, B, C = (address(name) for name in ("feed", "a", "b", "c"))
-
-
-@dataclass
-class Memory:
-    """Keeps phases in a dict."""
-
-    kept: dict[Address, tuple[KnownPhase, ...]] = field(default_factory=dict)
-
-    def phases(self, feed: Address) -> tuple[KnownPhase, ...]:
-        return self.kept.get(feed, ())
-
-    def remember(self, feed: Address, phases: Sequence[KnownPhase]) -> None:
-        self.kept[feed] = tuple(phases)
 
 
 class ProxyNode(JsonRpc):
@@ -72,8 +60,8 @@ class ProxyNode(JsonRpc):
         return answers
 
 
-def phases_of(node: ProxyNode, memory: Memory | None = None, last: int = 0) -> tuple[Phase, ...]:
-    feeds = NodeFeeds(node, memory or Memory(), node.finalized)
+def phases_of(node: ProxyNode, memory: PhasesInMemory | None = None, last: int = 0) -> tuple[Phase, ...]:
+    feeds = NodeFeeds(node, memory or PhasesInMemory(), node.finalized)
     return feeds.read([FEED], last or node.head)[FEED].phases
 
 
@@ -115,7 +103,7 @@ def test_node_feeds__changed_twice__finds_the_exact_blocks() -> None:
 
 
 def test_node_feeds__asked_again_below__asks_the_node_no_more() -> None:
-    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), Memory()
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), PhasesInMemory()
     first = phases_of(node, memory, last=200)
     node.asked.clear()
 
@@ -124,7 +112,7 @@ def test_node_feeds__asked_again_below__asks_the_node_no_more() -> None:
 
 
 def test_node_feeds__chain_went_on_with_a_change__follows_it_from_what_it_knew() -> None:
-    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), Memory()
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), PhasesInMemory()
     phases_of(node, memory)
     node.head, node.begun, node.oldest_state = 2_000, [*node.begun, (1_700, C)], 1_000
     node.asked.clear()
@@ -140,7 +128,7 @@ def test_node_feeds__state_of_old_blocks_gone__nobody_answers_in_them() -> None:
 
 
 def test_node_feeds__state_gone_since_it_was_followed__leaves_a_hole_and_no_guess() -> None:
-    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), Memory()
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), PhasesInMemory()
     phases_of(node, memory)
     node.head, node.begun, node.oldest_state = 3_000, [*node.begun, (1_500, C)], 2_900
 
@@ -150,7 +138,7 @@ def test_node_feeds__state_gone_since_it_was_followed__leaves_a_hole_and_no_gues
 
 
 def test_node_feeds__what_was_found_with_an_archive__a_node_without_one_says_too() -> None:
-    memory = Memory()
+    memory = PhasesInMemory()
     found = phases_of(ProxyNode([(50, A), (500, B)], head=1_000), memory)
 
     assert phases_of(ProxyNode([(50, A), (500, B)], head=1_000, oldest_state=990), memory) == found
@@ -164,14 +152,14 @@ def test_node_feeds__contract_without_phases__answers_itself() -> None:
 
 
 def test_node_feeds__no_contract_yet__knows_nothing_and_keeps_nothing() -> None:
-    memory = Memory()
+    memory = PhasesInMemory()
 
     assert phases_of(ProxyNode([(2_000, A)], head=1_000), memory) == ()
     assert memory.kept == {}
 
 
 def test_node_feeds__rate_limited__is_unavailable_and_no_hole() -> None:
-    node, memory = ProxyNode([(50, A)], head=1_000), Memory()
+    node, memory = ProxyNode([(50, A)], head=1_000), PhasesInMemory()
     node.refusal = NodeRefused("eth_call", -32005, "rate limit exceeded")
 
     with pytest.raises(RateLimited):
@@ -191,7 +179,7 @@ def test_node_feeds__any_history_followed_in_any_steps__says_the_truth_or_nothin
     begun: list[int], heads: list[int], data: st.DataObject
 ) -> None:
     aggregators = [address(f"aggregator {number}") for number in range(len(begun))]
-    node, memory = ProxyNode(list(zip(begun, aggregators, strict=True)), head=0), Memory()
+    node, memory = ProxyNode(list(zip(begun, aggregators, strict=True)), head=0), PhasesInMemory()
     truth, forgotten = Timeline(tuple(Phase(*phase) for phase in node.begun)), 0
     for head in heads:
         node.head, node.oldest_state = head, data.draw(st.integers(0, head))
@@ -209,7 +197,7 @@ def test_node_feeds__any_history_followed_in_any_steps__says_the_truth_or_nothin
 def test_listed_feeds__nothing_found_out__takes_the_registry_s_word() -> None:
     listed = {FEED: ListedFeed(3_600, (Phase(10, A), Phase(20, B)))}
 
-    found = ListedFeeds(listed, Memory()).read([FEED, C], 100)
+    found = ListedFeeds(listed, PhasesInMemory()).read([FEED, C], 100)
 
     assert found[FEED] == Timeline((Phase(10, A), Phase(20, B)), 3_600)
     assert found[C] == Timeline.direct(C)
@@ -217,7 +205,7 @@ def test_listed_feeds__nothing_found_out__takes_the_registry_s_word() -> None:
 
 def test_node_feeds__registry_knows_the_phases__needs_no_archive_for_them() -> None:
     node = ProxyNode([(50, A), (500, B)], head=1_000, oldest_state=400)
-    feeds = NodeFeeds(node, Memory(), node.finalized, {FEED: ListedFeed(60, (Phase(50, A), Phase(500, B)))})
+    feeds = NodeFeeds(node, PhasesInMemory(), node.finalized, {FEED: ListedFeed(60, (Phase(50, A), Phase(500, B)))})
 
     timeline = feeds.read([FEED], 1_000)[FEED]
 
