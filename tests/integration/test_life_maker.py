@@ -4,6 +4,7 @@ The test chain that npm ships is of March 2021: Vat, Jug, Spotter, Cat, Flippers
 and its Clippers came a month later; their logs are encoded from the ABI in tests/unit/test_ingest_maker.py.
 """
 
+import random
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from bonafides_ingest.accounts.urns import urn_of
 from bonafides_ingest.protocols.maker import Maker
 from bonafides_ingest.protocols.maker_state import MakerState
 
-from tests.support.compound_chain import wallet
+from tests.support.compound_chain import Reverted, wallet
 from tests.support.maker_chain import ADMIN, ILKS, MakerChain, addresses, deployment_of_test_chain, signed_call
 
 pytestmark = pytest.mark.integration
@@ -340,3 +341,55 @@ def test_maker__state_from_its_facts__is_the_same_state(life: Life) -> None:
 
     assert again == life.state
     assert again.owner_of(urn_of(addresses()["CDP_MANAGER"], cdp)) == BOB
+
+
+STEPS = 400
+"""Of a random play; about half of them revert."""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_maker__random_play__ledger_is_urns_after_every_step(life: Life, seed: int) -> None:
+    chance = random.Random(seed)  # a play, no secret
+    players, manager = (ALICE, BOB), addresses()["CDP_MANAGER"]
+    for player in players:
+        for other in (*players, manager):
+            life.call(player, "MCD_VAT", "hope(address)", other)
+        for other in players:
+            life.call(player, "CDP_MANAGER", "urnAllow(address,uint256)", other, 1)
+    life.call(ADMIN, "MCD_VAT", "file(bytes32,bytes32,uint256)", ETH, b"dust", 0)
+    accrue_a_year(life)
+    cdps = [life.open_cdp(player, player, ETH) for player in players for _ in range(2)]
+    done: set[str] = set()
+
+    for _ in range(STEPS):
+        caller = chance.choice(players)
+        cdp, second = chance.choice(cdps), chance.choice(cdps)
+        urn = chance.choice((*players, urn_of(manager, cdp)))
+        dink, dart = chance.randrange(-20, 40) * WAD, chance.choice((0, 1, -1)) * chance.randrange(20_000 * WAD)
+        contract, signature, *arguments = chance.choice(
+            (
+                ("MCD_VAT", FROB, ETH, urn, caller, chance.choice(players), dink, dart),
+                ("MCD_VAT", "flux(bytes32,address,address,uint256)", ETH, caller, urn_of(manager, cdp), 20 * WAD),
+                ("CDP_MANAGER", "frob(uint256,int256,int256)", cdp, dink, dart),
+                ("CDP_MANAGER", "give(uint256,address)", cdp, chance.choice(players)),
+                ("CDP_MANAGER", "cdpAllow(uint256,address,uint256)", cdp, chance.choice(players), 1),
+                ("CDP_MANAGER", "quit(uint256,address)", cdp, chance.choice(players)),
+                ("CDP_MANAGER", "enter(address,uint256)", chance.choice(players), cdp),
+                ("CDP_MANAGER", "shift(uint256,uint256)", cdp, second),
+                ("MCD_VAT", FORK, ETH, ALICE, BOB, dink // 4, dart // 4),
+                ("MCD_JUG", "drip(bytes32)", ETH),
+                ("MCD_CAT", "bite(bytes32,address)", ETH, urn),
+            )
+        )
+        life.maker.chain.skip(chance.randrange(BLOCKS_A_YEAR // 50))
+        try:
+            if signature.startswith("bite"):
+                set_price(life, chance.randrange(50, 3_500))
+                urns = (*players, *(urn_of(manager, each) for each in cdps))
+                arguments = [ETH, max(urns, key=lambda each: life.urn(ETH, each)[1])]
+            life.call(caller, contract, signature, *arguments)
+            done.add(signature.partition("(")[0])
+        except Reverted:
+            continue
+
+    assert done >= {"frob", "give", "quit", "enter", "shift", "fork", "drip", "bite"}

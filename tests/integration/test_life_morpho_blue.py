@@ -1,5 +1,6 @@
 """Morpho Blue's life on its real bytecode: every ledger sum is the contract's own `position`, exactly."""
 
+import random
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +12,7 @@ from bonafides_ingest.protocols.morpho_blue import MorphoBlue
 from bonafides_ingest.protocols.morpho_blue_state import MorphoBlueDeployment, MorphoBlueState
 from bonafides_lab.market.calldata import MAX_UINT256, Method
 
-from tests.support.compound_chain import CHAIN, wallet
+from tests.support.compound_chain import CHAIN, Reverted, wallet
 from tests.support.morpho_chain import MORPHO_SOURCE, ORACLE_UNIT, OWNER, WAD, MorphoChain, MorphoMarket
 
 pytestmark = pytest.mark.integration
@@ -233,3 +234,52 @@ def test_morpho__state_from_its_facts__is_the_same_state(life: Life) -> None:
 
     assert again == life.state
     assert again.market(life.market.id).fee_wad == WAD // 10
+
+
+STEPS = 400
+"""Of a random play; about half of them revert."""
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_morpho__random_play__ledger_is_position_after_every_step(life: Life, seed: int) -> None:
+    chance = random.Random(seed)  # a play, no secret
+    for account in WALLETS:
+        for other in WALLETS:
+            if other != account:
+                allowed = life.morpho.calldata("setAuthorization", address_text(other), True)
+                life.act(account, life.morpho.address, allowed)
+    done: set[str] = set()
+
+    for _ in range(STEPS):
+        life.morpho.chain.skip(chance.randrange(BLOCKS_A_MONTH))
+        caller, owner, receiver = (address_text(chance.choice(WALLETS)) for _ in range(3))
+        amount = chance.choice((1, chance.randrange(1, 3_000) * WAD, chance.randrange(10**21)))
+        shares = chance.randrange(10**27)
+        either = chance.choice(((amount, NONE), (NONE, shares)))
+        function, *arguments = chance.choice(
+            (
+                ("supply", *either, owner, b""),
+                ("withdraw", *either, owner, receiver),
+                ("borrow", *either, owner, receiver),
+                ("repay", *either, owner, b""),
+                ("supplyCollateral", amount, owner, b""),
+                ("withdrawCollateral", amount, owner, receiver),
+                ("liquidate", owner, *either, b""),
+                ("setFee", chance.randrange(25) * WAD // 100),
+            )
+        )
+        sender = OWNER if function == "setFee" else Address(bytes.fromhex(caller[2:]))
+        try:
+            if function == "liquidate":
+                life.act(OWNER, life.market.oracle, SET_PRICE(ORACLE_UNIT * chance.randrange(5, 130) // 100))
+                held = {each: life.morpho.position(life.market.id, each) for each in WALLETS}
+                debtor = max(held, key=lambda each: held[each][1])
+                collateral = held[debtor][2]
+                arguments = [address_text(debtor), chance.choice((collateral, collateral // 3)), NONE, b""]
+            life.call(sender, function, *arguments)
+            done.add(function)
+        except Reverted:
+            continue
+
+    moved = {"supply", "withdraw", "borrow", "repay", "supplyCollateral", "withdrawCollateral"}
+    assert done == {*moved, "liquidate", "setFee"}
