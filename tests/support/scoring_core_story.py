@@ -95,7 +95,7 @@ class Story:
                 second_asset=second_asset,
                 second_amount=second_amount,
                 scaled_delta=delta,
-                index_ray=index_ray if delta or kind is EventType.DEBT_SET else 0,
+                index_ray=index_ray if delta or kind in (EventType.DEBT_SET, EventType.STABLE_DEBT_SET) else 0,
                 market=market,
             )
         )

@@ -20,15 +20,15 @@ from bonafides_scoring.fold_parts import (
     Asset,
     Flow,
     Totals,
-    add_flows,
     freeze_flow,
     is_substantial,
     net_flow,
+    repays_substantially,
+    tally_day,
     thaw_flow,
 )
 from bonafides_scoring.state_codec import decode_state, encode_state
 from bonafides_scoring.wallet_state import (
-    DAYS_KEPT,
     FOLD_VERSION,
     LIQUIDATIONS_KEPT,
     SECONDS_PER_DAY,
@@ -158,6 +158,10 @@ class _Work:
                 self._flow(event).debt_delta += scaled_debt - asset.scaled_debt
                 asset.scaled_debt = scaled_debt
                 return
+            case EventType.STABLE_DEBT_SET:
+                self._asset(key).set_stable_debt(event.amount, event.index_ray, self.timestamp)
+                self._flow(event).sets_stable_debt = True
+                return
             case EventType.SUPPLIED:
                 self._flow(event).supplied += event.amount
             case EventType.WITHDRAWN:
@@ -223,13 +227,10 @@ class _Work:
             return
         totals, now = self.totals, self.timestamp
         has_borrowed = any(flow.borrowed for flow in moved)
-        has_repaid = any(
-            flow.repaid and is_substantial(-flows[flow.key].debt_delta, self.assets[flow.key].scaled_debt, gone=True)
-            for flow in moved
-        )
+        has_repaid = any(repays_substantially(flow, flows[flow.key], self.assets[flow.key]) for flow in moved)
         tops_up = (
             not has_borrowed
-            and any(asset.scaled_debt > 0 for asset in self.assets.values())
+            and any(asset.has_debt for asset in self.assets.values())
             and any(
                 flow.supplied
                 and is_substantial(flows[flow.key].supply_delta, self.assets[flow.key].scaled_supply, gone=False)
@@ -246,31 +247,15 @@ class _Work:
         if has_repaid:
             totals.last_repayment = now
             totals.repayment_count += 1
-        self._tally(moved, int(self.is_own), int(has_repaid), int(tops_up))
+        tally_day(self.days, DayTally(self._day, int(self.is_own), int(has_repaid), int(tops_up), tuple(moved)))
 
     @property
     def _day(self) -> int:
         return self.timestamp // SECONDS_PER_DAY
 
-    def _tally(self, moved: list[AssetFlow], actions: int, repayments: int, top_ups: int) -> None:
-        day = self._day
-        before = self.days.get(day) or DayTally(day, 0, 0, 0, ())
-        flows = {flow.key: flow for flow in before.flows}
-        for flow in moved:
-            flows[flow.key] = add_flows(flows[flow.key], flow) if flow.key in flows else flow
-        self.days[day] = DayTally(
-            day,
-            before.actions + actions,
-            before.repayments + repayments,
-            before.top_ups + top_ups,
-            tuple(flows[key] for key in sorted(flows)),
-        )
-        for old in [known for known in self.days if known <= day - DAYS_KEPT]:
-            del self.days[old]
-
     def _follow_debt(self, moved: list[AssetFlow]) -> None:
         totals, now = self.totals, self.timestamp
-        has_debt = any(asset.scaled_debt > 0 for asset in self.assets.values())
+        has_debt = any(asset.has_debt for asset in self.assets.values())
         if has_debt and totals.debt_since is None:
             totals.debt_since = now
         elif not has_debt and totals.debt_since is not None:

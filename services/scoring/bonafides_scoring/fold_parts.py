@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass, replace
 
-from bonafides_scoring.wallet_state import AssetFlow, AssetKey, AssetState, PendingFlow, WalletState
+from bonafides_scoring.wallet_state import (
+    DAYS_KEPT,
+    AssetFlow,
+    AssetKey,
+    AssetState,
+    DayTally,
+    PendingFlow,
+    WalletState,
+)
 
 SUBSTANTIAL_PERCENT = 2
 """A repayment or top-up under this share of the balance is dust: it would let a record be bought with cents."""
@@ -11,11 +19,21 @@ SUBSTANTIAL_PERCENT = 2
 class Flow:
     """`PendingFlow` while it grows."""
 
-    __slots__ = ("borrowed", "debt_delta", "repaid", "supplied", "supply_delta", "transferred_out", "withdrawn")
+    __slots__ = (
+        "borrowed",
+        "debt_delta",
+        "repaid",
+        "sets_stable_debt",
+        "supplied",
+        "supply_delta",
+        "transferred_out",
+        "withdrawn",
+    )
 
     def __init__(self) -> None:
         self.supplied = self.withdrawn = self.transferred_out = self.borrowed = self.repaid = 0
         self.supply_delta = self.debt_delta = 0
+        self.sets_stable_debt = False
 
 
 @dataclass(slots=True)
@@ -90,6 +108,18 @@ class Asset:
         self.borrowed, self.repaid = state.borrowed, state.repaid
         self.liquidated, self.seized, self.bad_debt = state.liquidated, state.seized, state.bad_debt
         self.has_untold_debt = state.has_untold_debt
+        self.stable_principal, self.stable_rate_ray = state.stable_principal, state.stable_rate_ray
+        self.stable_since = state.stable_since
+
+    @property
+    def has_debt(self) -> bool:
+        return self.scaled_debt > 0 or self.stable_principal > 0
+
+    def set_stable_debt(self, principal: int, rate_ray: int, now: int) -> None:
+        """Take what a log says of a debt at a stable rate. A rate of 0 leaves the one that is known."""
+        self.stable_principal = principal
+        self.stable_rate_ray = (rate_ray or self.stable_rate_ray) if principal else 0
+        self.stable_since = now if principal else 0
 
     def freeze(self) -> AssetState:
         return AssetState(
@@ -104,6 +134,9 @@ class Asset:
             self.seized,
             self.bad_debt,
             self.has_untold_debt,
+            self.stable_principal,
+            self.stable_rate_ray,
+            self.stable_since,
         )
 
 
@@ -127,6 +160,34 @@ def is_substantial(moved: int, balance_after: int, *, gone: bool) -> bool:
     return moved > 0 and moved * 100 >= before * SUBSTANTIAL_PERCENT
 
 
+def repays_substantially(net: AssetFlow, flow: Flow, asset: Asset) -> bool:
+    """Whether a transaction repaid a debt by more than dust; `asset` is what it left."""
+    if not net.repaid:
+        return False
+    if not flow.sets_stable_debt and not asset.stable_principal:
+        return is_substantial(-flow.debt_delta, asset.scaled_debt, gone=True)
+    # A principal grows by the interest that a log books, and a debt that changes its mode is burnt: neither is a
+    # repayment. So the pool's own word counts. Variable debt counts in shares here, which are a little less than it.
+    return is_substantial(net.repaid, asset.stable_principal + max(asset.scaled_debt, 0), gone=True)
+
+
+def tally_day(days: dict[int, DayTally], more: DayTally) -> None:
+    """Count something on its day, and forget the days that are too long before it."""
+    before = days.get(more.day) or DayTally(more.day, 0, 0, 0, ())
+    flows = {flow.key: flow for flow in before.flows}
+    for flow in more.flows:
+        flows[flow.key] = add_flows(flows[flow.key], flow) if flow.key in flows else flow
+    days[more.day] = DayTally(
+        more.day,
+        before.actions + more.actions,
+        before.repayments + more.repayments,
+        before.top_ups + more.top_ups,
+        tuple(flows[key] for key in sorted(flows)),
+    )
+    for old in [known for known in days if known <= more.day - DAYS_KEPT]:
+        del days[old]
+
+
 def add_flows(left: AssetFlow, right: AssetFlow) -> AssetFlow:
     return AssetFlow(
         left.key,
@@ -142,6 +203,7 @@ def thaw_flow(flow: PendingFlow) -> Flow:
     thawed.supplied, thawed.withdrawn, thawed.transferred_out = flow.supplied, flow.withdrawn, flow.transferred_out
     thawed.borrowed, thawed.repaid = flow.borrowed, flow.repaid
     thawed.supply_delta, thawed.debt_delta = flow.supply_delta, flow.debt_delta
+    thawed.sets_stable_debt = flow.sets_stable_debt
     return thawed
 
 
@@ -155,4 +217,5 @@ def freeze_flow(key: AssetKey, flow: Flow) -> PendingFlow:
         flow.repaid,
         flow.supply_delta,
         flow.debt_delta,
+        flow.sets_stable_debt,
     )

@@ -1,7 +1,8 @@
 """Canonical bytes of a wallet state: equal states give equal bytes, and bytes give the state back.
 
 Big-endian, fixed widths, amounts as signed 256-bit; a time that never was is 0xffffffffffffffff. The first byte is the
-version of the fold: a state of another version is not read but folded again from the events.
+version of the fold: a state of another version is not read but folded again from the events. What few wallets have, a
+debt at a stable rate, stands there only where it is.
 """
 
 import struct
@@ -166,7 +167,7 @@ def _encode_asset(key: AssetKey, asset: AssetState) -> bytes:
     return b"".join(
         (
             _encode_key(key),
-            struct.pack(">BB", asset.is_collateral, asset.has_untold_debt),
+            struct.pack(">BBB", asset.is_collateral, asset.has_untold_debt, asset.stable_principal != 0),
             *(
                 encode_int256(amount)
                 for amount in (
@@ -181,16 +182,25 @@ def _encode_asset(key: AssetKey, asset: AssetState) -> bytes:
                     asset.bad_debt,
                 )
             ),
+            _encode_stable_debt(asset),
         )
     )
 
 
+def _encode_stable_debt(asset: AssetState) -> bytes:
+    if not asset.stable_principal:
+        return b""
+    rate, principal = encode_int256(asset.stable_rate_ray), encode_int256(asset.stable_principal)
+    return principal + rate + struct.pack(">Q", asset.stable_since)
+
+
 def _read_asset(reader: _Reader) -> tuple[AssetKey, AssetState]:
     key = reader.key()
-    is_collateral, has_untold_debt = (bool(flag) for flag in reader.unpack(">BB"))
+    is_collateral, has_untold_debt, has_stable_debt = (bool(flag) for flag in reader.unpack(">BBB"))
     supply, debt, supplied, withdrawn, borrowed, repaid, liquidated, seized, bad_debt = (
         reader.amount() for _ in range(9)
     )
+    stable = (reader.amount(), reader.amount(), reader.one(">Q")) if has_stable_debt else (0, 0, 0)
     return key, AssetState(
         supply,
         debt,
@@ -203,6 +213,7 @@ def _read_asset(reader: _Reader) -> tuple[AssetKey, AssetState]:
         seized,
         bad_debt,
         has_untold_debt,
+        *stable,
     )
 
 
@@ -254,6 +265,7 @@ def _encode_pending(pending: PendingTransaction) -> bytes:
                         flow.debt_delta,
                     )
                 )
+                + struct.pack(">B", flow.sets_stable_debt)
                 for flow in pending.flows
             ),
         )
@@ -262,5 +274,11 @@ def _encode_pending(pending: PendingTransaction) -> bytes:
 
 def _read_pending(reader: _Reader) -> PendingTransaction:
     block, tx_index, timestamp, is_own, is_liquidation = reader.unpack(">QIQBB")
-    flows = reader.many(lambda: PendingFlow(reader.key(), *(reader.amount() for _ in range(7))))
+    flows = reader.many(lambda: _read_pending_flow(reader))
     return PendingTransaction(block, tx_index, timestamp, bool(is_own), bool(is_liquidation), flows)
+
+
+def _read_pending_flow(reader: _Reader) -> PendingFlow:
+    key = reader.key()
+    supplied, withdrawn, out, borrowed, repaid, supply, debt = (reader.amount() for _ in range(7))
+    return PendingFlow(key, supplied, withdrawn, out, borrowed, repaid, supply, debt, bool(reader.one(">B")))

@@ -13,7 +13,7 @@ FOLD_VERSION = 3
 """Stands in every receipt. A change of what the fold remembers, or how, gets a new number.
 
 2: a withdrawal is the wallet's own act wherever it goes.
-3: isolated markets, debts that are told whole, and debts that no log tells."""
+3: isolated markets, debts that are told whole, debts at a stable rate, and debts that no log tells."""
 DAYS_KEPT = 180
 """Days before the newest event that keep a tally of their own; older ones live on in the totals."""
 LIQUIDATIONS_KEPT = 32
@@ -55,6 +55,23 @@ class AssetState:
     bad_debt: int = 0
     has_untold_debt: bool = False
     """Whether it is collateral where no log tells the debt (Comet): the wallet may owe something there."""
+    stable_principal: int = 0
+    """Debt at a stable rate as it was at `stable_since`, interest up to then included; 0 where there is none."""
+    stable_rate_ray: int = 0
+    """Annual rate of that debt; 0 only where there is none, or where part of the history is missing."""
+    stable_since: int = 0
+    """Unix seconds; 0 where there is no such debt."""
+
+    @property
+    def has_debt(self) -> bool:
+        """Whether one of its debt tokens has a balance, however small."""
+        return self.scaled_debt > 0 or self.stable_principal > 0
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether a balance is below nothing, or a debt without its rate: then part of the history is missing."""
+        has_lost_rate = self.stable_principal > 0 and self.stable_rate_ray == 0
+        return self.scaled_supply < 0 or self.scaled_debt < 0 or has_lost_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +113,9 @@ class PendingFlow:
     repaid: int = 0
     supply_delta: int = 0
     debt_delta: int = 0
+    """Change of the scaled debt. Debt at a stable rate is not in it: it has no shares."""
+    sets_stable_debt: bool = False
+    """Whether a debt at a stable rate was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +172,7 @@ class WalletState:
     @property
     def has_open_debt(self) -> bool:
         """Whether a debt token has a balance, however small."""
-        return any(state.scaled_debt > 0 for _, state in self.assets)
+        return any(state.has_debt for _, state in self.assets)
 
     @property
     def has_untold_debt(self) -> bool:
@@ -161,5 +181,5 @@ class WalletState:
 
     @property
     def is_impossible(self) -> bool:
-        """Whether a balance is below nothing: then part of the history is missing, and nothing may be said."""
-        return any(state.scaled_supply < 0 or state.scaled_debt < 0 for _, state in self.assets)
+        """Whether a balance cannot be: then part of the history is missing, and nothing may be said."""
+        return any(state.is_impossible for _, state in self.assets)
