@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from bonafides.events import LendingEvent
+from bonafides.events import BlockRange, LendingEvent
 from bonafides.types import Address, Digest, EventType, MarketPointKind, Role, address_text
 from bonafides_ingest.accounts.urns import urn_of
 from bonafides_ingest.chain import Log
@@ -18,6 +18,7 @@ from bonafides_ingest.protocols.decoded import Decoded
 from bonafides_ingest.protocols.maker import Maker
 from bonafides_ingest.protocols.maker_deployment import MakerDeployment
 from bonafides_ingest.protocols.maker_state import MakerState
+from bonafides_ingest.scanning import scan
 from pydantic import ValidationError
 
 from tests.support.ingest_logs import CHAIN, ChainOfLogs, address
@@ -508,6 +509,24 @@ def test_discover__auction_houses_that_the_dog_names__are_to_be_watched() -> Non
 
     assert Maker().discover(run.state, logs).contracts == {CLIPPER, other}
     assert Maker().discover(started().state, logs).contracts == {other}
+
+
+def test_scan__auction_house_that_only_its_first_bark_names__brings_its_logs_of_the_whole_window() -> None:
+    chain = ChainOfLogs()
+    chain.emit_raw(1, 0, VAT, *encode_note(abi.INIT, (ETH_A,)))
+    chain.emit(2, 0, CLIPPER, abi.KICK, 7, RAY, 11 * RAD, WAD, BOB, KEEPER, 0)
+    chain.emit(2, 0, DOG, abi.BARK, ETH_A, BOB, WAD, WAD, 10 * RAD, CLIPPER, 7)
+    chain.emit(3, 0, CLIPPER, abi.TAKE, 7, RAY, RAY, RAD, 5 * RAD, 0, BOB)
+    before = Maker().restore(DEPLOYMENT, {})
+
+    scanned = scan(chain, {DEPLOYMENT.id: before}, BlockRange(1, 5), None)
+    _, decoded = Maker().decode_logs(scanned.states[DEPLOYMENT.id], scanned.window.logs, 0)
+
+    assert [(event.type, event.wallet, event.amount) for event in decoded.events] == [
+        (EventType.LIQUIDATED, BOB, 10 * WAD),
+        (EventType.LIQUIDATED, KEEPER, 10 * WAD),
+        (EventType.BAD_DEBT, BOB, 4 * WAD),  # 10 were owed, 11 less 5 came in
+    ]
 
 
 def test_state__from_its_facts__is_the_same() -> None:
