@@ -1,0 +1,49 @@
+"""What ingest remembers of price feeds, on a real PostgreSQL and as the role that the service has."""
+
+from collections.abc import Iterator
+
+import pytest
+from bonafides import database
+from bonafides.types import ChainId
+from bonafides_ingest.feed_store import FeedStore
+from bonafides_ingest.feeds import KnownPhase
+from sqlalchemy import Engine
+
+from tests.support.ingest_logs import CHAIN, address
+from tests.support.scoring_service import as_role
+
+pytestmark = pytest.mark.integration
+
+FEED, OTHER = address("feed"), address("other")
+PHASES = (KnownPhase(0, 99, 1, address("a")), KnownPhase(100, 2**40, 2, address("b")))
+
+
+@pytest.fixture
+def engine(fresh_database: str) -> Iterator[Engine]:
+    owner = database.connect(fresh_database)
+    database.migrate(owner, schemas=["ingest"])
+    owner.dispose()
+    with as_role(fresh_database, "bonafides_ingest") as engine:
+        yield engine
+
+
+def test_phases__of_a_feed_nobody_asked_for__are_none(engine: Engine) -> None:
+    assert FeedStore(engine, CHAIN).phases(FEED) == ()
+
+
+def test_remember__read_by_another_process__is_the_same_in_order(engine: Engine) -> None:
+    FeedStore(engine, CHAIN).remember(FEED, tuple(reversed(PHASES)))
+
+    assert FeedStore(engine, CHAIN).phases(FEED) == PHASES
+    assert FeedStore(engine, CHAIN).phases(OTHER) == ()
+    assert FeedStore(engine, ChainId(10)).phases(FEED) == ()
+
+
+def test_remember__again__replaces_what_was_known_of_this_feed_alone(engine: Engine) -> None:
+    store = FeedStore(engine, CHAIN)
+    store.remember(FEED, PHASES)
+    store.remember(OTHER, PHASES[:1])
+
+    store.remember(FEED, PHASES[1:])
+
+    assert (store.phases(FEED), store.phases(OTHER)) == (PHASES[1:], PHASES[:1])
