@@ -14,7 +14,7 @@ from bonafides_ingest.protocols.maker_state import MakerState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.test_ingest_maker import (
+from tests.support.maker_run import (
     ALICE,
     BOB,
     CAROL,
