@@ -34,6 +34,7 @@ from tests.support.ingest_logs import (
     block_at,
     encode_event,
 )
+from tests.support.scoring_service import as_role
 
 pytestmark = pytest.mark.integration
 
@@ -150,8 +151,9 @@ class World:
 @pytest.fixture
 def world(fresh_database: str) -> Iterator[World]:
     """35 blocks: Alice's proxy is Bob's from block 22 on; Alice and Bob make a Safe; both, a robot and Alice supply."""
-    engine = database.connect(fresh_database)
-    database.migrate(engine, schemas=["ingest"])
+    owner = database.connect(fresh_database)
+    database.migrate(owner, schemas=["ingest"])
+    owner.dispose()
     chain = ChainOfLogs(head=35)
     weth = chain.list_reserve(1, "WETH")
     chain.emit(3, 0, PROXY, links_abi.LOG_SET_OWNER, PROXY_FACTORY)
@@ -162,8 +164,8 @@ def world(fresh_database: str) -> Iterator[World]:
     chain.emit(22, 0, PROXY, links_abi.LOG_SET_OWNER, BOB)
     for block, wallet in ((5, PROXY), (15, SAFE), (25, ROBOT), (35, ALICE)):
         chain.emit(block, 9, weth.a_token, abi.MINT, wallet, wallet, 100, 0, RAY)
-    yield World(engine, chain)
-    engine.dispose()
+    with as_role(fresh_database, "bonafides_ingest") as engine:
+        yield World(engine, chain)
 
 
 LINKS = [(3, AccountKind.DS_PROXY, (ALICE,)), (14, AccountKind.SAFE, (ALICE, BOB)), (22, AccountKind.DS_PROXY, (BOB,))]

@@ -73,9 +73,10 @@ class Store:
             for deployment, facts in flushed.facts.items():
                 self._put_facts(connection, deployment, facts)
             put_links(connection, self._chain_id, flushed.links)
-            put_wallets(connection, self._chain_id, flushed.wallets)
+            put_wallets(connection, self._chain_id, self.accounts.without_row(flushed.wallets))
             self._put_dead_letters(connection, flushed.refused, dead_letter_limit)
             crashpoints.reach("ingest.before_commit")
+        self.accounts.have_rows(flushed.wallets)
         return Lease(lease.token, lease.epoch, tip, pending)
 
     def done_ranges(self) -> dict[str, tuple[BlockRange, ...]]:

@@ -31,12 +31,26 @@ from bonafides_ingest.accounts.tables import link as link_table
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.lease import Lease, hold_lease
 
+MOST_REMEMBERED = 100_000
+"""Wallets, 10 MB: those that act again and again. Looking for a row takes 30 µs, and a window has thousands."""
+
 
 class AccountStore:
     """One chain's accounts."""
 
     def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float) -> None:
         self._engine, self._chain_id, self._lease_s = engine, chain_id, lease_s
+        self._have_rows: set[Address] = set()
+
+    def without_row(self, wallets: frozenset[Address]) -> frozenset[Address]:
+        """Those of these wallets that may not have a row yet: the others need no look at the table."""
+        return wallets - self._have_rows
+
+    def have_rows(self, wallets: frozenset[Address]) -> None:
+        """The rows of these wallets are committed. Rows are never taken away."""
+        if len(self._have_rows) > MOST_REMEMBERED:
+            self._have_rows.clear()
+        self._have_rows |= wallets
 
     def newest_links(self, accounts: Iterable[Address], before: int) -> dict[Address, AccountFact]:
         """The newest word of logs below block `before` about each of these accounts, where there is one."""
