@@ -30,7 +30,8 @@ class Outcome:
     """What became of one poll's records of one partition."""
 
     following: int
-    """The offset to read next: one past the last record that was handled."""
+    """The offset to read next: one past the last record that was handled. Records from there on that the poll brought
+    too come again in the next."""
     is_waiting: bool = False
     """The record at `following` needs something that is not there yet: pause the partition and ask again."""
 
@@ -100,6 +101,13 @@ class OffsetConsumer:
         self._next |= {at: outcome.following for at, outcome in outcomes.items()}
         self._displace(by_partition.keys() - outcomes.keys())
         self._hold({at: outcome.following for at, outcome in outcomes.items() if outcome.is_waiting})
+        self._read_again(
+            {
+                at: outcome.following
+                for at, outcome in outcomes.items()
+                if not outcome.is_waiting and outcome.following <= by_partition[at][-1].offset
+            }
+        )
         self.consumer.commit({at: outcome.following for at, outcome in outcomes.items()})
         return any(outcome.following > by_partition[at][0].offset for at, outcome in outcomes.items())
 
@@ -158,6 +166,11 @@ class OffsetConsumer:
             self.consumer.seek(at, offsets[at])
         self.consumer.pause(held)
         self._waiting |= held
+
+    def _read_again(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Read these from here in the next poll."""
+        for at in offsets.keys() & self.consumer.assignment():
+            self.consumer.seek(at, offsets[at])
 
     def _assigned(self, partitions: set[TopicPartition]) -> None:
         for at in partitions:

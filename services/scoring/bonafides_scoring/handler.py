@@ -38,6 +38,9 @@ LONGEST_ORIGINAL_BYTES = 512 * 1024
 """Of a dead letter: half of what a broker takes by default, so that a letter is never larger than what it may carry."""
 LONGEST_REASON = 300
 """Characters: a reason may quote the message."""
+EVENTS_BEFORE_A_MARK = 1_000
+"""So many events of one poll are committed before a mark behind them is worked on: the first mark after a backfill
+scores everybody, and rows should neither wait for that nor be written again when it fails."""
 TOPICS = (WALLET_EVENTS, MARKET, ATTESTATION_STATUS)
 _BY_NAME = {topic.name: topic for topic in TOPICS}
 
@@ -55,12 +58,14 @@ class ScoringHandler:
     _dead: set[tuple[TopicPartition, int]] = field(default_factory=set)
     _counted: list[tuple[str, str, int]] = field(default_factory=list)
     _transaction: Transaction | None = None
+    _events_in_poll: int = 0
 
     def handle(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
         """Handle records of one partition in order."""
         if connection.get_transaction() is not self._transaction:
             self._transaction = connection.get_transaction()
             self._counted.clear()  # what a poll counted that was rolled back
+            self._events_in_poll = 0
             self.scorer.forget_counts()
         match _BY_NAME[at.topic]:
             case topic if topic is WALLET_EVENTS:
@@ -85,7 +90,10 @@ class ScoringHandler:
         self._counted.clear()
 
     def _handle_wallet_events(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
-        """Events are added before the mark that claims them; a mark that must wait ends the batch."""
+        """Events are added before the mark that claims them; a mark that must wait ends the batch.
+
+        So does one behind many events, unless it comes first: then what was before it is committed.
+        """
         turn = self.scorer.begin(connection, at.partition)
         following, is_waiting = records[-1].offset + 1, False
         pending: list[tuple[int, LendingEvent]] = []
@@ -98,6 +106,9 @@ class ScoringHandler:
                     self._check_chain(message.chain_id)
                     self._add_events(connection, at.partition, pending)
                     pending = []
+                    if self._events_in_poll >= EVENTS_BEFORE_A_MARK and record is not records[0]:
+                        following = record.offset
+                        break
                     if not self.scorer.take_mark(connection, turn, record.offset, message):
                         following, is_waiting = record.offset, True
                         break
@@ -150,6 +161,7 @@ class ScoringHandler:
     def _add_events(self, connection: Connection, partition: int, pending: list[tuple[int, LendingEvent]]) -> None:
         if not pending:
             return
+        self._events_in_poll += len(pending)
         for chain_id in {event.position.block.chain_id for _, event in pending}:
             self._check_chain(chain_id)
         self._counted.append(("events", "", events.add_events(connection, partition, pending)))
