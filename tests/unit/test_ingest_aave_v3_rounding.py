@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from bonafides.errors import InvalidSettings
-from bonafides.types import ZERO_ADDRESS, EventType, MarketPointKind
+from bonafides.types import ZERO_ADDRESS, Address, EventType, MarketPointKind
 from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.protocols import aave_v3_events as abi
 from bonafides_ingest.protocols.aave_v3 import AaveV3
@@ -13,7 +13,7 @@ from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment, AaveV3Sta
 from bonafides_ingest.protocols.decoded import Decoded
 
 from tests.support.aave_v3_logs import INDEX, Market
-from tests.support.ingest_logs import DEPLOYMENT, POOL, PROVIDER, ChainOfLogs, ListedReserve, address
+from tests.support.ingest_logs import CONFIGURATOR, DEPLOYMENT, POOL, PROVIDER, ChainOfLogs, ListedReserve, address
 
 pytestmark = pytest.mark.unit
 
@@ -154,6 +154,50 @@ def test_upgrade__by_the_general_way__counts_like_any_other(
     decoded = _decoded(chain, _entry())
 
     assert [e.scaled_delta for e in decoded.events if e.scaled_delta] == ([90] if is_known else [])
+
+
+TOKEN_UPGRADES = (abi.A_TOKEN_UPGRADED, abi.STABLE_DEBT_TOKEN_UPGRADED, abi.VARIABLE_DEBT_TOKEN_UPGRADED)
+
+
+def _upgraded_token(codec: EventCodec[Any], implementation: Address) -> ChainOfLogs:
+    chain = ChainOfLogs()
+    chain.emit(1, 0, PROVIDER, abi.POOL_UPDATED, ZERO_ADDRESS, FIRST)
+    weth = chain.list_reserve(2, "WETH")
+    chain.emit(3, 0, CONFIGURATOR, codec, weth.asset, weth.a_token, implementation)
+    chain.emit(4, 0, PROVIDER, abi.POOL_UPDATED, FIRST, SECOND)
+    _supply(chain, 5, 99)
+    return chain
+
+
+@pytest.mark.parametrize("codec", TOKEN_UPGRADES, ids=lambda codec: codec.event.name)
+def test_upgrade__of_a_token_to_what_the_entry_does_not_list__refuses_the_tokens_for_good(
+    codec: EventCodec[Any],
+) -> None:
+    entry = _entry(token_implementations=["0x" + BOB.hex()])
+
+    decoded = _decoded(_upgraded_token(codec, CAROL), entry)
+
+    assert [(r.is_market, r.wallets) for r in decoded.refused] == [(True, ()), (False, (ALICE,))]
+    assert [e.scaled_delta for e in decoded.events if e.scaled_delta] == []
+
+
+@pytest.mark.parametrize("listed", [[], ["0x" + CAROL.hex()]])
+def test_upgrade__of_a_token_to_what_the_entry_lists_or_where_it_lists_none__changes_nothing(listed: list[str]) -> None:
+    decoded = _decoded(_upgraded_token(abi.A_TOKEN_UPGRADED, CAROL), _entry(token_implementations=listed))
+
+    assert decoded.refused == ()
+    assert [e.scaled_delta for e in decoded.events if e.scaled_delta] == [90]
+
+
+def test_restart__after_a_foreign_token__knows_it_until_the_entry_lists_it() -> None:
+    entry, protocol = _entry(token_implementations=["0x" + BOB.hex()]), AaveV3()
+    state, _ = protocol.decode_logs(
+        protocol.restore(entry, {}), _upgraded_token(abi.A_TOKEN_UPGRADED, CAROL).logs[:-2], 1
+    )
+
+    assert protocol.restore(entry, state.facts()).rounding is None
+    listed = _entry(token_implementations=["0x" + BOB.hex(), "0x" + CAROL.hex()])
+    assert protocol.restore(listed, state.facts()).rounding is Rounding.BY_OPERATION
 
 
 def test_restart__finds_the_implementation_and_the_treasuries_again() -> None:

@@ -67,6 +67,10 @@ EMODE_ASSET_CHANGED: EventCodec[tuple[_A, int, int]] = load_codec(_CONFIGURATOR,
 """asset, oldCategoryId, newCategoryId (before 3.2: an asset is in one category)"""
 EMODE_COLLATERAL_CHANGED: EventCodec[tuple[_A, int, bool]] = load_codec(_CONFIGURATOR, "AssetCollateralInEModeChanged")
 """asset, categoryId, collateral (3.2 and later: an asset is in any number of categories)"""
+A_TOKEN_UPGRADED: EventCodec[tuple[_A, _A, _A]] = load_codec(_CONFIGURATOR, "ATokenUpgraded")
+STABLE_DEBT_TOKEN_UPGRADED: EventCodec[tuple[_A, _A, _A]] = load_codec(_CONFIGURATOR, "StableDebtTokenUpgraded")
+VARIABLE_DEBT_TOKEN_UPGRADED: EventCodec[tuple[_A, _A, _A]] = load_codec(_CONFIGURATOR, "VariableDebtTokenUpgraded")
+"""asset, proxy, implementation: all three"""
 
 # AaveOracle, PoolAddressesProvider, price feed
 ASSET_SOURCE_UPDATED: EventCodec[tuple[_A, _A]] = load_codec(_ORACLE, "AssetSourceUpdated")

@@ -34,6 +34,9 @@ class AaveV3Deployment(Deployment):
     """PoolAddressesProvider."""
     pool_versions: Annotated[tuple[PoolVersion, ...], Field(strict=False)] = ()
     """The implementations that the Pool has had, and how each rounds. Under another one the tokens are not read."""
+    token_implementations: Annotated[tuple[RegistryAddress, ...], Field(strict=False)] = ()
+    """What the tokens may be upgraded to, where they can be without the Pool: after another one they are not read.
+    Empty: they are upgraded together with the Pool alone."""
     rounding: Annotated[Rounding | None, Field(strict=False)] = None
     """How this deployment rounds, whatever its Pool: on a development chain alone, instead of `pool_versions`."""
 
@@ -98,6 +101,8 @@ class AaveV3State(PricedState):
     """Of the Pool; None before a log names one."""
     treasuries: frozenset[Address] = frozenset()
     """Treasuries of aTokens since they were upgraded, besides those of the listings."""
+    foreign_tokens: frozenset[Address] = frozenset()
+    """Implementations that tokens were upgraded to and that the registry entry does not list."""
     paired: Paired = field(default_factory=Paired, compare=False, repr=False)
     """Of the transaction that is being read, where its tokens round by operation. Not kept."""
     watched: Mapping[Address, Watched] = field(init=False)
@@ -130,6 +135,8 @@ class AaveV3State(PricedState):
         }
         for treasury in self.treasuries:
             facts["treasury", address_text(treasury)] = True
+        for token in self.foreign_tokens:
+            facts["foreign_token", address_text(token)] = True
         if self.implementation is not None:
             facts["pool_implementation", ""] = {
                 "implementation": address_text(self.implementation),
@@ -139,8 +146,8 @@ class AaveV3State(PricedState):
 
     @property
     def rounding(self) -> Rounding | None:
-        """How the tokens round from here on; None where the Pool's implementation is not known."""
-        return self.deployment.rounding_of(self.implementation)
+        """How the tokens round from here on; None where the Pool's implementation is not known, or a token's."""
+        return None if self.foreign_tokens else self.deployment.rounding_of(self.implementation)
 
     def a_token_of(self, asset: Address) -> Address | None:
         """The aToken of an asset; None where it is not listed."""
@@ -158,6 +165,13 @@ class AaveV3State(PricedState):
     def with_treasury(self, treasury: Address) -> "AaveV3State":
         """With one more treasury."""
         return replace(self, treasuries=self.treasuries | {treasury})
+
+    def with_token_implementation(self, implementation: Address) -> "AaveV3State":
+        """With one more that a token has."""
+        listed = self.deployment.token_implementations
+        if not listed or implementation in listed:
+            return self
+        return replace(self, foreign_tokens=self.foreign_tokens | {implementation})
 
     def with_paired(self, paired: Paired) -> "AaveV3State":
         """With this transaction's pairs. What is watched does not change, so nothing is derived again."""
@@ -180,6 +194,8 @@ def restore_state(deployment: Deployment, facts: Mapping[FactKey, Json]) -> Aave
         prices=AavePrices.restore(deployment.oracle, facts),
         implementation=_implementation(deployment, facts.get(("pool_implementation", ""))),
         treasuries=frozenset(parse_address(key) for kind, key in facts if kind == "treasury"),
+        foreign_tokens=frozenset(parse_address(key) for kind, key in facts if kind == "foreign_token")
+        - frozenset(deployment.token_implementations),
     )
 
 

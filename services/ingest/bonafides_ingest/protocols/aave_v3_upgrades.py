@@ -1,4 +1,4 @@
-"""Aave V3's upgrades, as far as they change how logs are read: the Pool's implementation, an aToken's treasury."""
+"""Aave V3's upgrades, as far as they change how logs are read: of the Pool, of tokens, an aToken's treasury."""
 
 from collections.abc import Iterator
 
@@ -56,12 +56,27 @@ def _without_pool(reading: _Reading) -> AaveV3State:
 
 def _facts(reading: _Reading, after: AaveV3State) -> Iterator[Fact]:
     rounding = after.rounding
+    if rounding is None and after.foreign_tokens:
+        return  # said when a token got it
     if rounding is None:
         yield Complaint(
             "the Pool has an implementation that the registry entry does not know: its tokens are not read from here on"
         )
     else:
         yield reading.point(MarketPointKind.ROUNDING, ZERO_ADDRESS, (rounding.code,))
+
+
+def _read_token_upgraded(reading: _Reading) -> Iterator[Fact]:
+    after = _change_token(reading)
+    if after is not reading.state:
+        yield Complaint(
+            "a token has an implementation that the registry entry does not know: the tokens are not read from here on"
+        )
+
+
+def _change_token(reading: _Reading) -> AaveV3State:
+    _, _, implementation = _TOKEN_UPGRADES[reading.log.topics[0]].decode(reading.log)
+    return reading.state.with_token_implementation(implementation)
 
 
 def _change_treasury(reading: _Reading) -> AaveV3State:
@@ -71,10 +86,15 @@ def _change_treasury(reading: _Reading) -> AaveV3State:
     return state if treasury in state.not_wallets else state.with_treasury(treasury)
 
 
-_PROVIDER = (ContractKind.PROVIDER,)
+_TOKEN_UPGRADES = {
+    codec.topic0: codec
+    for codec in (abi.A_TOKEN_UPGRADED, abi.STABLE_DEBT_TOKEN_UPGRADED, abi.VARIABLE_DEBT_TOKEN_UPGRADED)
+}
+_PROVIDER, _CONFIGURATOR = (ContractKind.PROVIDER,), (ContractKind.CONFIGURATOR,)
 UPGRADE_READERS: tuple[Reader[AaveV3State], ...] = (
     Reader(_PROVIDER, abi.POOL_UPDATED, _read_pool_updated, change=_change_pool),
     Reader(_PROVIDER, abi.ADDRESS_SET_AS_PROXY, _read_proxy_set, change=_change_proxy),
     Reader(_PROVIDER, abi.ADDRESS_SET, _read_address_set, change=_change_address),
+    *(Reader(_CONFIGURATOR, codec, _read_token_upgraded, change=_change_token) for codec in _TOKEN_UPGRADES.values()),
     Reader((ContractKind.A_TOKEN,), abi.INITIALIZED, lambda _: (), change=_change_treasury),
 )
