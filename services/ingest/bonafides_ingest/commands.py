@@ -168,6 +168,7 @@ def decode(
     from rich.console import Console
 
     from bonafides_ingest import progress
+    from bonafides_ingest.backfill import check_folder
     from bonafides_ingest.file_decoding import decode_folder
     from bonafides_ingest.registry import load_registry
     from bonafides_ingest.sources.parquet import open_log_folder
@@ -175,6 +176,7 @@ def decode(
     console = Console(stderr=True)
     registry = load_registry(deployments)
     logs = open_log_folder(logs_folder)
+    check_folder(logs, (*registry.of_chain(logs.chain_id), *registry.links_of_chain(logs.chain_id)))
     with progress.bar("logs") as bar:
         task = bar.add_task("decoding", total=logs.log_count)
         counts = decode_folder(logs, registry, out, lambda done: bar.update(task, completed=done))

@@ -37,4 +37,5 @@ def bar(unit: str) -> Progress:
         _RateColumn(unit),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        refresh_per_second=4,
     )
