@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest
 
 .PHONY: help
 help: ## List every target.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_%-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements/dev.lock pyproject.toml scripts/bootstrap.sh
 	@scripts/bootstrap.sh $(VENV)
@@ -65,6 +65,9 @@ e2e: bootstrap ## The product's story on real parts.
 suites: bootstrap
 	$(PYTEST) -m e2e
 	$(PYTEST) -m "integration or chart" -n 2 --dist loadfile
+
+bench-%: bootstrap ## Measure and write benchmarks/results/<name>.json: bench-ingest.
+	$(BIN)/python -m benchmarks.$*
 
 .PHONY: train
 train: bootstrap ## Train the synthetic model again: simulate a market, decode its logs, train, evaluate out of time.
