@@ -99,12 +99,18 @@ def test_load_registry__packaged__loads() -> None:
     assert load_registry(None).version >= 1
 
 
+def test_read_rpc_url__none_given__says_what_to_set() -> None:
+    settings = IngestSettings.load({"BONAFIDES_INGEST_CHAIN_ID": "1"})
+
+    with pytest.raises(InvalidSettings, match="BONAFIDES_INGEST_RPC_URL"):
+        settings.read_rpc_url()
+
+
 @pytest.mark.parametrize(
     "variables",
     [
         {},
         {"RPC_URL": "http://localhost:8545"},
-        {"CHAIN_ID": "1"},
         {"CHAIN_ID": "1", "RPC_URL": "http://localhost:8545", "RPC_URL_FILE": "/key"},
         {"CHAIN_ID": "1", "RPC_URL": "http://localhost:8545", "COLOUR": "red"},
         {"CHAIN_ID": "0", "RPC_URL": "http://localhost:8545"},
