@@ -10,7 +10,7 @@ import pytest
 from bonafides.accounts import AccountFact
 from bonafides.digests import encode_event, encode_market_point
 from bonafides.errors import InvalidMessage, InvariantViolation, UnknownSchema
-from bonafides.events import LendingEvent, MarketPoint
+from bonafides.events import LendingEvent, MarketPoint, Position
 from bonafides.messages import AccountBatch, EventBatch, MarketBatch, decode, decode_parts, encode
 from bonafides.types import AccountKind, AsOf, ChainId, EventType, MarketPointKind
 
@@ -123,6 +123,15 @@ def test_encode__debt_told_whole_in_a_market__comes_back_the_same() -> None:
 def test_decode__debt_told_whole_without_an_index__is_an_invalid_message() -> None:
     with pytest.raises(InvalidMessage, match="index above 0"):
         decode(encode(EventBatch((replace(samples.debt_set(), index_ray=0),))))
+
+
+def test_encode__price_at_the_end_of_a_block_with_a_bound__comes_back_the_same_and_is_the_blocks_last() -> None:
+    block = POINT.position.block
+    bounded = replace(POINT, position=Position.at_end_of(block), values=(2_000 * 10**8, block.timestamp + 3_600))
+
+    assert decode(encode(MarketBatch((POINT, bounded)))) == MarketBatch((POINT, bounded))
+    assert bounded.order > at(POINT, tx_index=2**32 - 2, log_index=2**32 - 1).order
+    assert bounded.id != POINT.id
 
 
 def test_encode__stable_debt__comes_back_the_same() -> None:
