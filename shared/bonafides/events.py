@@ -145,7 +145,8 @@ class MarketPoint:
     - emode_config: (ltv bps, liquidation threshold bps, liquidation bonus bps), `category` says which
     - emode_asset: (1,) – from here on the asset is collateral of `category`, besides others; (0,) – it is not; () – it
       is, and (before decoder version 2) no longer of another
-    - rounding: (0,) – from here on the deployment's contracts round half up; (1,) – each time for the protocol
+    - rounding: (0,) – from here on the deployment's contracts round half up; (1,) – each time for the protocol; (2,) –
+      half up, and compound interest from a rate per second (Aave V2)
     """
 
     position: Position

@@ -48,6 +48,12 @@ def test_listing__of_the_first_release__has_the_decimals_of_the_registry(chain: 
     assert decode(chain).refused == ()
 
 
+def test_listing__each__says_how_v2_reckons(chain: V2Chain) -> None:
+    points = [point for point in decode(chain).points if point.kind is MarketPointKind.ROUNDING]
+
+    assert [(point.asset, point.values) for point in points] == [(ZERO_ADDRESS, (2,))] * 2
+
+
 def test_listing__nothing_tells_the_decimals__is_refused_with_what_to_add(chain: V2Chain) -> None:
     chain.list_v2(2, USDC)
 

@@ -6,8 +6,8 @@ from bonafides_scoring.interest import (
     SECONDS_PER_YEAR,
     WAD,
     compounded_interest,
+    compounded_interest_per_second,
     linear_interest,
-    normalised_debt,
     normalised_income,
     percent_mul,
     ray_mul,
@@ -56,9 +56,32 @@ def test_compounded_interest__no_time__is_one() -> None:
     assert compounded_interest(RAY, 1) == RAY + RAY // SECONDS_PER_YEAR
 
 
-def test_normalised_indices__index_two__double_the_factor() -> None:
+def test_compounded_interest_per_second__a_year_at_ten_per_cent__cuts_the_rate_before_it_multiplies() -> None:
+    # 1e26 // n = 3,170,979,198,376,458,650 a second; its square in ray is 10,055,109,076.5, so …077;
+    # times it again 31.88, so 32: the third term is a 31st more than in V3
+    n = 31_536_000
+    second = n * (n - 1) * 10_055_109_077 // 2
+    third = n * (n - 1) * (n - 2) * 32 // 6
+
+    grown = compounded_interest_per_second(RAY // 10, n)
+
+    assert grown == RAY + 3_170_979_198_376_458_650 * n + second + third
+    assert grown / compounded_interest(RAY // 10, n) == pytest.approx(1 + 4.73e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("elapsed_s", [0, 1, 2, 3])
+def test_compounded_interest_per_second__few_seconds__have_no_negative_terms(elapsed_s: int) -> None:
+    per_second = RAY // 10 // SECONDS_PER_YEAR
+
+    grown = compounded_interest_per_second(RAY // 10, elapsed_s)
+
+    # pairs of seconds: 0, 0, 1, 3; triples: 0, 0, 0, 1, of 32 each
+    pairs, triples = elapsed_s * (elapsed_s - 1) // 2, int(elapsed_s == 3)
+    assert grown == RAY + per_second * elapsed_s + pairs * 10_055_109_077 + triples * 32
+
+
+def test_normalised_income__index_two__doubles_the_factor() -> None:
     assert normalised_income(2 * RAY, RAY // 10, SECONDS_PER_YEAR) == 2 * RAY + RAY // 5
-    assert normalised_debt(2 * RAY, RAY // 10, 0) == 2 * RAY
 
 
 @given(rate=st.integers(0, RAY), elapsed=st.integers(0, 5 * SECONDS_PER_YEAR))

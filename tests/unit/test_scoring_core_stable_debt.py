@@ -1,12 +1,29 @@
 """Debt at a stable rate: what a wallet's state remembers of it, what counts as repaying it, what it comes to."""
 
 import pytest
-from bonafides.types import Address, EventType
+from bonafides.errors import InvariantViolation
+from bonafides.events import MarketPoint
+from bonafides.types import ZERO_ADDRESS, Address, EventType, MarketPointKind
 from bonafides_scoring.fold import WalletState, decode_state, empty_state, encode_state, fold, settle
 from bonafides_scoring.fold_parts import SUBSTANTIAL_PERCENT
+from bonafides_scoring.market import MarketMissing, accounts, market_view
 from bonafides_scoring.wallet_state import AssetKey, AssetState
 
-from tests.support.scoring_core_story import CHAIN, DEPLOYMENT, RAY, USDC, WALLET, WETH, Story
+from tests.support.scoring_core_story import (
+    CHAIN,
+    DEPLOYMENT,
+    DOLLAR,
+    ETHER,
+    RAY,
+    START,
+    USDC,
+    WALLET,
+    WETH,
+    Story,
+    block_ref,
+    market_points,
+    point,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -169,3 +186,69 @@ def test_fold__stable_debt_liquidated__is_no_repayment() -> None:
     state = settle(folded(story))
 
     assert (state.liquidation_count, state.repayment_count, asset(state).liquidated) == (1, 0, 500)
+
+
+# What it comes to
+
+
+def _account_of(story: Story, years: int, points: list[MarketPoint]) -> tuple[int, int]:
+    """(debt in the base currency, health factor) so many years after the story."""
+    block = block_ref(story.number + 1, story.now + years * 365 * 86_400)
+    (account,) = accounts(folded(story), market_view(points, block), only_indebted=True)
+    return account.debt_base, account.health_factor_wad
+
+
+def _rounds(code: int) -> list[MarketPoint]:
+    rounding = point(MarketPointKind.ROUNDING, ZERO_ADDRESS, (code,), block=block_ref(2, START), log_index=9)
+    return [*market_points(), rounding]
+
+
+def _indebted() -> Story:
+    """One WETH of 2,000 $ for collateral, 1,000 USDC at a stable 10 %."""
+    story = Story().supply(WETH, ETHER, first=True)
+    return owes(story.open(), 1_000 * DOLLAR, RATE).add(EventType.BORROWED, USDC, 1_000 * DOLLAR)
+
+
+@pytest.mark.parametrize(("code", "owed"), [(0, 1_105_162_043), (2, 1_105_167_270)])
+def test_accounts__stable_debt_a_year_later__has_grown_at_its_own_rate_as_its_version_reckons(
+    code: int, owed: int
+) -> None:
+    # the factors of `test_scoring_core_interest`: 1.105162042821… in V3, 1.105167270…  in V2
+    debt_base, health_factor = _account_of(_indebted(), 1, _rounds(code))
+
+    assert debt_base == owed * 100
+    assert health_factor == (1_660 * 10**8 * 10**18 + debt_base // 2) // debt_base  # 2,000 · .83
+
+
+def test_accounts__both_kinds_of_debt__are_added_before_they_are_priced() -> None:
+    points = [p for p in market_points() if (p.kind, p.asset) != (MarketPointKind.PRICE, USDC)]
+    points.append(point(MarketPointKind.PRICE, USDC, (1,), block=block_ref(2, START), log_index=9))
+    story = owes(Story().open(), 600_000, RATE).add(EventType.BORROWED, USDC, 600_000).borrow(USDC, 600_000)
+
+    # .6 and .6 of a token at a price of 1: cut apart they would be nothing, together they are 1
+    assert _account_of(story, 0, points)[0] == 1
+
+
+def test_accounts__block_of_the_entry_itself__owes_the_principal() -> None:
+    assert _account_of(_indebted(), 0, market_points())[0] == 1_000 * 10**8
+
+
+def test_accounts__stable_debt_repaid__is_no_account() -> None:
+    story = owes(_indebted().wait(9).open(), 0)
+
+    assert accounts(folded(story), market_view(market_points(), story.block), only_indebted=True) == ()
+
+
+def test_accounts__stable_debt_without_a_price__cannot_be_valued() -> None:
+    story = _indebted()
+    points = [p for p in market_points() if p.asset != USDC]
+
+    with pytest.raises(MarketMissing):
+        accounts(folded(story), market_view(points, story.block))
+
+
+def test_accounts__block_before_the_debt__stops() -> None:
+    story = _indebted()
+
+    with pytest.raises(InvariantViolation, match="began after the block"):
+        accounts(folded(story), market_view(market_points(), block_ref(99, START)))

@@ -14,6 +14,7 @@ from bonafides.events import MarketPoint
 from bonafides.types import ZERO_ADDRESS, ZERO_DIGEST, Address, BlockRef, Digest, MarketPointKind
 
 from bonafides_scoring import interest
+from bonafides_scoring.market_points import collateral_categories, is_stale
 from bonafides_scoring.rounding import Rounding
 from bonafides_scoring.wallet_state import AssetKey, AssetState, WalletState
 
@@ -64,6 +65,14 @@ class Reserve:
     def base_value(self, amount: int) -> int:
         """Value of an amount in the asset's smallest unit, rounded down."""
         return amount * self.price // int(10**self.decimals)
+
+    def stable_debt(self, asset: AssetState, at: int) -> int:
+        """What a debt at a stable rate comes to at a time: what `balanceOf` of its token answers."""
+        if not asset.stable_principal:
+            return 0
+        if at < asset.stable_since:
+            raise InvariantViolation("a debt at a stable rate began after the block that it is valued at")
+        return self.rounding.stable_debt(asset.stable_principal, asset.stable_rate_ray, at - asset.stable_since)
 
     def debt_value(self, amount: int) -> int:
         """Value of a debt, rounded as the deployment does."""
@@ -170,23 +179,13 @@ def _memberships(latest: Mapping[MarketKey, MarketPoint]) -> Mapping[AssetKey, t
     return found
 
 
-def _categories(memberships: Iterable[MarketPoint]) -> frozenset[int]:
-    """E-modes in which these points, in order, make an asset collateral. One without a value ends those before it."""
-    categories: set[int] = set()
-    for point in memberships:
-        categories = categories | {point.category} if point.values else {point.category}
-        if point.values == (0,):
-            categories.discard(point.category)
-    return frozenset(categories - {0})
-
-
 def _reserve(
     latest: Mapping[MarketKey, MarketPoint], key: MarketKey, block: BlockRef, memberships: Iterable[MarketPoint]
 ) -> Reserve | None:
     price = latest[key]
     index = latest.get(key._replace(kind=MarketPointKind.RESERVE_INDEX))
     config = latest.get(key._replace(kind=MarketPointKind.RESERVE_CONFIG))
-    if index is None or config is None or price.values[0] <= 0 or _is_stale(price, block):
+    if index is None or config is None or price.values[0] <= 0 or is_stale(price, block):
         return None
     elapsed_s = block.timestamp - index.position.block.timestamp
     if elapsed_s < 0:
@@ -199,15 +198,9 @@ def _reserve(
         liquidation_threshold_bps=config.values[1],
         income_index=interest.normalised_income(liquidity_index, liquidity_rate, elapsed_s),
         debt_index=rounding.debt_index(borrow_index, borrow_rate, elapsed_s),
-        emode_categories=_categories(memberships),
+        emode_categories=collateral_categories(memberships),
         rounding=rounding,
     )
-
-
-def _is_stale(price: MarketPoint, block: BlockRef) -> bool:
-    """Whether the feed's answer is older at the block than the registry lets it be: then nobody knows the price."""
-    stale_after = price.values[1] if len(price.values) > 1 else 0
-    return 0 < stale_after < block.timestamp
 
 
 def _rounding_key(deployment: str) -> MarketKey:
@@ -220,7 +213,7 @@ def _rounding_of(latest: Mapping[MarketKey, MarketPoint], deployment: str) -> Ro
 
 
 def balances(asset: AssetState, reserve: Reserve) -> tuple[int, int]:
-    """(supply, debt) in the asset's smallest unit: what `balanceOf` of the two tokens answers at the view's block."""
+    """(supply, variable debt) in the smallest unit: what `balanceOf` of the two tokens answers at the view's block."""
     return (
         reserve.rounding.supply_balance(asset.scaled_supply, reserve.income_index),
         reserve.rounding.debt_balance(asset.scaled_debt, reserve.debt_index),
@@ -237,7 +230,7 @@ def accounts(state: WalletState, view: MarketView, *, only_indebted: bool = Fals
     """
     per_account: dict[tuple[str, Digest], list[Holding]] = {}
     emodes = dict(state.emodes)
-    indebted = {(key.deployment, key.market) for key, asset in state.assets if asset.scaled_debt > 0}
+    indebted = {(key.deployment, key.market) for key, asset in state.assets if asset.has_debt}
     for key, asset in state.assets:
         if only_indebted and (key.deployment, key.market) not in indebted:
             continue
@@ -252,21 +245,22 @@ def accounts(state: WalletState, view: MarketView, *, only_indebted: bool = Fals
 
 def _holding(key: AssetKey, asset: AssetState, view: MarketView, emode: int) -> Holding | None:
     counts_as_collateral = asset.is_collateral and asset.scaled_supply > 0
-    if not counts_as_collateral and asset.scaled_debt <= 0:
+    if not counts_as_collateral and not asset.has_debt:
         return None
     reserve = view.reserves.get(key)
     if reserve is None:
         raise MarketMissing(f"an asset of {key.deployment} has no price, index or configuration at the as-of block")
-    supply, debt = balances(asset, reserve)
+    supply, variable_debt = balances(asset, reserve)
+    debt = max(variable_debt, 0) + reserve.stable_debt(asset, view.block.timestamp)
     threshold = reserve.liquidation_threshold_bps
-    if reserve.rounding is Rounding.HALF_UP and not threshold:  # before 3.6: in no e-mode either
+    if reserve.rounding is not Rounding.FOR_THE_PROTOCOL and not threshold:  # before 3.6: in no e-mode either
         counts_as_collateral = False
     if emode in reserve.emode_categories:
         threshold = view.emode_thresholds_bps.get((key.deployment, emode), threshold)
     return Holding(
         key=key,
         collateral_base=reserve.base_value(supply) if counts_as_collateral else 0,
-        debt_base=reserve.debt_value(debt) if asset.scaled_debt > 0 else 0,
+        debt_base=reserve.debt_value(debt),
         threshold_bps=threshold,
         is_pegged=reserve.is_pegged,
     )

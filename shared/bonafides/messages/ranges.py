@@ -22,6 +22,7 @@ VALUES_OF_KIND = {
     MarketPointKind.ROUNDING: (1,),
 }
 """How many numbers a fact of each kind can have (`MarketPoint`)."""
+_HIGHEST_CODES = {MarketPointKind.EMODE_ASSET: 1, MarketPointKind.ROUNDING: 2}
 
 
 def in_range(name: str, value: int, highest: int = MAX_I63, *, lowest: int = 0) -> int:
@@ -64,7 +65,7 @@ def point_values(kind: MarketPointKind, values: Sequence[int]) -> tuple[int, ...
         raise ValueError(f"a {kind} has {expected} values, saw {len(values)}")
     if kind is MarketPointKind.RESERVE_CONFIG:
         in_range("decimals", values[3], MAX_U8)  # a power of ten is taken of it
-    if kind in (MarketPointKind.EMODE_ASSET, MarketPointKind.ROUNDING):
+    if kind in _HIGHEST_CODES:
         for value in values:
-            in_range(kind, value, 1)
+            in_range(kind, value, _HIGHEST_CODES[kind])
     return tuple(values)

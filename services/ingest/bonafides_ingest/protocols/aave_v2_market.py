@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import MarketPoint
-from bonafides.types import Address, MarketPointKind, address_text
+from bonafides.types import ZERO_ADDRESS, Address, MarketPointKind, address_text
 
 from bonafides_ingest.protocols import aave_v2_events as abi
 from bonafides_ingest.protocols.aave_prices import price_readers, read_oracle_change
@@ -12,6 +12,9 @@ from bonafides_ingest.protocols.aave_v2_state import AaveV2State, ContractKind
 from bonafides_ingest.protocols.reading import Fact, Reader, Reading
 
 type _Reading = Reading[AaveV2State]
+
+_ROUNDING = 2
+"""How V2 reckons (`MarketPoint`). No log says it, so each listing does."""
 
 
 def _read_reserve_data(reading: _Reading) -> list[MarketPoint]:
@@ -22,7 +25,10 @@ def _read_reserve_data(reading: _Reading) -> list[MarketPoint]:
 
 def _read_listing(reading: _Reading) -> list[MarketPoint]:
     asset, *_ = abi.RESERVE_INITIALIZED.decode(reading.log)
-    return [reading.point(MarketPointKind.RESERVE_CONFIG, asset, (0, 0, 0, _decimals_of(reading, asset)))]
+    return [
+        reading.point(MarketPointKind.RESERVE_CONFIG, asset, (0, 0, 0, _decimals_of(reading, asset))),
+        reading.point(MarketPointKind.ROUNDING, ZERO_ADDRESS, (_ROUNDING,)),
+    ]
 
 
 def _read_collateral_configuration(reading: _Reading) -> list[MarketPoint]:
