@@ -61,10 +61,12 @@ class Codes:
 
     contracts: dict[Address, bytes] = field(default_factory=lambda: {ROBOT: b"\x60\x80"})
     is_silent: bool = False
+    refusals: int = 0
     asked: list[tuple[Address, int]] = field(default_factory=list)
 
     def codes(self, accounts: Sequence[Address], block: BlockRef) -> list[bytes]:
         if self.is_silent:
+            self.refusals += 1
             raise Unavailable("missing trie node")
         self.asked += [(account, block.number) for account in accounts]
         return [self.contracts.get(account, b"") for account in accounts]
@@ -313,9 +315,12 @@ def test_turn__node_does_not_tell__the_chain_goes_on_and_it_is_asked_later(world
     _run_to_the_end(indexer)
     assert world.boundaries()[-1].is_scoring
     assert world.kinds()[ROBOT] is None
+    indexer.turn()
+    assert world.codes.refusals == 1  # nothing is gained by asking again about the same block
 
     world.codes.is_silent = False
-    indexer.turn()
+    world.chain.head = 36
+    _run_to_the_end(indexer)
 
     assert world.kinds()[ROBOT] == "contract"
 

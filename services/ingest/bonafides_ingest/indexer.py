@@ -108,6 +108,7 @@ class Indexer:
     """Knows the code at addresses; None without a node."""
     _session: _Session | None = None
     _finalized: int = -1
+    _asked_in_vain: BlockRef | None = None
 
     def turn(self) -> bool:
         """Read and send the next window, and a boundary when one is due; returns whether there was anything to read.
@@ -221,14 +222,17 @@ class Indexer:
 
     def _ask_accounts(self, session: _Session) -> tuple[_Session, bool]:
         """Ask what new wallets are, and say so; returns whether there may be more. A node that cannot tell hinders
-        nothing: they stay unknown, and are asked about again."""
+        nothing: they stay unknown, and are asked about at the next block."""
         lease, memory = session.lease, self.store.accounts
-        unknown = memory.unknown(MOST_AT_ONCE) if self.codes and lease.tip else ()
-        if not unknown or self.codes is None or lease.tip is None:
+        if self.codes is None or lease.tip in (None, self._asked_in_vain):
+            return session, False
+        unknown = memory.unknown(MOST_AT_ONCE)
+        if not unknown or lease.tip is None:
             return session, False
         try:
             facts = ask(self.codes, unknown, self.options.gateways, lease.tip, lease.epoch)
         except Unavailable as exc:
+            self._asked_in_vain = lease.tip
             metrics.count_error(exc)
             log.warning("the node does not tell what accounts are", error=type(exc).__name__, accounts=len(unknown))
             return session, False

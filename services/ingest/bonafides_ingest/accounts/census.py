@@ -1,4 +1,8 @@
-"""Asking the node what the wallets of events are: a key's own accounts, contracts, gateways."""
+"""Asking the node what the wallets of events are: a key's own accounts, contracts, gateways.
+
+It is asked at the cursor, once that is the newest finalized block: a fact above the cursor would be void after the next
+start (DESIGN 4), and only archive nodes know the code at old blocks. So a backfill asks when it has come to its end.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
