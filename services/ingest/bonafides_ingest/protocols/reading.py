@@ -7,16 +7,25 @@ two protocols share many. Which contracts are a deployment's, and from which log
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Protocol, Self, assert_never
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent, MarketPoint, SubIndexKey, sub_index
+from bonafides.quick import quick
 from bonafides.types import ZERO_DIGEST, Address, Digest, EventType, MarketPointKind, Role
 
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.protocols.decoded import Decoded, RefusedLog
 from bonafides_ingest.protocols.state import DeploymentState, Watched
+
+_make_event, _make_point = quick(LendingEvent), quick(MarketPoint)
+
+
+@cache
+def _sub_index(type: EventType, role: Role, leg: int) -> int:
+    return sub_index(SubIndexKey(type, role, leg))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +83,9 @@ class Reading[S: DeploymentState]:
         if counterparty is not None and (counterparty == wallet or not self.is_wallet(counterparty)):
             counterparty = None
         return [
-            LendingEvent(
+            _make_event(
                 position=self.log.position,
-                sub_index=sub_index(SubIndexKey(type, role, leg)),
+                sub_index=_sub_index(type, role, leg),
                 fork_epoch=self.fork_epoch,
                 decoder_version=DECODER_VERSION,
                 protocol=self.state.deployment.protocol,
@@ -106,7 +115,7 @@ class Reading[S: DeploymentState]:
         leg: int = 0,
     ) -> MarketPoint:
         """One fact of the market. Those of one log are told apart by kind, deployment, asset and leg (below 256)."""
-        return MarketPoint(
+        return _make_point(
             position=self.log.position,
             sub_index=kind.code * 256 + leg,
             fork_epoch=self.fork_epoch,

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from bonafides.errors import InvalidInput
 from bonafides.events import Position
+from bonafides.quick import quick
 from bonafides.types import BlockRef, Digest
 
 from bonafides_ingest.chain import Log
@@ -19,6 +20,7 @@ _WIDTHS = {
     "topic2": 32,
     "topic3": 32,
 }
+_make_log, _make_position = quick(Log), quick(Position)
 _PLACE = ("block_number", "block_hash", "transaction_hash", "transaction_index", "log_index")
 _CONTENT = ("address", "topic0", "topic1", "topic2", "topic3", "data")
 
@@ -50,7 +52,7 @@ def logs_of(batch: pa.RecordBatch, blocks: Mapping[int, BlockRef]) -> Iterator[L
             topics = (topic0, topic1)
         else:
             topics = () if topic0 is None else (topic0,)
-        yield Log(Position(block, tx_hash, tx_index, log_index), address, topics, payload)
+        yield _make_log(_make_position(block, tx_hash, tx_index, log_index), address, topics, payload)
 
 
 def _check_form(batch: pa.RecordBatch) -> None:
