@@ -12,14 +12,12 @@ from bonafides_lab.market import methods
 from bonafides_lab.market.artifacts import function_calldata
 from bonafides_lab.market.calldata import MAX_UINT256
 
-from tests.support.aave_v2_life import ALICE, BOB, CAROL, DAVE, LIQUIDATOR, WALLETS, Life, ledger_sums
+from tests.support.aave_v2_life import ALICE, BOB, CAROL, DAVE, LIQUIDATOR, WALLETS, Life
 from tests.support.aave_v2_market import (
     ADMIN,
     DEPOSIT,
     ETHER,
     SET_FEED,
-    STABLE,
-    SWAP_RATE_MODE,
     TREASURY,
     VARIABLE,
     WITHDRAW_ETH,
@@ -198,24 +196,3 @@ def test_life__gateway_unwraps__the_position_is_its_callers_and_the_gateway_is_n
     assert market.gateway not in {event.wallet for event in events} | {event.counterparty for event in events}
     assert [(e.role, e.amount) for e in life.words_of(ALICE, EventType.WITHDRAWN)] == [(Role.OWNER, 10 * ETHER)]
     assert life.words_of(ALICE, EventType.TRANSFERRED) == []
-
-
-def test_life__stable_debt__is_a_dead_letter_of_its_debtor_and_never_a_sum(life: Life) -> None:
-    market, usdc = life.market, life.market.reserves["USDC"]
-    market.send(ALICE, market.pool, SWAP_RATE_MODE(usdc.token, VARIABLE))  # "variable" is the mode it leaves
-
-    decoded = life.decoded()
-
-    assert [refused.wallets for refused in decoded.refused] == [(ALICE,)]
-    assert "stable-rate debt" in decoded.refused[0].reason
-    life.compare(without=(ALICE,))
-    assert _sums_of_alice(life) == (0, 0)  # what was variable is gone, as the contract says
-    assert market.read(usdc.variable_debt_token, methods.SCALED_BALANCE_OF(ALICE)) == [0]
-    assert market.read(usdc.stable_debt_token, methods.BALANCE_OF(ALICE))[0] > 100_000 * USD
-
-    market.send(ALICE, market.pool, SWAP_RATE_MODE(usdc.token, STABLE))
-    assert market.read(usdc.variable_debt_token, methods.SCALED_BALANCE_OF(ALICE))[0] == _sums_of_alice(life)[1] > 0
-
-
-def _sums_of_alice(life: Life) -> tuple[int, int]:
-    return ledger_sums([e for e in life.decoded().events if e.wallet == ALICE], life.market.reserves["USDC"].token)

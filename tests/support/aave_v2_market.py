@@ -115,16 +115,18 @@ class V2Market:
 
     # Acting
 
-    def mine(self, transactions: Callable[[], object], *, succeeds: bool = True) -> None:
-        """One block with what is done in it."""
+    def mine(self, transactions: Callable[[], object], *, succeeds: bool | None = True) -> bool:
+        """One block with what is done in it, and whether all of it was; with None it need not be."""
         self._timestamp += BLOCK_S
         self.chain.open_block(self._timestamp)
         transactions()
-        assert all(self.chain.close_block().succeeded) is succeeds
+        succeeded = all(self.chain.close_block().succeeded)
+        assert succeeds in (None, succeeded)
+        return succeeded
 
-    def send(self, sender: Address, to: Address, calldata: bytes, *, succeeds: bool = True) -> None:
-        """One transaction in a block of its own."""
-        self.mine(lambda: self.chain.send(sender, to, calldata), succeeds=succeeds)
+    def send(self, sender: Address, to: Address, calldata: bytes, *, succeeds: bool | None = True) -> bool:
+        """One transaction in a block of its own, and whether it went through."""
+        return self.mine(lambda: self.chain.send(sender, to, calldata), succeeds=succeeds)
 
     def call(self, sender: Address, to: Address, contract: str, function: str, *arguments: AbiValue) -> None:
         """One transaction of a function with arrays."""
