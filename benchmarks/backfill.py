@@ -33,6 +33,8 @@ from benchmarks.simulator import CHAIN
 from benchmarks.watch import Watch, only_cores, pids_of
 
 CORES = 2
+BOUNDARY_INTERVAL_S = 600
+"""As one sets it for a backfill: at each boundary the worker folds what it has, which is other work than storing it."""
 POLL_S = 0.05
 WITHIN_S = 1_800.0
 """A backfill that takes longer has got stuck."""
@@ -101,7 +103,11 @@ def _install(stack: LocalStack, folder: Path, logs_folder: Path) -> System:
     prepare_topics(stack.kafka_bootstrap)
     chain = str(CHAIN)
     settings = {
-        Service.INGEST: {"chain_id": chain, "deployments_file": str(logs_folder / DEPLOYMENTS_FILE)},
+        Service.INGEST: {
+            "chain_id": chain,
+            "deployments_file": str(logs_folder / DEPLOYMENTS_FILE),
+            "boundary_interval_s": str(BOUNDARY_INTERVAL_S),
+        },
         Service.SCORING_WORKER: {"chain_ids": chain},
     }
     return System(folder, stack.kafka_bootstrap, access, settings)
