@@ -62,12 +62,11 @@ class ParquetSource:
             numbers = batch.column("block_number")
             if numbers[0].as_py() > last:
                 break
-            for log in self._logs(batch, wanted_addresses, wanted_topics):
-                if log.position.block.number > last:
-                    break
-                found.append(log)
-                if len(found) >= self._most_logs:
-                    last = log.position.block.number
+            mine = _of_these(batch, wanted_addresses, wanted_topics)
+            room = max(self._most_logs - len(found), 1)
+            if mine.num_rows >= room:
+                last = min(last, mine.column("block_number")[room - 1].as_py())
+            found += self._placed(_up_to(mine, last))
             seen += batch.num_rows
             if seen >= self._most_rows:
                 last = min(last, numbers[-1].as_py())
@@ -95,14 +94,9 @@ class ParquetSource:
             )
         return None
 
-    def _logs(self, batch: pa.RecordBatch, addresses: pa.Array, topics: pa.Array) -> Iterator[Log]:
-        is_mine = _is_in(batch, "address", addresses)
-        if len(topics):
-            is_mine = pc.or_(is_mine, _is_in(batch, "topic0", topics))
-        mine = batch.filter(is_mine)
-        return self._placed(mine) if mine.num_rows else iter(())
-
     def _placed(self, batch: pa.RecordBatch) -> Iterator[Log]:
+        if not batch.num_rows:
+            return iter(())
         return logs_of(batch, blocks_of(self._blocks, self._chain_id, batch.column("block_number")))
 
     def _check_covered(self, wanted: BlockRange) -> None:
@@ -125,6 +119,20 @@ class ParquetSource:
                 f"block {parent.number} was read as finalized and is another block in the files: they are of another "
                 "fork, or finality failed; check where they come from before anything is read again"
             )
+
+
+def _of_these(batch: pa.RecordBatch, addresses: pa.Array, topics: pa.Array) -> pa.RecordBatch:
+    is_wanted = _is_in(batch, "address", addresses)
+    if len(topics):
+        is_wanted = pc.or_(is_wanted, _is_in(batch, "topic0", topics))
+    return batch.filter(is_wanted)
+
+
+def _up_to(batch: pa.RecordBatch, last: int) -> pa.RecordBatch:
+    numbers = batch.column("block_number")
+    if not batch.num_rows or numbers[-1].as_py() <= last:
+        return batch
+    return batch.filter(pc.less_equal(numbers, last))
 
 
 def _equals(batch: pa.RecordBatch, name: str, value: bytes) -> pa.Array:
