@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 from importlib.resources import as_file, files
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -93,6 +91,9 @@ def migrate(engine: Engine, *, schemas: list[str] | None = None) -> None:
     The engine's role must own the schemas and may create roles. New roles cannot log in until the operator gives each a
     password (`ALTER ROLE … PASSWORD`).
     """
+    from alembic import command  # 10 MB that no service needs
+    from alembic.config import Config
+
     with transaction(engine) as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         present = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
