@@ -60,6 +60,20 @@ def test_chain__evm_renewed_every_twenty_transactions__emits_the_same_logs(monke
     assert _emitted(often_renewed) == _emitted(never_renewed)
 
 
+def test_copy_state__twice_without_a_touch_between__keeps_every_account() -> None:
+    chain, _ = _play()
+    first, second = EVM(), EVM()
+
+    copy_state(chain._evm, first)
+    copy_state(first, second)
+
+    assert second.journal_state.keys() == chain._evm.journal_state.keys()
+    for address in second.journal_state:
+        before, after = chain._evm.basic(address), second.basic(address)
+        assert (after.balance, after.nonce) == (before.balance, before.nonce)
+        assert second.get_code(address) == chain._evm.get_code(address)
+
+
 def test_chain__calls_that_only_read__leave_nothing_behind() -> None:
     chain, _ = _play()
     evm: EVM = chain._evm

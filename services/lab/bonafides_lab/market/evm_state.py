@@ -44,9 +44,9 @@ def copy_state(source: EVM, target: EVM) -> int:
         code_hash = held.code_hash if code else None
         # pyrevm's own type stub leaves the balance out.
         target.insert_account_info(address, AccountInfo(held.balance, held.nonce, code_hash, code))  # type: ignore[call-arg,arg-type]
+        target.basic(address)  # loads it: else it would stand in the database below, of which no text tells
         if not code:
             continue  # a wallet: all its tokens stand in the tokens' storage
-        target.basic(address)  # loads it: a slot given before would stand in the database below, where no text shows it
         start = text.index(_STORAGE, start)  # behind the code, whose digits would be searched through
         slots = _SLOT.findall(text, start, end)
         if len(slots) != text.count(_SLOT_NAME, start, end):
