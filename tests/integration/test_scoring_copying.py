@@ -14,7 +14,7 @@ from bonafides_scoring.store.market import add_points
 from bonafides_scoring.store.tables import market_point, unfolded
 from sqlalchemy import Engine, func, select
 
-from tests.support.samples import CHAIN, WALLET, debt_set, event, liquidation, price
+from tests.support.samples import CHAIN, WALLET, debt_set, event, liquidation, price, stable_debt_set
 from tests.support.scoring_service import migrated
 
 pytestmark = pytest.mark.integration
@@ -46,7 +46,7 @@ def test_add_points__thirty_thousand_in_one_poll__are_all_kept(engine: Engine) -
 
 def test_add_events__every_field_filled_in__reads_back_as_it_was(engine: Engine) -> None:
     whole = replace(liquidation(), market=Digest(b"\x07" * 32), scaled_delta=-(2**255), amount=2**256 - 1)
-    sent = [whole, replace(debt_set(), wallet=whole.wallet)]
+    sent = [whole, replace(debt_set(), wallet=whole.wallet), replace(stable_debt_set(), wallet=whole.wallet)]
 
     with transaction(engine) as connection:
         add_events(connection, PARTITION, list(enumerate(sent)))
