@@ -42,7 +42,7 @@ class ForgetfulNode(JsonRpc):
 
     def batch(self, calls: Sequence[Call]) -> list[Json]:
         for method, parameters in calls:
-            if method == "eth_call" and int(str(parameters[1]), 16) < self.oldest_state:
+            if method in ("eth_call", "eth_getCode") and int(str(parameters[1]), 16) < self.oldest_state:
                 raise NodeRefused(method, -32000, "missing trie node 1f00 (path ) state 0x00 is not available")
         return super().batch(calls)
 

@@ -34,6 +34,7 @@ class ProxyNode(JsonRpc):
         self.begun, self.head, self.oldest_state = list(phases), head, oldest_state
         self.refusal: NodeRefused | None = None
         self.asked: list[int] = []
+        self.answers_with_nothing = False
 
     def finalized(self) -> int:
         return self.head
@@ -41,8 +42,6 @@ class ProxyNode(JsonRpc):
     def batch(self, calls: Sequence[Call]) -> list[Json]:
         answers: list[Json] = []
         for method, (call, block) in calls:
-            assert method == "eth_call"
-            assert isinstance(call, dict)
             number = int(str(block), 16)
             assert number <= self.head
             if self.refusal:
@@ -50,9 +49,14 @@ class ProxyNode(JsonRpc):
             if number < self.oldest_state:
                 raise NodeRefused(method, -32000, "missing trie node 1f00 (path ) state 0x00 is not available")
             begun = [aggregator for first, aggregator in self.begun if first <= number]
+            if method == "eth_getCode":
+                answers.append("0x60" if begun else "0x")
+                continue
+            assert method == "eth_call"
+            assert isinstance(call, dict)
             is_phase = call["data"] == "0x" + keccak(b"phaseId()")[:4].hex()
             self.asked += [number] if is_phase else []
-            if not begun:
+            if not begun or self.answers_with_nothing:
                 answers.append("0x")
             else:
                 word = len(begun).to_bytes(32) if is_phase else bytes(12) + begun[-1]
@@ -156,6 +160,13 @@ def test_node_feeds__no_contract_yet__knows_nothing_and_keeps_nothing() -> None:
 
     assert phases_of(ProxyNode([(2_000, A)], head=1_000), memory) == ()
     assert memory.kept == {}
+
+
+def test_node_feeds__contract_that_answers_unknown_calls_with_nothing__answers_for_itself() -> None:
+    node = ProxyNode([(0, A)], head=1_000)
+    node.answers_with_nothing = True
+
+    assert phases_of(node)[0] == Phase(0, FEED)
 
 
 def test_node_feeds__rate_limited__is_unavailable_and_no_hole() -> None:

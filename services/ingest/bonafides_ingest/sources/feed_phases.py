@@ -91,8 +91,11 @@ class NodeFeeds:
     def _ask(self, feed: Address, block: int) -> _Seen | None:
         """None where the node has forgotten the block's state."""
         calls: list[Call] = [("eth_call", [_call(feed, selector), hex(block)]) for selector in (_AGGREGATOR, _PHASE_ID)]
+        calls.append(
+            ("eth_getCode", [address_text(feed), hex(block)])
+        )  # a contract may answer what it lacks with nothing
         try:
-            aggregator, number = (octets(answer) for answer in self._rpc.batch(calls))
+            aggregator, number, code = (octets(answer) for answer in self._rpc.batch(calls))
         except NodeRefused as exc:
             if exc.is_revert:
                 return _Seen(0, feed)
@@ -100,7 +103,7 @@ class NodeFeeds:
                 return None
             with refusals_told_apart():
                 raise
-        if not aggregator or not number:
+        if not code:
             return _NOTHING_THERE
         is_proxy = len(aggregator) == len(number) == 32 and not any(aggregator[:12])
         return _Seen(int.from_bytes(number), Address(aggregator[12:])) if is_proxy and any(number) else _Seen(0, feed)
