@@ -27,7 +27,7 @@ from bonafides.types import Address, ChainId
 from sqlalchemy import Connection, Transaction
 
 from bonafides_scoring import metrics
-from bonafides_scoring.boundaries import BoundaryScorer
+from bonafides_scoring.boundaries import BoundaryScorer, PartitionTurn
 from bonafides_scoring.store import accounts, attestations, events, market
 from bonafides_scoring.store.tables import outbox as outbox_table
 from bonafides_scoring.store.unreadable import add_unreadable
@@ -94,7 +94,7 @@ class ScoringHandler:
 
         So does one behind many events, unless it comes first: then what was before it is committed.
         """
-        turn = self.scorer.begin(connection, at.partition)
+        turn: PartitionTurn | None = None  # asked for by the first mark: most polls of a backfill have none
         following, is_waiting = records[-1].offset + 1, False
         pending: list[tuple[int, LendingEvent]] = []
         for record in records:
@@ -109,6 +109,7 @@ class ScoringHandler:
                     if self._events_in_poll >= EVENTS_BEFORE_A_MARK and record is not records[0]:
                         following = record.offset
                         break
+                    turn = turn or self.scorer.begin(connection, at.partition)
                     if not self.scorer.take_mark(connection, turn, record.offset, message):
                         following, is_waiting = record.offset, True
                         break
@@ -125,7 +126,8 @@ class ScoringHandler:
                 case _:
                     self._refuse_type(connection, record, message)
         self._add_events(connection, at.partition, pending)
-        self.scorer.finish(connection, turn)
+        if turn is not None:
+            self.scorer.finish(connection, turn)
         metrics.waits_total.inc(is_waiting)
         return Outcome(following, is_waiting)
 
