@@ -12,6 +12,7 @@ import pytest
 from bonafides.errors import InvalidInput, MissingTool
 from bonafides.json_rpc import octets
 from bonafides.types import Address, ChainId, Protocol
+from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment
 from bonafides_ingest.registry import load_registry
 from bonafides_lab.market.actions import ALL, Action, Verb
 from bonafides_lab.market.anvil_chain import anvil_under_control
@@ -216,6 +217,7 @@ def test_artifacts__empty_folder__says_what_is_missing(tmp_path: Path) -> None:
 def test_deployments_yaml__read_by_ingest__is_one_development_deployment(small: SimulatedMarket) -> None:
     (entry,) = load_registry(small.folder / DEPLOYMENTS_FILE).deployments
 
+    assert isinstance(entry, AaveV3Deployment)
     assert (entry.pool, entry.configurator) == (small.deployment.pool, small.deployment.configurator)
     assert (entry.oracle, entry.provider) == (small.deployment.oracle, small.deployment.provider)
     assert (entry.chain_id, entry.protocol, entry.development) == (31337, Protocol.AAVE_V3, True)

@@ -138,8 +138,8 @@ def test_accounts__two_thresholds__the_health_factor_is_of_the_sum_and_not_of_th
     assert by_operation.health_factor_wad == 2_460_800_000_000_000_000
 
 
-@given(rate=st.integers(0, 10 * RAY), elapsed_s=st.integers(0, 10 * 365 * 86_400))
-def test_debt_index__either_way__differs_by_a_ten_thousandth_at_most(rate: int, elapsed_s: int) -> None:
+@given(rate=st.integers(0, 10 * RAY), elapsed_s=st.integers(0, 365 * 86_400))
+def test_debt_index__either_way_within_a_year__differs_by_a_ten_thousandth_at_most(rate: int, elapsed_s: int) -> None:
     older, newer = (Rounding(code).debt_index(RAY, rate, elapsed_s) for code in (0, 1))
 
     assert abs(newer - older) * 10_000 <= older
