@@ -12,9 +12,9 @@ from bonafides.types import Address, BlockRef, ChainId, Digest, Finality, Market
 from sqlalchemy import Connection, RowMapping, and_, case, literal, not_, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
+from bonafides_scoring.market import KINDS_OF_CATEGORIES
 from bonafides_scoring.store.copying import CopyKey, CopyRow, add_new, escaped_name, hex_or_null
 from bonafides_scoring.store.events import market_column, market_of, position_of
-from bonafides_scoring.market import KINDS_OF_CATEGORIES
 from bonafides_scoring.store.tables import boundary as boundary_table
 from bonafides_scoring.store.tables import fork_epoch, market_point
 
