@@ -1,5 +1,7 @@
 """A score made again from its bundle, without xgboost; and every lie in a bundle found and named."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bonafides.errors import InvalidInput
+from bonafides.types import EventType
 from bonafides_scoring.model import shipped_model
 from bonafides_scoring.replay import Check, ReplayModel, read_replay_model, replay
 from bonafides_scoring.replay_document import parse_score_bundle
@@ -16,7 +19,7 @@ from bonafides_scoring.ubjson import parse_ubjson
 
 from tests.support.scoring_core_bundle import as_bytes, bundle_json
 from tests.support.scoring_core_requests import borrower_story, request_of, shipped_bundle
-from tests.support.scoring_core_story import DOLLAR, ETHER, USDC, WETH, Story
+from tests.support.scoring_core_story import DOLLAR, ETHER, RAY, USDC, WETH, Story
 
 pytestmark = pytest.mark.unit
 
@@ -39,6 +42,15 @@ def differing(bundle: dict[str, Any], model: ReplayModel) -> list[str]:
     return [check.name for check in replay(parse_score_bundle(as_bytes(bundle)), model) if not check.is_same]
 
 
+def stable_story() -> Story:
+    """Borrows at a stable rate, repays a little of it 45 days later, and still owes."""
+    story = Story().supply(WETH, 2 * ETHER, first=True).open()
+    story.add(EventType.STABLE_DEBT_SET, USDC, 1_500 * DOLLAR, index_ray=RAY // 20)
+    story.add(EventType.BORROWED, USDC, 1_500 * DOLLAR).wait(45).open()
+    story.add(EventType.STABLE_DEBT_SET, USDC, 1_358 * DOLLAR, index_ray=0)
+    return story.add(EventType.REPAID, USDC, 151 * DOLLAR).wait(45)
+
+
 @pytest.mark.parametrize(
     "story",
     [
@@ -46,8 +58,9 @@ def differing(bundle: dict[str, Any], model: ReplayModel) -> list[str]:
         borrower_story(ether=1, debt_usd=1_600),
         borrower_story().liquidation(USDC, 100 * DOLLAR, WETH, ETHER // 10).wait(3),
         Story().supply(WETH, ETHER, first=True).borrow(USDC, 9 * DOLLAR).wait(20).repay(USDC, 9 * DOLLAR).wait(400),
+        stable_story(),
     ],
-    ids=["borrower", "near the edge", "liquidated", "reference position"],
+    ids=["borrower", "near the edge", "liquidated", "reference position", "stable rate"],
 )
 def test_replay__honest_bundle__is_the_same_in_everything(story: Story, model: ReplayModel) -> None:
     checks = replay(parse_score_bundle(as_bytes(bundle_of(story))), model)
@@ -96,6 +109,44 @@ def test_replay__a_lie__is_named(lie: str, model: ReplayModel) -> None:
     change(bundle)
 
     assert name in differing(bundle, model)
+
+
+def test_replay__another_stable_rate__is_another_score(model: ReplayModel) -> None:
+    bundle = bundle_of(stable_story())
+    told = next(event for event in bundle["events"] if event["type"] == "stable_debt_set")
+    told["index_ray"] = str(RAY)
+
+    assert {"event set", "features"} <= set(differing(bundle, model))
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "index_ray"),
+    [("debt_set", 5, 0), ("stable_debt_set", 0, 1), ("stable_debt_set", 2**128, 1), ("stable_debt_set", 1, 2**128)],
+)
+def test_parse_score_bundle__debt_that_cannot_be__is_refused(kind: str, amount: int, index_ray: int) -> None:
+    bundle = bundle_of(stable_story())
+    bundle["events"][-1] |= {"type": kind, "amount": str(amount), "index_ray": str(index_ray)}
+
+    with pytest.raises(InvalidInput, match=r"events\.\d+"):
+        parse_score_bundle(as_bytes(bundle))
+
+
+@pytest.mark.parametrize(("kind", "values"), [("rounding", ["3"]), ("price", []), ("reserve_index", ["1"])])
+def test_parse_score_bundle__fact_that_cannot_be__is_refused(kind: str, values: list[str]) -> None:
+    bundle = bundle_of(stable_story())
+    bundle["market"][-1] |= {"kind": kind, "values": values}
+
+    with pytest.raises(InvalidInput, match=r"market\.\d+"):
+        parse_score_bundle(as_bytes(bundle))
+
+
+def test_import__replay__loads_nothing_of_a_service() -> None:
+    services = "{'fastavro', 'kafka', 'sqlalchemy', 'xgboost'}"
+    program = f"import sys, bonafides_scoring.replay; print(sorted({services} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    assert done.stdout.strip() == "[]"
 
 
 def test_replay__an_event_after_the_as_of_block__cannot_be_made_again(model: ReplayModel) -> None:

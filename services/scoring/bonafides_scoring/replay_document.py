@@ -1,10 +1,11 @@
 """Reads a score's bundle as the API gives it: the receipt with the events and market points it used."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from bonafides.errors import InvalidInput
 from bonafides.events import BlockRange, DeploymentCoverage, LendingEvent, MarketPoint
 from bonafides.events import Position as ChainPosition
+from bonafides.ranges import point_values, told_debt
 from bonafides.types import (
     ZERO_DIGEST,
     Address,
@@ -17,7 +18,7 @@ from bonafides.types import (
     Protocol,
     Role,
 )
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bonafides_scoring.receipt import Receipt
 
@@ -90,6 +91,11 @@ class _Event(_Part):
     index_ray: Whole
     market: Raw32 = ZERO_DIGEST
 
+    @model_validator(mode="after")
+    def _tells_a_debt(self) -> Self:
+        told_debt(self.type, self.amount, self.index_ray)
+        return self
+
     def event(self) -> LendingEvent:
         return LendingEvent(
             position=self.position.place(),
@@ -121,6 +127,11 @@ class _Fact(_Part):
     category: int
     values: tuple[Whole, ...]
     market: Raw32 = ZERO_DIGEST
+
+    @model_validator(mode="after")
+    def _has_its_values(self) -> Self:
+        point_values(self.kind, self.values)
+        return self
 
     def point(self) -> MarketPoint:
         return MarketPoint(

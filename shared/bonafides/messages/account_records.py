@@ -3,7 +3,7 @@
 from typing import Any
 
 from bonafides.accounts import AccountFact
-from bonafides.messages.ranges import MAX_U32, in_range, plain_text
+from bonafides.ranges import MAX_U32, in_range, plain_text
 from bonafides.types import AccountKind, Address, BlockRef
 
 type Record = dict[str, Any]  # as in `records`: it does not leave this package

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import cast
 
 from bonafides.events import LendingEvent, MarketPoint, Position
-from bonafides.messages.ranges import MAX_I63, MAX_U16, MAX_U32, plain_text, point_values
+from bonafides.ranges import MAX_I63, MAX_U16, MAX_U32, plain_text, point_values
 from bonafides.types import (
     ZERO_DIGEST,
     Address,

@@ -22,7 +22,6 @@ from bonafides.errors import InvalidInput, InvalidMessage, UnknownSchema
 from bonafides.events import LendingEvent, MarketPoint, WalletDeadLetter
 from bonafides.messages.batch_reading import EVENTS_FINGERPRINT, POINTS_FINGERPRINT, read_events, read_points
 from bonafides.messages.batches import event_batch_body, market_batch_body
-from bonafides.messages.ranges import MAX_U16
 from bonafides.messages.records import (
     MESSAGE_TYPES,
     Record,
@@ -35,6 +34,7 @@ from bonafides.messages.records import (
     wallet_from,
 )
 from bonafides.messages.types import AccountBatch, EventBatch, MarketBatch, Message
+from bonafides.ranges import MAX_U16
 
 MAGIC = b"\xc3\x01"
 _EVENTS_HEAD, _POINTS_HEAD = MAGIC + EVENTS_FINGERPRINT, MAGIC + POINTS_FINGERPRINT

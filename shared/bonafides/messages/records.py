@@ -19,7 +19,7 @@ from bonafides.events import (
 )
 from bonafides.messages import types as m
 from bonafides.messages.account_records import account_from, account_record
-from bonafides.messages.ranges import (
+from bonafides.ranges import (
     MAX_U16,
     MAX_U32,
     in_range,
@@ -111,8 +111,7 @@ def _event_record(event: LendingEvent) -> Record:
 
 
 def event_from(r: Record) -> LendingEvent:
-    told_debt(r["type"], r["amount"], r["index_ray"])
-    return LendingEvent(
+    event = LendingEvent(
         position=position_from(r["position"]),
         sub_index=in_range("sub_index", r["sub_index"], MAX_U16),
         fork_epoch=in_range("fork_epoch", r["fork_epoch"]),
@@ -131,6 +130,8 @@ def event_from(r: Record) -> LendingEvent:
         index_ray=int.from_bytes(r["index_ray"]),
         market=Digest(r["market"] or ZERO_DIGEST),
     )
+    told_debt(event.type, event.amount, event.index_ray)
+    return event
 
 
 def _point_record(point: MarketPoint) -> Record:

@@ -1,4 +1,4 @@
-"""Numbers and texts of messages inside the ranges that digests, database columns and arithmetic take.
+"""Numbers and texts of messages and bundles inside the ranges that digests, database columns and arithmetic take.
 
 Avro checks the form alone: an int may be negative, a string may hold a NUL. What fails here is a `ValueError` and never
 repeats a value: it may be a wallet's, and the text ends up in a log.
@@ -47,14 +47,14 @@ def plain_text(name: str, value: str) -> str:
     return value
 
 
-def told_debt(kind: str, amount: bytes, index_ray: bytes) -> None:
+def told_debt(kind: EventType, amount: int, index_ray: int) -> None:
     """Raises ValueError where a ledger entry that tells a debt whole cannot be one."""
-    if kind == EventType.DEBT_SET and not any(index_ray):
+    if kind is EventType.DEBT_SET and not index_ray:
         raise ValueError("a debt that is told whole has an index above 0")
-    if kind == EventType.STABLE_DEBT_SET:
-        in_range("stable debt", int.from_bytes(amount), MAX_U128)
-        in_range("stable rate", int.from_bytes(index_ray), MAX_U128)
-        if any(index_ray) and not any(amount):
+    if kind is EventType.STABLE_DEBT_SET:
+        in_range("stable debt", amount, MAX_U128)
+        in_range("stable rate", index_ray, MAX_U128)
+        if index_ray and not amount:
             raise ValueError("a stable debt of nothing has no rate")
 
 
