@@ -162,7 +162,8 @@ def goal_table(name: str, results: Sequence[Result], goals: Mapping[str, Goal]) 
     """Each id with its goal, its value and whether it was met."""
     table = Table(title=f"bench-{name}")
     for column in ("id", "goal", "value", "unit", "", "baseline"):
-        table.add_column(column, justify="right" if column in ("goal", "value") else "left")
+        is_number = column in ("goal", "value")
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=column != "baseline")
     for result in results:
         goal, peer = goals[result.id], result.baseline
         verdict = "[green]met[/green]" if goal.is_met(result.value) else "[red]missed[/red]"
