@@ -42,6 +42,10 @@ class Handler(Protocol):
     def handle(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
         """Handle records of one partition in order; the transaction is the poll's, shared by all partitions."""
 
+    def before_commit(self, connection: Connection) -> None:
+        """Called once in the same transaction, when every partition of the poll was handled: for what is better done
+        for all of them at once."""
+
     def after_commit(self) -> None:
         """Called when the transaction is durable: for metrics and caches."""
 
@@ -133,6 +137,7 @@ class OffsetConsumer:
                         identity=self._identities[at.topic],
                     )
                 outcomes[at] = outcome
+            self.handler.before_commit(connection)
             crashpoints.reach(f"{self.crash_prefix}.before_commit")
         return outcomes
 

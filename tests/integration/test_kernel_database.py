@@ -131,6 +131,9 @@ class Summer:
             connection.execute(self._table.insert().values(partition=at.partition, number=number))
         return Outcome(records[-1].offset + 1)
 
+    def before_commit(self, connection: Connection) -> None:
+        pass
+
     def after_commit(self) -> None:
         """Nothing to count."""
 

@@ -1,7 +1,7 @@
 """Rows that come by the ten thousand, on a real PostgreSQL: each stands once and says what was sent."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,7 +9,7 @@ from bonafides.database import transaction
 from bonafides.errors import InvariantViolation
 from bonafides.events import LendingEvent
 from bonafides.types import Address, Digest
-from bonafides_scoring.store.events import add_events, events_known
+from bonafides_scoring.store.events import ReadEvent, add_events, events_known
 from bonafides_scoring.store.market import add_points
 from bonafides_scoring.store.tables import market_point, unfolded
 from sqlalchemy import Engine, func, select
@@ -26,6 +26,10 @@ ANY_BLOCK = 10**9
 def engine(fresh_database: str) -> Iterator[Engine]:
     with migrated(fresh_database) as made:
         yield made
+
+
+def _read(sent: Sequence[LendingEvent]) -> list[ReadEvent]:
+    return [(PARTITION, offset, one) for offset, one in enumerate(sent)]
 
 
 def _stored(engine: Engine, wallet: Address = WALLET) -> list[LendingEvent]:
@@ -49,7 +53,7 @@ def test_add_events__every_field_filled_in__reads_back_as_it_was(engine: Engine)
     sent = [whole, replace(debt_set(), wallet=whole.wallet), replace(stable_debt_set(), wallet=whole.wallet)]
 
     with transaction(engine) as connection:
-        add_events(connection, PARTITION, list(enumerate(sent)))
+        add_events(connection, _read(sent))
 
     assert _stored(engine, whole.wallet) == sorted(sent, key=lambda one: one.order)
 
@@ -59,7 +63,7 @@ def test_add_events__text_that_means_something_to_copy__reads_back_as_it_was(eng
     sent = replace(event(), deployment=deployment)
 
     with transaction(engine) as connection:
-        add_events(connection, PARTITION, [(0, sent)])
+        add_events(connection, _read([sent]))
 
     assert _stored(engine) == [sent]
 
@@ -70,10 +74,10 @@ def test_add_events__some_were_read_before__adds_the_others_and_distrusts_their_
     later = [event(number, wallet=other) for number in range(200, 203)]
 
     with transaction(engine) as connection:
-        assert add_events(connection, PARTITION, list(enumerate(first))) == 10
+        assert add_events(connection, _read(first)) == 10
         connection.execute(unfolded.delete())
     with transaction(engine) as connection:
-        added = add_events(connection, PARTITION, list(enumerate([*first, *later, *later])))
+        added = add_events(connection, _read([*first, *later, *later]))
         distrusted = {bytes(row.wallet): row.first_block for row in connection.execute(select(unfolded))}
 
     assert added == 3
@@ -83,17 +87,17 @@ def test_add_events__some_were_read_before__adds_the_others_and_distrusts_their_
 
 def test_add_events__read_before_with_another_content__stops_and_changes_nothing(engine: Engine) -> None:
     with transaction(engine) as connection:
-        add_events(connection, PARTITION, [(0, event())])
+        add_events(connection, _read([event()]))
 
     with pytest.raises(InvariantViolation, match="say different things"), transaction(engine) as connection:
-        add_events(connection, PARTITION, [(1, event(101)), (2, replace(event(), amount=1))])
+        add_events(connection, _read([event(101), replace(event(), amount=1)]))
 
     assert _stored(engine) == [event()]
 
 
 def test_add_events__one_batch_with_two_contents_of_one_event__stops(engine: Engine) -> None:
     with pytest.raises(InvariantViolation, match="say different things"), transaction(engine) as connection:
-        add_events(connection, PARTITION, [(0, event()), (1, replace(event(), amount=1))])
+        add_events(connection, _read([event(), replace(event(), amount=1)]))
 
 
 def test_add_events__row_that_the_database_refuses__is_named_without_its_content(
@@ -106,7 +110,7 @@ def test_add_events__row_that_the_database_refuses__is_named_without_its_content
         pytest.raises(InvariantViolation) as refused,
         transaction(engine) as connection,
     ):
-        add_events(connection, PARTITION, [(0, impossible)])
+        add_events(connection, _read([impossible]))
 
     assert "OutOfRange" in str(refused.value)
     assert WALLET.hex() not in f"{refused.value}{refused.value.__cause__}{caplog.text}"

@@ -43,6 +43,9 @@ class ResultHandler:
                 self._bury(connection, record, str(exc))
         return Outcome(following=records[-1].offset + 1)
 
+    def before_commit(self, connection: Connection) -> None:
+        """Nothing is left for it."""
+
     def after_commit(self) -> None:
         """Nothing is kept in memory."""
 

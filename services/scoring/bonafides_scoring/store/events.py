@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Connection, RowMapping, and_, func, literal, 
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bonafides_scoring.store.copying import CopyKey, CopyRow, add_new, escaped_name, hex_or_null
-from bonafides_scoring.store.states import asked_blocks, distrust
+from bonafides_scoring.store.states import asked_blocks, distrust, distrust_wallets
 from bonafides_scoring.store.tables import event as event_table
 from bonafides_scoring.store.tables import hydration, wallet_dead_letter
 
@@ -21,25 +21,29 @@ WHOLE_LOG = -1
 """In place of a sub-index: no event of the log could be read."""
 
 
-def add_events(connection: Connection, partition: int, read: Sequence[tuple[int, LendingEvent]]) -> int:
+type ReadEvent = tuple[int, int, LendingEvent]
+"""The partition and the offset that an event was read at, and the event."""
+
+
+def add_events(connection: Connection, read: Sequence[ReadEvent]) -> int:
     """Add copies with the offsets they were read at; returns how many were new.
 
     Raises InvariantViolation when a copy of the same precedence says something else.
     """
     copies: dict[CopyKey, CopyRow] = {}
-    found: dict[CopyKey, LendingEvent] = {}
-    for offset, event in read:
+    found: dict[CopyKey, tuple[int, LendingEvent]] = {}
+    for partition, offset, event in read:
         key = (event.id, event.fork_epoch, event.decoder_version)
         content = sha256(encode_event(event))
         if key in copies:
             _check_same(copies[key][0], content, key[0])
             continue
         copies[key] = (content, _line_of(event, key[0], partition, content, offset))
-        found[key] = event
+        found[key] = (partition, event)
     if not copies:
         return 0
     new = add_new(connection, event_table, _COLUMNS, copies, _check_same)
-    _mark_unfolded(connection, partition, [found[key] for key in new])
+    _mark_unfolded(connection, [found[key] for key in new])
     return len(new)
 
 
@@ -280,11 +284,13 @@ def _check_same(kept: bytes, seen: bytes, event_id: Digest) -> None:
         )
 
 
-def _mark_unfolded(connection: Connection, partition: int, new: Iterable[LendingEvent]) -> None:
-    first: dict[ChainId, dict[Address, int]] = {}
-    for event in new:
+def _mark_unfolded(connection: Connection, new: Iterable[tuple[int, LendingEvent]]) -> None:
+    first: dict[ChainId, dict[Address, tuple[int, int]]] = {}
+    for partition, event in new:
         block = event.position.block
         wallets = first.setdefault(block.chain_id, {})
-        wallets[event.wallet] = min(block.number, wallets.get(event.wallet, block.number))
+        known = wallets.get(event.wallet)
+        if known is None or block.number < known[1]:
+            wallets[event.wallet] = (partition, block.number)
     for chain_id, wallets in first.items():
-        distrust(connection, partition, chain_id, wallets)
+        distrust_wallets(connection, chain_id, wallets)

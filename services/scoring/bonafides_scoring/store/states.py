@@ -37,11 +37,34 @@ def asked_blocks(blocks: Mapping[Address, int]) -> TableValuedAlias:
 
 def distrust(connection: Connection, partition: int, chain_id: ChainId, first: dict[Address, int]) -> None:
     """Remember that snapshots of these wallets hold too little from these blocks on."""
+    distrust_wallets(connection, chain_id, {wallet: (partition, block) for wallet, block in first.items()})
+
+
+def distrust_wallets(connection: Connection, chain_id: ChainId, first: Mapping[Address, tuple[int, int]]) -> None:
+    """The same for wallets of several partitions: (partition, block) of each."""
     if not first:
         return
     ordered = sorted(first.items())  # so that two workers never wait for each other
-    asked = asked_blocks(dict(ordered))
-    rows = select(asked.c.wallet, literal(chain_id, BigInteger), literal(partition, Integer), asked.c.block)
+    asked = (
+        func.unnest(
+            cast([wallet for wallet, _ in ordered], ARRAY(LargeBinary)),
+            cast([partition for _, (partition, _) in ordered], ARRAY(Integer)),
+            cast([block for _, (_, block) in ordered], ARRAY(BigInteger)),
+        )
+        .table_valued(column("wallet", LargeBinary), column("partition", Integer), column("block", BigInteger))
+        .render_derived("asked")
+    )
+    # In a backfill most are distrusted from an earlier block already: reading that is cheaper than writing it again.
+    is_known = (
+        select(unfolded.c.wallet)
+        .where(
+            unfolded.c.wallet == asked.c.wallet,
+            unfolded.c.chain_id == chain_id,
+            unfolded.c.first_block <= asked.c.block,
+        )
+        .exists()
+    )
+    rows = select(asked.c.wallet, literal(chain_id, BigInteger), asked.c.partition, asked.c.block).where(~is_known)
     statement = insert(unfolded).from_select(["wallet", "chain_id", "partition", "first_block"], rows)
     connection.execute(
         statement.on_conflict_do_update(
