@@ -131,7 +131,8 @@ class CryoFiles:
     def _write_log_group(self) -> None:
         if self._log_groups is None:
             self._log_groups = pq.ParquetWriter(self._unfinished("logs"), LOGS_SCHEMA, compression="zstd")
-        self._log_groups.write_table(self._table(LOGS_SCHEMA, self._logs))
+        if self._logs:  # a file without a log has no group
+            self._log_groups.write_table(self._table(LOGS_SCHEMA, self._logs))
         self.written_logs += len(self._logs)
         self._logs = []
 
