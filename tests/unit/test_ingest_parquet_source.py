@@ -1,10 +1,8 @@
 """Log files as a chain that can be read at will: the same logs as from a node, or refused with the reason."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from bonafides.errors import InvalidInput, InvalidSettings, InvariantViolation
 from bonafides.events import BlockRange
@@ -16,7 +14,7 @@ from bonafides_ingest.sources.parquet import ParquetSource, open_log_folder, row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.ingest_files import log_columns, write_blocks, write_files
+from tests.support.ingest_files import write_blocks, write_files
 from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, RAY, ChainOfLogs, address, block_at
 
 pytestmark = pytest.mark.unit
@@ -221,49 +219,6 @@ def test_logs_up_to__middle_and_ends_of_files__is_exact_at_the_ends(folder: Path
     assert logs.logs_up_to(49) <= logs.logs_up_to(70) <= logs.logs_up_to(99)
 
 
-def test_open__logs_of_a_part_missing__names_the_blocks(tmp_path: Path, chain: ChainOfLogs) -> None:
-    write_files(tmp_path, chain, 0, 9)
-    write_files(tmp_path, chain, 20, 29)
-    write_blocks(tmp_path, 10, 19)
-
-    with pytest.raises(InvalidInput, match="logs of blocks 10–19 are missing"):
-        open_log_folder(tmp_path)
-
-
-def test_open__blocks_file_cut_short__is_refused(tmp_path: Path, chain: ChainOfLogs) -> None:
-    write_files(tmp_path, chain, 0, 9)
-    (tmp_path / "dev__blocks__00000000_to_00000009.parquet").unlink()
-    write_blocks(tmp_path, 0, 8, named_last=9)
-
-    with pytest.raises(InvalidInput, match="holds 9 blocks, its name says 10"):
-        open_log_folder(tmp_path)
-
-
-def test_open__file_that_says_nothing_about_its_blocks__is_refused(tmp_path: Path, chain: ChainOfLogs) -> None:
-    write_files(tmp_path, chain, 0, 9)
-    (tmp_path / "dev__logs__00000000_to_00000009.parquet").rename(tmp_path / "dev__logs__all.parquet")
-
-    with pytest.raises(InvalidInput, match="does not say which blocks"):
-        open_log_folder(tmp_path)
-
-
-def test_open__file_renamed_to_other_blocks__is_refused(tmp_path: Path, chain: ChainOfLogs) -> None:
-    write_files(tmp_path, chain, 10, 20)
-    (tmp_path / "dev__logs__00000010_to_00000020.parquet").rename(tmp_path / "dev__logs__00000012_to_00000020.parquet")
-
-    with pytest.raises(InvalidInput, match="its name says otherwise"):
-        open_log_folder(tmp_path)
-
-
-def test_open__damaged_file__is_refused(tmp_path: Path, chain: ChainOfLogs) -> None:
-    write_files(tmp_path, chain, 0, 9)
-    path = tmp_path / "dev__logs__00000000_to_00000009.parquet"
-    path.write_bytes(path.read_bytes()[:-20])
-
-    with pytest.raises(InvalidInput, match="cannot be read as Parquet"):
-        open_log_folder(tmp_path)
-
-
 def test_fetch__files_without_statistics__gives_the_same(tmp_path: Path, chain: ChainOfLogs) -> None:
     for first, last in ((0, 49), (50, 120)):  # cryo writes none unless asked
         write_files(tmp_path, chain, first, last, options={"row_group_size": 11, "write_statistics": False})
@@ -271,59 +226,3 @@ def test_fetch__files_without_statistics__gives_the_same(tmp_path: Path, chain: 
     window = source(tmp_path).fetch(BlockRange(30, 70), EVERYBODY, None)
 
     assert window.logs == logs_between(chain, 30, 70)
-
-
-type Edit = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-def _swap_first_rows(columns: dict[str, Any]) -> dict[str, Any]:
-    order = pa.array([1, 0, *range(2, len(columns["data"]))])
-    return {name: column.take(order) for name, column in columns.items()}
-
-
-def _with_first(name: str, value: object) -> Edit:
-    def edit(columns: dict[str, Any]) -> dict[str, Any]:
-        values = [value, *columns[name].to_pylist()[1:]]
-        return columns | {name: pa.array(values, columns[name].type)}
-
-    return edit
-
-
-WRONG_ROWS: dict[str, tuple[Edit, str]] = {
-    "rows swapped": (_swap_first_rows, "out of order"),
-    "a row twice": (lambda c: {name: pa.concat_arrays([column[:1], column]) for name, column in c.items()}, "order"),
-    "another chain": (_with_first("chain_id", 1), "another chain than 31337"),
-    "no transaction": (_with_first("transaction_hash", None), "rows without transaction_hash"),
-    "short address": (_with_first("address", bytes(19)), "address that is not 20 bytes long"),
-    "short topic": (_with_first("topic0", bytes(31)), "topic0 that is not 32 bytes long"),
-    "hole in the topics": (_with_first("topic0", None), "topic1 and without topic0"),
-    "another hash": (_with_first("block_hash", b"\x01" * 32), "has another hash"),
-}
-
-
-@pytest.mark.parametrize(("edit", "said"), WRONG_ROWS.values(), ids=WRONG_ROWS.keys())
-def test_fetch__rows_that_no_chain_has__are_refused(tmp_path: Path, chain: ChainOfLogs, edit: Edit, said: str) -> None:
-    logs = logs_between(chain, 0, 20)
-    changed = edit(log_columns(logs))
-    write_files(tmp_path, ChainOfLogs(20, list(logs)), 0, 20, **changed)
-    first = open_log_folder(tmp_path) if said != "another chain than 31337" else None
-    reader = ParquetSource(first or _folder_of_chain(tmp_path), CHAIN)
-
-    with pytest.raises(InvalidInput, match=said):
-        reader.fetch(BlockRange(0, 20), frozenset({*EVERYBODY, Address(bytes(19))}), None)
-
-
-def _folder_of_chain(folder: Path) -> Any:
-    """The folder, though its first row is of another chain than its blocks."""
-    with pytest.raises(InvalidInput, match="of 2 chains"):
-        open_log_folder(folder)
-    from bonafides_ingest.sources.parquet import folder as opening
-
-    files = [
-        opening._open_file(next(folder.glob(f"*__{kind}__*")), columns)
-        for kind, columns in (
-            ("logs", opening.LOG_COLUMNS),
-            ("blocks", opening.BLOCK_COLUMNS),
-        )
-    ]
-    return opening.LogFolder(CHAIN, files[:1], files[1:])

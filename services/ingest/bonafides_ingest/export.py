@@ -134,8 +134,8 @@ class Exporter:
     def _steps(
         self, first_read: int, wanted: BlockRange, missing: Sequence[BlockRange]
     ) -> list[tuple[BlockRange, "_Step"]]:
-        """What is to be done, ascending. Chunks on disk behind the last missing one are read, too: a feed named there may
-        have answered in a missing one."""
+        """What is to be done, ascending. Chunks on disk behind the last missing one are read, too: a feed that is named
+        there may have answered in a missing one."""
         steps = [(chunk, _Step.WRITE) for chunk in missing]
         if self.contents.states:  # which contracts they have, the blocks before tell
             on_disk = [chunk for chunk in self._on_disk if first_read <= chunk.first]
