@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from bonafides.errors import InvalidInput, InvalidSettings, InvariantViolation
 from bonafides.events import BlockRange
@@ -226,3 +227,37 @@ def test_fetch__files_without_statistics__gives_the_same(tmp_path: Path, chain: 
     window = source(tmp_path).fetch(BlockRange(30, 70), EVERYBODY, None)
 
     assert window.logs == logs_between(chain, 30, 70)
+
+
+def test_fetch__one_row_group_of_a_hundred_megabytes__holds_a_few_in_memory(tmp_path: Path) -> None:
+    blocks, per_block = 1_500, 200
+    numbers = [number for number in range(blocks) for _ in range(per_block)]
+    count = len(numbers)
+    distinct = [number.to_bytes(32) for number in range(count)]
+    columns = {
+        "block_number": pa.array(numbers, pa.uint32()),
+        "block_hash": pa.array(
+            [block_at(number).hash for number in range(blocks) for _ in range(per_block)], pa.binary()
+        ),
+        "transaction_index": pa.array([0] * count, pa.uint32()),
+        "log_index": pa.array(list(range(per_block)) * blocks, pa.uint32()),
+        "transaction_hash": pa.array(distinct, pa.binary()),
+        "address": pa.array([POOL if at % per_block == 0 else FEED for at in range(count)], pa.binary()),
+        **{f"topic{number}": pa.array(distinct, pa.binary()) for number in range(4)},
+        "data": pa.array([word * 4 for word in distinct], pa.binary()),
+        "chain_id": pa.array([CHAIN] * count, pa.uint64()),
+    }
+    write_files(tmp_path, ChainOfLogs(), 0, blocks - 1, **columns, options={"row_group_size": count})
+    decoded_bytes = sum(column.nbytes for column in columns.values())
+    del columns, distinct
+    pool = pa.proxy_memory_pool(pa.default_memory_pool())
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        window = source(tmp_path).fetch(BlockRange(0, blocks - 1), frozenset({POOL}), None)
+    finally:
+        pa.set_memory_pool(before)
+
+    assert len(window.logs) == blocks
+    assert decoded_bytes > 100_000_000
+    assert pool.max_memory() < 40_000_000
