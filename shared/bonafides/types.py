@@ -80,7 +80,7 @@ class AsOf:
 
 
 class Protocol(StrEnum):
-    """Lending protocols that have a file under `bonafides_ingest/protocols/`; forks count as their origin."""
+    """Lending protocols that have a folder under `bonafides_ingest/protocols/`; forks count as their origin."""
 
     AAVE_V2 = "aave_v2"
     AAVE_V3 = "aave_v3"

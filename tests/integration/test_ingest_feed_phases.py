@@ -12,7 +12,7 @@ from bonafides.json_rpc import JsonRpc
 from bonafides.types import ZERO_DIGEST, Address, MarketPointKind, address_text
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.feeds import FeedTimelines, KnownPhase, ListedFeed, PhaseMemory
-from bonafides_ingest.protocols.aave_v3 import AaveV3
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
 from bonafides_ingest.reading import read_deployments
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.sources.feed_phases import NodeFeeds

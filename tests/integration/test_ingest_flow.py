@@ -17,7 +17,7 @@ from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.boundary_store import BoundaryStore
 from bonafides_ingest.indexer import Indexer, IndexerOptions
 from bonafides_ingest.lease import LeaseLost, LeaseStore
-from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.store import Store
 from sqlalchemy import Engine, text
 

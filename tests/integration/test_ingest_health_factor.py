@@ -7,8 +7,8 @@ import pytest
 from bonafides.events import MarketPoint, Position
 from bonafides.types import Address, BlockRef, ChainId, Digest, EventType
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.aave_v3.state import AaveV3State
 from bonafides_ingest.registry import load_registry
 from bonafides_lab.market import methods
 from bonafides_lab.market.calldata import words

@@ -15,7 +15,7 @@ from bonafides.crashpoints import CRASH_POINTS
 from bonafides.events import LendingEvent
 from bonafides.types import EventType, Role
 from bonafides_ingest.commands import app
-from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_lab.processes import Process, free_port
 from bonafides_lab.stack.resolver import local_stack
 from typer.testing import CliRunner

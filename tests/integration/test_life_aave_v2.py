@@ -6,7 +6,7 @@ Bytecode: npm @aave/protocol-v2@1.0.1, played in pyrevm. Everything is compared 
 import pytest
 from bonafides.events import BlockRange
 from bonafides.types import Address, EventType, Role
-from bonafides_ingest.protocols.aave_v2 import AaveV2
+from bonafides_ingest.protocols.aave_v2.protocol import AaveV2
 from bonafides_ingest.scanning import scan
 from bonafides_lab.market import methods
 from bonafides_lab.market.artifacts import function_calldata

@@ -7,7 +7,7 @@ from functools import lru_cache
 import pytest
 from bonafides.types import Address
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_scoring.fold import empty_state, fold
 from bonafides_scoring.market import accounts, balances, market_view
 from bonafides_scoring.wallet_state import AssetKey, AssetState, WalletState

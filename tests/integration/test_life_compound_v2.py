@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from bonafides.events import LendingEvent, MarketPoint
 from bonafides.types import Address, EventType, MarketPointKind, Protocol, Role, address_text
-from bonafides_ingest.protocols.compound_v2 import CompoundV2
-from bonafides_ingest.protocols.compound_v2_state import CompoundV2Deployment, CompoundV2State
+from bonafides_ingest.protocols.compound_v2.protocol import CompoundV2
+from bonafides_ingest.protocols.compound_v2.state import CompoundV2Deployment, CompoundV2State
 from bonafides_lab.market.artifacts import AbiValue, Artifacts
 from bonafides_lab.market.calldata import MAX_UINT256, Method
 from bonafides_lab.stack.node_tools import aave_artifacts_folder

@@ -13,8 +13,8 @@ import pytest
 from bonafides.events import LendingEvent, MarketPoint
 from bonafides.types import Address, Digest, EventType, MarketPointKind, Role
 from bonafides_ingest.accounts.urns import urn_of
-from bonafides_ingest.protocols.maker import Maker
-from bonafides_ingest.protocols.maker_state import MakerState
+from bonafides_ingest.protocols.maker.protocol import Maker
+from bonafides_ingest.protocols.maker.state import MakerState
 
 from tests.support.compound_chain import Reverted, wallet
 from tests.support.maker_chain import ADMIN, ILKS, MakerChain, addresses, deployment_of_test_chain, signed_call

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from bonafides.events import LendingEvent
 from bonafides.types import Address, Digest, EventType, Protocol, Role, address_text
-from bonafides_ingest.protocols.morpho_blue import MorphoBlue
-from bonafides_ingest.protocols.morpho_blue_state import MorphoBlueDeployment, MorphoBlueState
+from bonafides_ingest.protocols.morpho_blue.protocol import MorphoBlue
+from bonafides_ingest.protocols.morpho_blue.state import MorphoBlueDeployment, MorphoBlueState
 from bonafides_lab.market.calldata import MAX_UINT256, Method
 
 from tests.support.compound_chain import CHAIN, Reverted, wallet

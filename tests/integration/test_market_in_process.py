@@ -12,7 +12,7 @@ import pytest
 from bonafides.errors import InvalidInput, MissingTool
 from bonafides.json_rpc import octets
 from bonafides.types import Address, ChainId, Protocol
-from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment
+from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
 from bonafides_ingest.registry import load_registry
 from bonafides_lab.market.actions import ALL, Action, Verb
 from bonafides_lab.market.anvil_chain import anvil_under_control

@@ -6,7 +6,7 @@ import pytest
 from bonafides.events import LendingEvent, MarketPoint, Position
 from bonafides.types import Address, BlockRef, ChainId, Digest
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols.aave_v3 import AaveV3
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
 from bonafides_ingest.registry import load_registry
 from bonafides_lab.market import methods
 from bonafides_lab.market.calldata import words

@@ -24,7 +24,7 @@ from bonafides_attestation.registry import Registry, error_name, publish_call, r
 from bonafides_attestation.transactions import TransactionSigner
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import EventCodec
-from bonafides_ingest.protocols import aave_v3_events
+from bonafides_ingest.protocols.aave_v3 import events as aave_v3_events
 from bonafides_ingest.sources.rpc import RpcSource
 from bonafides_lab.stack.anvil import LocalAnvil
 from bonafides_lab.stack.anvil_rpc import AnvilRpc

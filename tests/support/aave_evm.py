@@ -9,9 +9,9 @@ from bonafides.events import LendingEvent, Position
 from bonafides.hashing import keccak
 from bonafides.types import ZERO_ADDRESS, Address, BlockRef, ChainId, Digest, Protocol, address_text, parse_address
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.aave_v3_rounding import Rounding
-from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.aave_v3.rounding import Rounding
+from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
 from bonafides_ingest.protocols.decoded import Decoded
 from bonafides_lab.market.artifacts import AbiValue, Artifact, creation_code, price_feed_artifact
 from bonafides_lab.market.calldata import Method, word_as_address, words

@@ -5,8 +5,8 @@ from collections import defaultdict
 import pytest
 from bonafides.events import LendingEvent
 from bonafides.types import Address, EventType
-from bonafides_ingest.protocols.aave_v2 import AaveV2
-from bonafides_ingest.protocols.aave_v2_state import AaveV2Deployment
+from bonafides_ingest.protocols.aave_v2.protocol import AaveV2
+from bonafides_ingest.protocols.aave_v2.state import AaveV2Deployment
 from bonafides_ingest.protocols.decoded import Decoded
 from bonafides_lab.market import methods
 from bonafides_lab.market.calldata import MAX_UINT256

@@ -1,11 +1,11 @@
 """Logs of an Aave V2 market, encoded by eth_abi from the committed ABI, and what is decoded of them."""
 
 from bonafides.types import Address, Protocol, address_text
-from bonafides_ingest.protocols import aave_v2_events as abi
-from bonafides_ingest.protocols.aave_v2 import AaveV2
-from bonafides_ingest.protocols.aave_v2_prices import BaseCurrency
-from bonafides_ingest.protocols.aave_v2_state import AaveV2Deployment, AaveV2State
-from bonafides_ingest.protocols.aave_v3_events import ANSWER_UPDATED
+from bonafides_ingest.protocols.aave_v2 import events as abi
+from bonafides_ingest.protocols.aave_v2.prices import BaseCurrency
+from bonafides_ingest.protocols.aave_v2.protocol import AaveV2
+from bonafides_ingest.protocols.aave_v2.state import AaveV2Deployment, AaveV2State
+from bonafides_ingest.protocols.aave_v3.events import ANSWER_UPDATED
 from bonafides_ingest.protocols.decoded import Decoded
 
 from tests.support.ingest_logs import (

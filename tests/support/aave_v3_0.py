@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bonafides.types import ZERO_ADDRESS, Address, address_text
-from bonafides_ingest.protocols.aave_v3_rounding import Rounding
+from bonafides_ingest.protocols.aave_v3.rounding import Rounding
 from bonafides_lab.market.artifacts import AAVE_SOURCE, AbiValue, Artifact, Artifacts, function_calldata
 from bonafides_lab.market.calldata import Method, word_as_address
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bonafides.types import ZERO_ADDRESS, Address, address_text
-from bonafides_ingest.protocols.aave_v3_rounding import Rounding
+from bonafides_ingest.protocols.aave_v3.rounding import Rounding
 from bonafides_lab.market.artifacts import AbiValue, Artifact, function_calldata
 from bonafides_lab.market.calldata import Method, word_as_address
 from bonafides_lab.stack.node_tools import NODE_MODULES

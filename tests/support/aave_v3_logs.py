@@ -5,9 +5,9 @@ from typing import Any
 
 from bonafides.types import Address, EventType
 from bonafides_ingest.decoders import EventCodec
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.aave_v3_rounding import Rounding
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.aave_v3.rounding import Rounding
+from bonafides_ingest.protocols.aave_v3.state import AaveV3State
 from bonafides_ingest.protocols.decoded import Decoded
 
 from tests.support.ingest_logs import DEPLOYMENT, RAY, ChainOfLogs

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bonafides.types import ZERO_ADDRESS, Address
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols import compound_v3_events as abi
+from bonafides_ingest.protocols.compound_v3 import events as abi
 
 from tests.support.ingest_logs import ChainOfLogs
 

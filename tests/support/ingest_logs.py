@@ -10,9 +10,9 @@ from bonafides.hashing import keccak
 from bonafides.types import Address, BlockRef, ChainId, Digest, Protocol
 from bonafides_ingest.chain import Log, Window
 from bonafides_ingest.decoders import EventCodec
-from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3_rounding import Rounding
-from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment
+from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.protocols.aave_v3.rounding import Rounding
+from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
 from eth_abi.abi import encode
 
 CHAIN = ChainId(31337)

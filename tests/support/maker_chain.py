@@ -17,7 +17,7 @@ from bonafides.events import Position
 from bonafides.hashing import keccak
 from bonafides.types import Address, BlockRef, Digest, address_text, parse_address
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols.maker_deployment import MakerDeployment
+from bonafides_ingest.protocols.maker.deployment import MakerDeployment
 from bonafides_lab.stack.node_tools import NODE_MODULES, ensure_node_tools
 from eth_abi.abi import encode
 from pyrevm import BlockEnv

@@ -9,11 +9,11 @@ from bonafides_ingest.accounts.urns import urn_of
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.decoders.notes import NoteCodec
-from bonafides_ingest.protocols import maker_events as abi
 from bonafides_ingest.protocols.decoded import Decoded
-from bonafides_ingest.protocols.maker import Maker
-from bonafides_ingest.protocols.maker_deployment import MakerDeployment
-from bonafides_ingest.protocols.maker_state import MakerState
+from bonafides_ingest.protocols.maker import events as abi
+from bonafides_ingest.protocols.maker.deployment import MakerDeployment
+from bonafides_ingest.protocols.maker.protocol import Maker
+from bonafides_ingest.protocols.maker.state import MakerState
 
 from tests.support.ingest_logs import CHAIN, ChainOfLogs, address
 from tests.support.maker_notes import encode_note

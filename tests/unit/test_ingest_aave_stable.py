@@ -6,9 +6,9 @@ Everywhere: a principal of 1,000, on which 100 of interest have grown, so that 1
 import pytest
 from bonafides.events import LendingEvent
 from bonafides.types import ZERO_ADDRESS, Address, EventType, Role
-from bonafides_ingest.protocols import aave_v2_events as v2
-from bonafides_ingest.protocols import aave_v3_events as v3
-from bonafides_ingest.protocols.aave_v3 import AaveV3
+from bonafides_ingest.protocols.aave_v2 import events as v2
+from bonafides_ingest.protocols.aave_v3 import events as v3
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
 from bonafides_ingest.protocols.decoded import Decoded
 
 from tests.support.aave_v2_logs import GATEWAY, STETH, WETH, V2Chain, decode

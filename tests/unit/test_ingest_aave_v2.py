@@ -5,8 +5,8 @@ from bonafides.events import LendingEvent
 from bonafides.hashing import keccak
 from bonafides.types import Digest, EventType, Role
 from bonafides_ingest.decoders import EventCodec, load_codec
-from bonafides_ingest.protocols import aave_v2_events as abi
-from bonafides_ingest.protocols import aave_v3_events as v3
+from bonafides_ingest.protocols.aave_v2 import events as abi
+from bonafides_ingest.protocols.aave_v3 import events as v3
 from bonafides_ingest.protocols.ray import RAY
 
 from tests.support.aave_v2_logs import GATEWAY, STETH, WETH, V2Chain, decode

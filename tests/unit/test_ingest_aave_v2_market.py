@@ -6,10 +6,10 @@ import pytest
 from bonafides.events import BlockRange
 from bonafides.types import ZERO_ADDRESS, Address, ChainId, MarketPointKind, address_text
 from bonafides_ingest.feeds import Phase, Timeline
-from bonafides_ingest.protocols import aave_v2_events as abi
-from bonafides_ingest.protocols.aave_v2 import AaveV2
-from bonafides_ingest.protocols.aave_v2_prices import BaseCurrency
-from bonafides_ingest.protocols.aave_v2_state import AaveV2Deployment
+from bonafides_ingest.protocols.aave_v2 import events as abi
+from bonafides_ingest.protocols.aave_v2.prices import BaseCurrency
+from bonafides_ingest.protocols.aave_v2.protocol import AaveV2
+from bonafides_ingest.protocols.aave_v2.state import AaveV2Deployment
 from bonafides_ingest.protocols.decoded import Decoded
 from bonafides_ingest.protocols.ray import RAY
 from bonafides_ingest.registry import load_registry

@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 from bonafides.events import BlockRange, LendingEvent, MarketPoint
 from bonafides.types import ZERO_ADDRESS, Digest, EventType, MarketPointKind, Role
-from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.aave_v3_ledger import scaled_delta_of_burn, scaled_delta_of_mint
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.protocols.aave_v3.ledger import scaled_delta_of_burn, scaled_delta_of_mint
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.aave_v3.state import AaveV3State
 from bonafides_ingest.protocols.decoded import Decoded
 from bonafides_ingest.protocols.ray import ray_div, ray_mul
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from bonafides.events import LendingEvent
 from bonafides.types import ZERO_ADDRESS, Address, EventType, MarketPointKind, Role
-from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.aave_v3_rounding import Rounding
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.aave_v3.rounding import Rounding
+from bonafides_ingest.protocols.aave_v3.state import AaveV3State
 
 from tests.support.aave_v3_logs import INDEX, Market
 from tests.support.ingest_logs import (

@@ -2,7 +2,7 @@
 
 import pytest
 from bonafides.types import ZERO_ADDRESS, EventType
-from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import events as abi
 from hypothesis import given
 from hypothesis import strategies as st
 

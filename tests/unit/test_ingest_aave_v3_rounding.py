@@ -6,10 +6,10 @@ import pytest
 from bonafides.errors import InvalidSettings
 from bonafides.types import ZERO_ADDRESS, Address, EventType, MarketPointKind
 from bonafides_ingest.decoders import EventCodec
-from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.aave_v3_rounding import Rounding
-from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment, AaveV3State
+from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.aave_v3.rounding import Rounding
+from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment, AaveV3State
 from bonafides_ingest.protocols.decoded import Decoded
 
 from tests.support.aave_v3_logs import INDEX, Market

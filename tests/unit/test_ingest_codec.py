@@ -14,7 +14,7 @@ from bonafides_ingest.accounts import link_events
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.decoders.abi_files import AbiArgument, AbiMember
-from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import events as abi
 from eth_abi.abi import decode as eth_decode
 from eth_abi.exceptions import DecodingError
 from hypothesis import given, settings
@@ -41,9 +41,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 def _codecs_of_every_protocol() -> list[EventCodec[Any]]:
     modules = sorted(
-        module.name for module in pkgutil.iter_modules(protocols.__path__) if module.name[-7:] == "_events"
+        module.name
+        for module in pkgutil.walk_packages(protocols.__path__, f"{protocols.__name__}.")
+        if module.name.endswith(".events")
     )
-    held = [vars(link_events), *(vars(importlib.import_module(f"{protocols.__name__}.{name}")) for name in modules)]
+    held = [vars(link_events), *(vars(importlib.import_module(name)) for name in modules)]
     found = [value for names in held for value in names.values() if isinstance(value, EventCodec)]
     return list({codec.event: codec for codec in found}.values())
 

@@ -7,10 +7,10 @@ import pytest
 from bonafides.events import LendingEvent
 from bonafides.types import Address, Digest, EventType, MarketPointKind, Protocol, Role, address_text
 from bonafides_ingest.decoders import EventCodec
-from bonafides_ingest.protocols import compound_v2_events as abi
-from bonafides_ingest.protocols.aave_v2_events import MINT as AAVE_MINT
-from bonafides_ingest.protocols.compound_v2 import CompoundV2
-from bonafides_ingest.protocols.compound_v2_state import Books, CompoundV2Deployment, CompoundV2State
+from bonafides_ingest.protocols.aave_v2.events import MINT as AAVE_MINT
+from bonafides_ingest.protocols.compound_v2 import events as abi
+from bonafides_ingest.protocols.compound_v2.protocol import CompoundV2
+from bonafides_ingest.protocols.compound_v2.state import Books, CompoundV2Deployment, CompoundV2State
 from bonafides_ingest.protocols.decoded import Decoded
 from pydantic import ValidationError
 

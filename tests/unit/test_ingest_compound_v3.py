@@ -7,10 +7,10 @@ import pytest
 from bonafides.events import LendingEvent
 from bonafides.types import ZERO_ADDRESS, Address, EventType, Protocol, Role, address_text
 from bonafides_ingest.decoders import EventCodec
-from bonafides_ingest.protocols import compound_v3_events as abi
-from bonafides_ingest.protocols.compound_v3 import CompoundV3
-from bonafides_ingest.protocols.compound_v3_base import ROUNDING
-from bonafides_ingest.protocols.compound_v3_state import CompoundV3Deployment
+from bonafides_ingest.protocols.compound_v3 import events as abi
+from bonafides_ingest.protocols.compound_v3.base import ROUNDING
+from bonafides_ingest.protocols.compound_v3.protocol import CompoundV3
+from bonafides_ingest.protocols.compound_v3.state import CompoundV3Deployment
 from bonafides_ingest.protocols.decoded import Decoded
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from bonafides.errors import InvalidSettings
 from bonafides.types import ChainId
-from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment
+from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
 

@@ -14,7 +14,7 @@ from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.export import Contents, ExportAsked, Exporter, chunks_of, range_to_export
 from bonafides_ingest.feed_file import FeedFile
 from bonafides_ingest.feeds import DirectFeeds, KnownPhase
-from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.reading import read_deployments
 from bonafides_ingest.sources.parquet import ParquetSource, open_log_folder
 from bonafides_ingest.sources.parquet.writing import ChunkFolder

@@ -7,9 +7,9 @@ import pytest
 from bonafides.types import Digest, EventType, MarketPointKind, Role, address_text
 from bonafides_ingest.accounts.urns import urn_of
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols import maker_events as abi
-from bonafides_ingest.protocols.maker import Maker
-from bonafides_ingest.protocols.maker_deployment import MakerDeployment
+from bonafides_ingest.protocols.maker import events as abi
+from bonafides_ingest.protocols.maker.deployment import MakerDeployment
+from bonafides_ingest.protocols.maker.protocol import Maker
 from pydantic import ValidationError
 
 from tests.support.ingest_logs import address

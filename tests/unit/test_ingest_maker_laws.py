@@ -8,9 +8,9 @@ from bonafides.events import LendingEvent
 from bonafides.types import Address, Digest, EventType
 from bonafides_ingest.accounts.urns import urn_of
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols import maker_events as abi
-from bonafides_ingest.protocols.maker import Maker
-from bonafides_ingest.protocols.maker_state import MakerState
+from bonafides_ingest.protocols.maker import events as abi
+from bonafides_ingest.protocols.maker.protocol import Maker
+from bonafides_ingest.protocols.maker.state import MakerState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

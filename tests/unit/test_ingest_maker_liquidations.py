@@ -6,8 +6,8 @@ No package ships the Dog's bytecode; tests/integration/test_life_maker.py plays 
 import pytest
 from bonafides.events import BlockRange
 from bonafides.types import Address, Digest, EventType, Role
-from bonafides_ingest.protocols import maker_events as abi
-from bonafides_ingest.protocols.maker import Maker
+from bonafides_ingest.protocols.maker import events as abi
+from bonafides_ingest.protocols.maker.protocol import Maker
 from bonafides_ingest.scanning import scan
 
 from tests.support.ingest_logs import ChainOfLogs, address

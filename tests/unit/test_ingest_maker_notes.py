@@ -9,7 +9,7 @@ from bonafides.hashing import keccak
 from bonafides.types import Address, Digest
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders.notes import NoteCodec, load_note_codec, load_notes
-from bonafides_ingest.protocols import maker_events as abi
+from bonafides_ingest.protocols.maker import events as abi
 from eth_abi.abi import decode as eth_decode
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,10 +6,10 @@ import pytest
 from bonafides.events import LendingEvent
 from bonafides.types import ZERO_ADDRESS, Address, Digest, EventType, Protocol, Role, address_text
 from bonafides_ingest.decoders import EventCodec
-from bonafides_ingest.protocols import morpho_blue_events as abi
 from bonafides_ingest.protocols.decoded import Decoded
-from bonafides_ingest.protocols.morpho_blue import MorphoBlue
-from bonafides_ingest.protocols.morpho_blue_state import MorphoBlueDeployment, MorphoBlueState
+from bonafides_ingest.protocols.morpho_blue import events as abi
+from bonafides_ingest.protocols.morpho_blue.protocol import MorphoBlue
+from bonafides_ingest.protocols.morpho_blue.state import MorphoBlueDeployment, MorphoBlueState
 
 from tests.support.ingest_logs import CHAIN, ChainOfLogs, address
 

@@ -5,9 +5,9 @@ from bonafides.events import BoundaryMark, WalletDeadLetter
 from bonafides.messages import EventBatch, LogDeadLetter, MarketBatch, decode
 from bonafides.topics import MARKET, WALLET_EVENTS, partition_of
 from bonafides_ingest.outgoing import mark_records, records_of, touched_partitions
-from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.aave_v3.state import AaveV3State
 from bonafides_ingest.protocols.decoded import Decoded
 
 from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, ChainOfLogs, address, encode_event

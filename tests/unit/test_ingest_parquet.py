@@ -10,9 +10,9 @@ from bonafides.errors import InvalidInput
 from bonafides_ingest.commands import app
 from bonafides_ingest.deployments import Registry
 from bonafides_ingest.file_decoding import decode_folder
-from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.aave_v3.state import AaveV3State
 from bonafides_ingest.sources.parquet import open_log_folder
 from typer.testing import CliRunner
 

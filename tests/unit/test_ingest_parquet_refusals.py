@@ -10,7 +10,7 @@ from bonafides.errors import InvalidInput
 from bonafides.events import BlockRange
 from bonafides.types import Address
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.sources.parquet import ParquetSource, open_log_folder
 
 from tests.support.ingest_files import log_columns, write_blocks, write_files

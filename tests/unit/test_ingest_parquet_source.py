@@ -9,7 +9,7 @@ from bonafides.errors import InvalidInput, InvalidSettings, InvariantViolation
 from bonafides.events import BlockRange
 from bonafides.types import Address, ChainId, Digest
 from bonafides_ingest.chain import Log
-from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.scanning import scan
 from bonafides_ingest.sources.parquet import ParquetSource, open_log_folder, rows
 from hypothesis import HealthCheck, given, settings

@@ -9,9 +9,9 @@ import pytest
 from bonafides.events import BlockRange, MarketPoint
 from bonafides.types import ZERO_ADDRESS, ZERO_DIGEST, Address, MarketPointKind
 from bonafides_ingest.feeds import Phase, Timeline
-from bonafides_ingest.protocols import aave_v3_events as abi
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.aave_v3_state import AaveV3State
+from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.aave_v3.state import AaveV3State
 from bonafides_ingest.scanning import scan
 from hypothesis import given
 from hypothesis import strategies as st

@@ -10,8 +10,8 @@ from bonafides.hashing import checksum_address
 from bonafides.types import ChainId, Protocol, parse_address
 from bonafides_ingest.accounts.link_sources import LinkKind
 from bonafides_ingest.deployments import Registry
-from bonafides_ingest.protocols.aave_v3_rounding import Rounding
-from bonafides_ingest.protocols.aave_v3_state import AaveV3Deployment
+from bonafides_ingest.protocols.aave_v3.rounding import Rounding
+from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.registry_entries import SOURCE
 

@@ -7,7 +7,7 @@ from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
 from bonafides.events import BlockRange
 from bonafides.json_rpc import AnswerTooLong, NodeLied, NodeRefused
 from bonafides.types import Address
-from bonafides_ingest.protocols import aave_v3_events as abi
+from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.sources.errors import RangeRefused, RateLimited, refusals_told_apart
 from bonafides_ingest.sources.rpc import RpcSource
 

@@ -1,4 +1,4 @@
-"""The protocols that can be read. A new one is a file under `protocols/`, and a line here."""
+"""The protocols that can be read. A new one is a folder under `protocols/`, and a line here."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -7,12 +7,12 @@ from typing import Any
 from bonafides.types import Protocol
 
 from bonafides_ingest.deployments import Deployment
-from bonafides_ingest.protocols.aave_v2 import AaveV2
-from bonafides_ingest.protocols.aave_v3 import AaveV3
-from bonafides_ingest.protocols.compound_v2 import CompoundV2
-from bonafides_ingest.protocols.compound_v3 import CompoundV3
-from bonafides_ingest.protocols.maker import Maker
-from bonafides_ingest.protocols.morpho_blue import MorphoBlue
+from bonafides_ingest.protocols.aave_v2.protocol import AaveV2
+from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
+from bonafides_ingest.protocols.compound_v2.protocol import CompoundV2
+from bonafides_ingest.protocols.compound_v3.protocol import CompoundV3
+from bonafides_ingest.protocols.maker.protocol import Maker
+from bonafides_ingest.protocols.morpho_blue.protocol import MorphoBlue
 from bonafides_ingest.protocols.protocol import LendingProtocol
 from bonafides_ingest.protocols.state import DeploymentState
 

@@ -20,7 +20,7 @@ from bonafides.types import Address, BlockRef
 from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource, Window
 from bonafides_ingest.feeds import DirectFeeds, FeedTimelines, Timeline
-from bonafides_ingest.protocols.aave_v3_events import ANSWER_UPDATED
+from bonafides_ingest.protocols.aave_v3.events import ANSWER_UPDATED
 from bonafides_ingest.protocols.state import DeploymentState
 
 

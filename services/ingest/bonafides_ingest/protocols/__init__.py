@@ -1,1 +1,1 @@
-"""Lending protocols, one file each: the logs of one transaction to normalised events. Pure."""
+"""Lending protocols, a folder each, and what they share: the logs of one transaction to normalised events. Pure."""

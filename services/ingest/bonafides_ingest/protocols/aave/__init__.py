@@ -1,0 +1,1 @@
+"""What Aave V2 and V3 share."""

@@ -1,0 +1,1 @@
+"""Aave V3 and its forks, by version of the Pool."""
