@@ -10,7 +10,7 @@ from bonafides_ingest.chain import Log
 
 @dataclass(frozen=True, slots=True)
 class RefusedLog:
-    """A log that will never be right."""
+    """A log that will never be right, or that is not read by design."""
 
     log: Log
     deployment: str
@@ -19,6 +19,8 @@ class RefusedLog:
     """The wallets it names, where its topics say so beyond doubt: their history has a hole now."""
     is_market: bool
     """Whether it speaks of a market and no wallet."""
+    is_hole: bool = False
+    """Whether it is not read by design: told like the others, but never counted against the chain's limit."""
 
 
 @dataclass(frozen=True, slots=True)

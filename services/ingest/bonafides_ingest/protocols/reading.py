@@ -35,6 +35,8 @@ class Complaint:
     reason: str
     wallets: tuple[Address, ...] = ()
     """Wallets whose history has a hole by it, where its topics do not name them."""
+    is_hole: bool = False
+    """Whether it is not read by design: no fault of the decoder, so it never counts against the chain's limit."""
 
 
 type Fact = LendingEvent | MarketPoint | Complaint
@@ -215,9 +217,9 @@ def read_transaction[S: DeploymentState](
                     events.append(fact)
                 case MarketPoint():
                     points.append(fact)
-                case Complaint(reason, wallets):
-                    named = (*_named(log, reader.wallet_topics), *wallets)
-                    refused.append(_refusal(state, log, watched.kind, named, reason))
+                case Complaint():
+                    named = (*_named(log, reader.wallet_topics), *fact.wallets)
+                    refused.append(_refusal(state, log, watched.kind, named, fact.reason, fact.is_hole))
                 case _:
                     assert_never(fact)
     return state, Decoded(tuple(events), tuple(points), tuple(refused))
@@ -231,6 +233,8 @@ def _named(log: Log, wallet_topics: tuple[int, ...]) -> tuple[Address, ...]:
     )
 
 
-def _refusal(state: DeploymentState, log: Log, kind: StrEnum, wallets: tuple[Address, ...], reason: str) -> RefusedLog:
+def _refusal(
+    state: DeploymentState, log: Log, kind: StrEnum, wallets: tuple[Address, ...], reason: str, is_hole: bool = False
+) -> RefusedLog:
     known = tuple(wallet for wallet in dict.fromkeys(wallets) if wallet not in state.not_wallets)
-    return RefusedLog(log, state.deployment.id, reason, known, kind in state.market_kinds)
+    return RefusedLog(log, state.deployment.id, reason, known, kind in state.market_kinds, is_hole)
