@@ -1,10 +1,11 @@
 """Log files that no chain can have written, or not in full: refused, with what to do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from bonafides.errors import InvalidInput
 from bonafides.events import BlockRange
@@ -76,6 +77,57 @@ def test_open__damaged_file__is_refused(tmp_path: Path, chain: ChainOfLogs) -> N
 
     with pytest.raises(InvalidInput, match="cannot be read as Parquet"):
         open_log_folder(tmp_path)
+
+
+def _write_in_groups(folder: Path, groups: Sequence[Sequence[Log]], first: int, last: int, **options: Any) -> None:
+    tables = [pa.table(log_columns(group)) for group in groups]
+    path = folder / f"dev__logs__{first:08d}_to_{last:08d}.parquet"
+    with pq.ParquetWriter(path, tables[0].schema, **options) as writer:
+        for table in tables:
+            writer.write_table(table)
+    write_blocks(folder, first, last)
+
+
+@pytest.mark.parametrize(
+    "ranges", [((16, 30), (0, 15)), ((0, 9), (20, 30), (10, 19)), ((0, 20), (10, 30))], ids=["two", "three", "overlap"]
+)
+def test_open__row_groups_out_of_order__are_refused(
+    tmp_path: Path, chain: ChainOfLogs, ranges: tuple[tuple[int, int], ...]
+) -> None:
+    _write_in_groups(tmp_path, [logs_between(chain, first, last) for first, last in ranges], 0, 30)
+
+    with pytest.raises(InvalidInput, match="row groups out of order"):
+        open_log_folder(tmp_path)
+
+
+def test_open__block_cut_by_the_end_of_a_row_group__is_read(tmp_path: Path, chain: ChainOfLogs) -> None:
+    logs = logs_between(chain, 0, 30)
+    middle = next(at for at, log in enumerate(logs) if log.position.block.number == 9) + 2
+    _write_in_groups(tmp_path, [logs[:middle], logs[middle:]], 0, 30)
+
+    window = ParquetSource(open_log_folder(tmp_path), CHAIN).fetch(BlockRange(9, 30), frozenset({CONTRACT}), None)
+
+    assert window.logs == logs_between(chain, 9, 30)
+
+
+def test_fetch__row_groups_out_of_order_without_statistics__are_refused(tmp_path: Path, chain: ChainOfLogs) -> None:
+    groups = [logs_between(chain, 16, 30), logs_between(chain, 0, 15)]
+    _write_in_groups(tmp_path, groups, 0, 30, write_statistics=False)
+    reader = ParquetSource(open_log_folder(tmp_path), CHAIN)
+
+    with pytest.raises(InvalidInput, match="out of order"):
+        reader.fetch(BlockRange(0, 30), frozenset({CONTRACT}), None)
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 19), (5, 30)])
+def test_fetch__rows_outside_of_the_files_name__are_refused(
+    tmp_path: Path, chain: ChainOfLogs, first: int, last: int
+) -> None:
+    _write_in_groups(tmp_path, [logs_between(chain, 1, 30)], first, last, write_statistics=False)
+    reader = ParquetSource(open_log_folder(tmp_path), CHAIN)
+
+    with pytest.raises(InvalidInput, match=rf"its name says {first}–{last}"):
+        reader.fetch(BlockRange(first, last), frozenset({CONTRACT}), None)
 
 
 type Edit = Callable[[dict[str, Any]], dict[str, Any]]

@@ -193,16 +193,32 @@ def _check_columns(path: Path, schema: pa.Schema, columns: Sequence[str]) -> Non
 
 
 def _row_groups(path: Path, metadata: pq.FileMetaData, covered: BlockRange) -> Iterator[RowGroup]:
-    """The row groups that have rows. cryo writes statistics only when asked: without them the name must do."""
+    """The row groups that have rows. cryo writes statistics only when asked: without them the name must do.
+
+    Rows are sought by these ranges, so that groups out of order would hide logs: refused.
+    """
+    spans: list[tuple[int, BlockRange | None]] = []
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         columns = (group.column(at) for at in range(group.num_columns))
         statistics = next(column.statistics for column in columns if column.path_in_schema == "block_number")
         if not group.num_rows:
             continue
-        span = covered
-        if statistics is not None and statistics.has_min_max:
-            span = BlockRange(statistics.min, statistics.max)
+        has_range = statistics is not None and statistics.has_min_max
+        spans.append((number, BlockRange(statistics.min, statistics.max) if has_range else None))
+    before = covered.first
+    for _, span in spans:
+        if span is None:
+            continue
         if span.first < covered.first or span.last > covered.last:
             raise InvalidInput(f"{path.name} holds blocks {span.first}–{span.last}, its name says otherwise")
-        yield RowGroup(path, number, span, group.num_rows)
+        if span.first < before:
+            raise InvalidInput(
+                f"{path.name} has row groups out of order: one of blocks {span.first}–{span.last} stands behind block "
+                f"{before}; sort its rows by block_number, then log_index"
+            )
+        before = span.last
+    is_known = all(span is not None for _, span in spans)
+    for number, span in spans:
+        rows = metadata.row_group(number).num_rows
+        yield RowGroup(path, number, span if span is not None and is_known else covered, rows, covered)

@@ -32,6 +32,8 @@ class RowGroup:
     range: BlockRange
     """Blocks that its rows can be of: what its statistics say, else the file's name."""
     rows: int
+    named: BlockRange
+    """Blocks that the file's name says."""
 
 
 class RowReader:
@@ -97,7 +99,7 @@ class RowReader:
         """Every batch from a row group on, checked."""
         before: tuple[int, int] | None = None
         while group < len(self._groups):
-            path = self._groups[group].path
+            path, named = self._groups[group].path, self._groups[group].named
             end = group
             while end < len(self._groups) and self._groups[end].path == path:
                 end += 1
@@ -105,7 +107,7 @@ class RowReader:
             rows_left = self._groups[group].rows
             for batch in _batches(path, numbers, self._columns):
                 self._at = group
-                before = self._check(path, batch, before)
+                before = self._check(path, named, batch, before)
                 yield batch
                 rows_left -= batch.num_rows
                 while rows_left <= 0 and group < end - 1:
@@ -113,7 +115,9 @@ class RowReader:
                     rows_left += self._groups[group].rows
             group = end
 
-    def _check(self, path: Path, batch: pa.RecordBatch, before: tuple[int, int] | None) -> tuple[int, int]:
+    def _check(
+        self, path: Path, named: BlockRange, batch: pa.RecordBatch, before: tuple[int, int] | None
+    ) -> tuple[int, int]:
         """Raise InvalidInput unless the rows go on in order and are of the chain; returns the place of the last."""
         for name in self._columns:
             if batch.column(name).null_count and not name.startswith("topic"):
@@ -135,7 +139,13 @@ class RowReader:
         first = (numbers[0].as_py(), places[0].as_py())
         if pc.any(is_late).as_py() or (before is not None and first <= before):
             raise InvalidInput(f"the rows of {path.name} are out of order: sort them by block_number, then log_index")
-        return (numbers[-1].as_py(), places[-1].as_py())
+        last = (numbers[-1].as_py(), places[-1].as_py())
+        if first[0] < named.first or last[0] > named.last:
+            raise InvalidInput(
+                f"{path.name} holds rows of blocks {first[0]}–{last[0]}, its name says {named.first}–{named.last}: "
+                "export it again"
+            )
+        return last
 
 
 def _batches(path: Path, row_groups: list[int], columns: list[str]) -> Iterator[pa.RecordBatch]:
