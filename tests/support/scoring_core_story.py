@@ -74,6 +74,7 @@ class Story:
         protocol: Protocol = Protocol.AAVE_V3,
         index_ray: int = RAY,
         market: Digest = ZERO_DIGEST,
+        leg: int = 0,
     ) -> "Story":
         """One event of the open transaction."""
         self.log_index += 1
@@ -81,7 +82,7 @@ class Story:
         self.events.append(
             LendingEvent(
                 position=position,
-                sub_index=sub_index(SubIndexKey(kind, role)),
+                sub_index=sub_index(SubIndexKey(kind, role, leg)),
                 fork_epoch=1,
                 decoder_version=1,
                 protocol=protocol,

@@ -131,24 +131,64 @@ def test_fold__two_isolated_markets__are_kept_apart() -> None:
     assert {key.market: state.scaled_debt for key, state in found.items()} == {first: 5, second: 7}
 
 
-def test_fold__collateral_on_comet__may_stand_for_a_debt_that_no_log_tells() -> None:
-    story = Story().open().add(EventType.SUPPLY_BALANCE, WETH, 100, delta=100, protocol=Protocol.COMPOUND_V3)
-    assert decode_state(encode_state(folded(story))).has_untold_debt
-
-    story.wait(9).open().add(EventType.SUPPLY_BALANCE, WETH, 100, delta=-100, protocol=Protocol.COMPOUND_V3)
+def test_fold__collateral_on_comet_from_a_stranger__is_no_sign_of_debt() -> None:
+    story = Story().open().add(EventType.SUPPLIED, WETH, 1, counterparty=OTHER, protocol=Protocol.COMPOUND_V3)
+    story.add(EventType.SUPPLY_BALANCE, WETH, 1, delta=1, protocol=Protocol.COMPOUND_V3)
 
     assert not folded(story).has_untold_debt
+
+
+def test_fold__borrowed_on_comet__is_untold_for_good() -> None:
+    story = Story().open().add(EventType.SUPPLY_BALANCE, WETH, 100, delta=100, protocol=Protocol.COMPOUND_V3)
+    story.wait(1).open().add(EventType.BORROWED, USDC, 50, protocol=Protocol.COMPOUND_V3)
+    assert decode_state(encode_state(folded(story))).has_untold_debt
+
+    story.wait(365).open().add(EventType.REPAID, USDC, 53, protocol=Protocol.COMPOUND_V3)
+    story.add(EventType.SUPPLY_BALANCE, WETH, 100, delta=-100, protocol=Protocol.COMPOUND_V3)
+
+    assert folded(story).has_untold_debt
+
+
+@pytest.mark.parametrize(
+    ("kind", "counterparty", "is_proof"),
+    [
+        (EventType.REPAID, None, True),
+        (EventType.REPAID, OTHER, False),  # two transfers by strangers, side by side, can look like it
+        (EventType.LIQUIDATED, OTHER, True),
+        (EventType.BAD_DEBT, OTHER, True),
+        (EventType.WITHDRAWN, OTHER, False),
+    ],
+)
+def test_fold__debt_on_comet_that_began_unseen__is_untold_where_it_shows(
+    kind: EventType, counterparty: Address | None, is_proof: bool
+) -> None:
+    story = Story().open().add(kind, USDC, 50, counterparty=counterparty, protocol=Protocol.COMPOUND_V3)
+
+    assert folded(story).has_untold_debt == is_proof
+
+
+def test_fold__borrowed_where_a_ledger_tells_the_debt__is_told() -> None:
+    assert not folded(Story().borrow(USDC, 50)).has_untold_debt
 
 
 def test_fold__liquidation_that_took_two_collaterals__counts_once() -> None:
     story = Story().supply(WETH, 10).open()
     story.add(EventType.LIQUIDATED, USDC, 100, second_asset=WETH, second_amount=3, counterparty=OTHER)
-    story.add(EventType.LIQUIDATED, USDC, 0, second_asset=USDC, second_amount=4, counterparty=OTHER)
+    story.add(EventType.LIQUIDATED, USDC, 0, second_asset=USDC, second_amount=4, counterparty=OTHER, leg=1)
 
     state = settle(folded(story))
 
     assert (state.liquidation_count, asset(state, USDC).liquidated) == (1, 100)
     assert (asset(state, WETH).seized, asset(state, USDC).seized) == (3, 4)
+
+
+@pytest.mark.parametrize(("leg", "counted"), [(0, 1), (1, 0), (16, 0)])
+def test_fold__liquidation_of_no_amount__counts_by_its_leg(leg: int, counted: int) -> None:
+    """A debt that is told too small must not make its liquidation disappear."""
+    story = Story().supply(WETH, 10).open()
+    story.add(EventType.LIQUIDATED, USDC, 0, second_asset=WETH, second_amount=3, counterparty=OTHER, leg=leg)
+
+    assert settle(folded(story)).liquidation_count == counted
 
 
 def test_fold__event_not_after_the_last__is_refused() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bonafides.errors import InvariantViolation
-from bonafides.events import LendingEvent
+from bonafides.events import LendingEvent, SubIndexKey, sub_index
 from bonafides.types import Address, ChainId, EventType, Protocol, Role
 
 from bonafides_scoring import interest
@@ -47,6 +47,8 @@ SHORTEST_LOAN_S = 7 * SECONDS_PER_DAY
 """A debt that is closed sooner proves nothing about repaying."""
 PROTOCOLS_WITHOUT_DEBT_LEDGER = frozenset({Protocol.COMPOUND_V3})
 """Comet logs no index, and a transfer can borrow unnamed. But nobody owes there without collateral."""
+LIQUIDATION = sub_index(SubIndexKey(EventType.LIQUIDATED, Role.OWNER))
+"""Of the event that is a liquidation, whatever its amount. Other legs tell of further collateral of the same one."""
 
 
 def empty_state(wallet: Address, chain_id: ChainId) -> WalletState:
@@ -196,8 +198,8 @@ class _Work:
         self.is_liquidation = True
         if event.second_asset is not None:
             self._asset(AssetKey(event.deployment, event.second_asset, event.market)).seized += event.second_amount
-        if not event.amount:
-            return  # a further collateral of one liquidation
+        if event.sub_index != LIQUIDATION:
+            return
         self._asset(key).liquidated += event.amount
         is_new_day = not totals.liquidated_at or totals.liquidated_at[-1] // SECONDS_PER_DAY < self._day
         totals.liquidation_count += 1
