@@ -35,14 +35,20 @@ class SubIndexKey(NamedTuple):
     type: EventType
     role: Role
     leg: int = 0
-    """Which half of a split log: Comet's Withdraw is `withdrawn` (leg 0) and `borrowed` (leg 1). 0 ≤ leg < 16."""
+    """Which part of a split log: Comet's Withdraw is `withdrawn` (leg 0) and `borrowed` (leg 1). 0 ≤ leg < 256."""
 
 
 def sub_index(key: SubIndexKey) -> int:
-    """The committed number of one event of a log: type code · 256 + role code · 16 + leg. Never renumbered."""
-    if not 0 <= key.leg < 16:
-        raise InvalidMessage(f"split leg out of range: saw {key.leg}, expected 0..15")
-    return key.type.code * 256 + key.role.code * 16 + key.leg
+    """The committed number of one event of a log, below 2**16. Never renumbered.
+
+    ```
+    leg // 16 · 4096 + type code · 256 + role code · 16 + leg % 16        codes of types and roles are below 16
+    ```
+    """
+    if not 0 <= key.leg < 256:
+        raise InvalidMessage(f"split leg out of range: saw {key.leg}, expected 0..255")
+    page, leg = divmod(key.leg, 16)
+    return page * 4096 + key.type.code * 256 + key.role.code * 16 + leg
 
 
 def event_id(chain_id: ChainId, block_hash: Digest, log_index: int, sub: int) -> Digest:
