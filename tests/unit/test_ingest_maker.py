@@ -17,7 +17,6 @@ from tests.support.maker_run import (
     ALICE,
     BOB,
     CAROL,
-    CAT,
     DAI,
     DEPLOYMENT,
     ENTRY,
@@ -112,35 +111,6 @@ def test_frob__token_of_eight_decimals__amount_is_cut_to_its_units() -> None:
     )
 
 
-def test_frob__ilk_that_the_registry_does_not_tell__is_refused_and_names_the_owner() -> None:
-    run = started()
-    run.emit(MANAGER, abi.NEW_CDP, CAROL, ALICE, 1)
-
-    (refusal,) = run.note(abi.FROB, RWA, URN, URN, URN, WAD, WAD).refused
-
-    assert refusal.wallets == (ALICE,)
-    assert (
-        refusal.reason == "the registry names no token for the ilk RWA001-A of maker-test: enter its gem and decimals"
-    )
-
-
-def test_frob__unknown_ilk_a_second_time__is_refused_no_more_and_its_position_is_followed() -> None:
-    run = started()
-    run.note(abi.FROB, RWA, ALICE, ALICE, ALICE, WAD, WAD)
-
-    again = run.note(abi.FROB, RWA, ALICE, ALICE, ALICE, WAD, WAD)
-    bitten = run.emit(CAT, abi.BITE, RWA, ALICE, WAD, WAD, RAD, address("flip"), 1)
-    elsewhere = run.note(abi.FORK, RWA, ALICE, BOB, WAD, 0)
-
-    assert [(decoded.events, decoded.refused) for decoded in (again, bitten)] == [((), ()), ((), ())]
-    assert [refusal.wallets for refusal in elsewhere.refused] == [(BOB,)]
-    assert run.state.held_by(ALICE)[RWA].ink == WAD
-
-
-def test_frob__unknown_ilk_of_the_protocols_own_account__is_not_refused() -> None:
-    assert started().note(abi.FROB, RWA, GATEWAY, GATEWAY, GATEWAY, WAD, WAD).refused == ()
-
-
 def test_frob__ilk_that_never_began__is_refused_and_names_the_owner() -> None:
     (refusal,) = Run().note(abi.FROB, ETH_A, ALICE, ALICE, ALICE, WAD, WAD).refused
 
@@ -148,6 +118,7 @@ def test_frob__ilk_that_never_began__is_refused_and_names_the_owner() -> None:
         (ALICE,),
         "the ilk ETH-A was never begun in the logs read: no init of it",
     )
+    assert not refusal.is_hole  # its logs were to be read
 
 
 def test_frob__that_cannot_be_read__names_the_cdps_owner_and_changes_nothing() -> None:
@@ -191,6 +162,13 @@ def test_init__of_a_listed_ilk__tells_the_index_of_its_token_too() -> None:
         (WBTC, (0, 0, RAY // 10**10, RAY)),
     ]
     assert len({point.id for point in points}) == 2
+
+
+def test_fold__of_nothing_and_a_name_that_is_no_ilk__says_nothing() -> None:
+    # Jug.drip(ilk) is open to anybody, and of any 32 bytes: the Vat's fold asks for no init
+    decoded = Run().note(abi.FOLD, Digest(b"no such ilk".ljust(32, b"\0")), address("vow"), 0)
+
+    assert (decoded.points, decoded.refused) == ((), ())
 
 
 def test_fold__of_an_ilk_that_never_began__is_refused() -> None:
@@ -252,34 +230,6 @@ def test_give__to_its_owner_or_of_an_empty_urn__says_nothing() -> None:
     assert run.note(abi.GIVE, 1, BOB, emitter=MANAGER).events == ()
     run.note(abi.FROB, ETH_A, URN, URN, URN, WAD, 0)
     assert run.note(abi.GIVE, 1, BOB, emitter=MANAGER).events == ()
-
-
-def test_give__ilk_that_the_registry_does_not_tell__is_refused_for_both_and_the_owner_is_new() -> None:
-    run = started()
-    run.emit(MANAGER, abi.NEW_CDP, ALICE, ALICE, 1)
-    run.note(abi.FROB, RWA, URN, URN, URN, WAD, WAD)
-
-    (refusal,) = run.note(abi.GIVE, 1, BOB, emitter=MANAGER).refused
-
-    assert "no token for the ilk RWA001-A" in refusal.reason
-    assert set(refusal.wallets) == {ALICE, BOB}
-    assert run.state.owner_of(URN) == BOB
-
-
-def test_give__more_ilks_than_one_log_can_tell__is_refused_for_both_beyond_them() -> None:
-    names = [f"ILK-{number}" for number in range(9)]
-    listed = [{"name": name, "gem": address_text(address(name)), "decimals": 18} for name in names]
-    run = Run(Maker().restore(MakerDeployment.model_validate(ENTRY | {"ilks": listed}), {}))
-    run.emit(MANAGER, abi.NEW_CDP, ALICE, ALICE, 1)
-    for name in names:
-        ilk = Digest(name.encode().ljust(32, b"\0"))
-        run.note(abi.INIT, ilk)
-        run.note(abi.FROB, ilk, URN, CAROL, CAROL, WAD, 0)
-
-    given = run.note(abi.GIVE, 1, BOB, emitter=MANAGER)
-
-    assert len(given.events) == 8 * 4
-    assert [set(refusal.wallets) for refusal in given.refused] == [{ALICE, BOB}]
 
 
 def test_new_cdp__whose_urn_held_something_before__moves_it_to_the_owner() -> None:

@@ -132,14 +132,15 @@ def test_bite__of_the_cat__is_told_to_the_borrower_without_the_penalty() -> None
 
 
 @pytest.mark.parametrize("emitter", [CAT, DOG])
-def test_liquidation__ilk_that_the_registry_does_not_tell__is_refused_and_names_the_owner(emitter: Address) -> None:
+def test_liquidation__ilk_that_the_registry_does_not_tell__was_told_when_the_debt_came(emitter: Address) -> None:
     run = started()
     codec = abi.BITE if emitter == CAT else abi.BARK
 
-    (refusal,) = run.emit(emitter, codec, RWA, BOB, WAD, WAD, RAD, CLIPPER, 1).refused
+    (hole,) = run.note(abi.FROB, RWA, BOB, BOB, BOB, WAD, WAD).refused
+    decoded = run.emit(emitter, codec, RWA, BOB, WAD, WAD, RAD, CLIPPER, 1)
 
-    assert refusal.wallets == (BOB,)
-    assert "no token for the ilk RWA001-A" in refusal.reason
+    assert hole.wallets == (BOB,)
+    assert (decoded.events, decoded.refused) == ((), ())
 
 
 def test_discover__auction_houses_that_the_dog_names__are_to_be_watched() -> None:

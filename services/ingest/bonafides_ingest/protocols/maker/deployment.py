@@ -14,6 +14,9 @@ from bonafides_ingest.protocols.ray import RAY
 VAT_DECIMALS = 18
 """The Vat counts every collateral in wad; the join adapters scale tokens of fewer decimals up."""
 
+MAX_ILKS = 128
+"""An urn that is given moves with every ilk in it; each takes two of the 256 legs that tell a log's events apart."""
+
 
 class MakerIlk(BaseModel):
     """One collateral type."""
@@ -49,7 +52,7 @@ class MakerDeployment(Deployment):
     cats: Annotated[tuple[RegistryAddress, ...], Field(strict=False)] = ()
     """The liquidators before the Dog, each that ever was."""
     cdp_manager: RegistryAddress | None = None
-    ilks: Annotated[tuple[MakerIlk, ...], Field(strict=False)]
+    ilks: Annotated[tuple[MakerIlk, ...], Field(strict=False, max_length=MAX_ILKS)]
 
     def contracts(self) -> frozenset[Address]:
         optional = (address for address in (self.dog, self.cdp_manager) if address is not None)

@@ -8,7 +8,7 @@ from rpds import HashTrieMap
 
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.protocols.maker.deployment import MakerDeployment
-from bonafides_ingest.protocols.maker.state import Auction, AuctionKey, MakerState, UrnPosition
+from bonafides_ingest.protocols.maker.state import Auction, AuctionKey, Debt, MakerState, UrnPosition
 from bonafides_ingest.protocols.state import FactKey
 
 
@@ -21,6 +21,7 @@ def restore_state(deployment: Deployment, facts: Mapping[FactKey, Json]) -> Make
     owners: dict[Address, Address] = {}
     clippers: dict[Address, Digest] = {}
     auctions: dict[AuctionKey, Auction | None] = {}
+    holes: dict[Debt, bool] = {}
     for (kind, key), fact in facts.items():
         match kind:
             case "rate":
@@ -36,6 +37,9 @@ def restore_state(deployment: Deployment, facts: Mapping[FactKey, Json]) -> Make
             case "auction":
                 clipper, _, number = key.partition("/")
                 auctions[parse_address(clipper), int(number)] = None if fact is None else _auction(fact)
+            case "hole":
+                owner, _, ilk = key.partition("/")
+                holes[_digest(ilk), parse_address(owner)] = True
             case _:
                 raise InvariantViolation(f"a stored fact of {deployment.id} is of the unknown kind {kind}")
     return MakerState(
@@ -45,6 +49,7 @@ def restore_state(deployment: Deployment, facts: Mapping[FactKey, Json]) -> Make
         owners=HashTrieMap(owners),
         clippers=HashTrieMap(clippers),
         auctions=HashTrieMap(auctions),
+        holes=HashTrieMap(holes),
     )
 
 

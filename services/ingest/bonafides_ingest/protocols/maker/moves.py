@@ -5,12 +5,9 @@ from bonafides.events import LendingEvent
 from bonafides.types import Address, EventType, Role
 
 from bonafides_ingest.protocols.maker import events as abi
-from bonafides_ingest.protocols.maker.state import ContractKind, MakerState
-from bonafides_ingest.protocols.maker.terms import MakerReading, Terms, UnknownIlk, complaint, dai_for, terms_of
-from bonafides_ingest.protocols.reading import Complaint, Fact, Reader
-
-MAX_ILKS_OF_AN_URN = 8
-"""As many as one log's events can be told apart for: each takes two of 16 legs. The manager uses an urn for one ilk."""
+from bonafides_ingest.protocols.maker.state import ContractKind, Debt, MakerState
+from bonafides_ingest.protocols.maker.terms import MakerReading, Terms, UnknownIlk, dai_for, holes, terms_of, with_holes
+from bonafides_ingest.protocols.reading import Fact, Reader
 
 
 def moved(
@@ -56,27 +53,29 @@ def _named(reading: MakerReading) -> tuple[Address, Address]:
     return reading.state.urn_of_cdp(cdp), owner
 
 
+def _debts_given(reading: MakerReading) -> list[Debt]:
+    urn, receiver = _named(reading)
+    return [(ilk, receiver) for ilk, position in reading.state.held_by(urn).items() if position.art > 0]
+
+
 def _read_owner(reading: MakerReading) -> list[Fact]:
+    """All that the urn holds: the manager uses it for one ilk, and anybody may add collateral of others."""
     urn, receiver = _named(reading)
     sender = reading.state.owner_of(urn)
     events: list[LendingEvent] = []
-    complaints: list[Fact] = []
-    for place, (ilk, position) in enumerate(reading.state.held_by(urn).items()):
-        if place >= MAX_ILKS_OF_AN_URN:
-            reason = f"an urn of more than {MAX_ILKS_OF_AN_URN} ilks went to another owner"
-            complaints.append(Complaint(reason, (sender, receiver)))
-            break
+    place = 0
+    for ilk, position in reading.state.held_by(urn).items():
         try:
             terms = terms_of(reading.state, ilk)
-        except UnknownIlk as exc:
-            complaints += complaint(reading, exc, sender, receiver)
-        else:
-            events += moved(reading, terms, sender, receiver, position.ink, position.art, place)
-    return [*sorted(events, key=lambda event: event.sub_index), *complaints]
+        except UnknownIlk:
+            continue  # a debt in it is a hole; collateral alone is nobody's act
+        events += moved(reading, terms, sender, receiver, position.ink, position.art, place)
+        place += 1
+    return [*sorted(events, key=lambda event: event.sub_index), *holes(reading, _debts_given(reading))]
 
 
 def _change_owner(reading: MakerReading) -> MakerState:
-    return reading.state.with_owner(*_named(reading))
+    return with_holes(reading, _debts_given(reading)).with_owner(*_named(reading))
 
 
 _MANAGER = (ContractKind.CDP_MANAGER,)

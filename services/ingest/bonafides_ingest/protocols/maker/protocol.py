@@ -12,7 +12,8 @@ debt_balance    DAI              art (wad)  at the ilk's rate: debt = art · rat
   other is its own owner. `give` moves a position with its debt, as `fork` does.
 - Amounts of DAI: what is borrowed is rounded down to what can be taken out, what is repaid up to what it takes.
 - Collateral in an urn is always in use; there is nothing to enable.
-- An ilk whose token the registry does not tell is refused, naming the owner, at each urn's first log of it.
+- What happens in an ilk whose token the registry does not tell is passed over. An owner who comes to owe in it is told
+  so, once per ilk: his history has a hole.
 
 Sources: vat.sol, dog.sol, clip.sol, cat.sol, spot.sol of makerdao/dss; cdpManager.sol of makerdao/dss-cdp-manager;
 ABI of @makerdao/dai-plugin-mcd@1.8.5.

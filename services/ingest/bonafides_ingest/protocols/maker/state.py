@@ -6,6 +6,7 @@ frob, fork, grab          ─► ink and art of each urn: `give` moves them to a
 NewCdp, give              ─► owner of each urn of the CdpManager; any other urn is its own owner
 File(ilk, "clip", clip)   ─► the auction houses (Clipper) and the ilk that each sells
 Kick, Bark, Take          ─► auctions that run: what was owed when they began
+any of them               ─► holes: debts in ilks whose token the registry does not tell
 ```
 
 Maps that grow without end share what did not change (rpds): a log changes one urn among many thousand.
@@ -62,6 +63,9 @@ class Auction:
 type AuctionKey = tuple[Address, int]
 """Clipper, and the auction's number there."""
 
+type Debt = tuple[Digest, Address]
+"""Ilk, and the owner who owes in it."""
+
 
 @dataclass(frozen=True)
 class MakerState(DeploymentState):
@@ -80,6 +84,8 @@ class MakerState(DeploymentState):
     """The ilk of each."""
     auctions: "HashTrieMap[AuctionKey, Auction | None]" = field(default_factory=HashTrieMap)
     """None: it is over."""
+    holes: "HashTrieMap[Debt, bool]" = field(default_factory=HashTrieMap)
+    """Debts that cannot be told, and of which their owner was told that."""
     watched: Mapping[Address, Watched] = field(init=False)
     not_wallets: frozenset[Address] = field(init=False)
 
@@ -119,6 +125,8 @@ class MakerState(DeploymentState):
         for (clipper, number), auction in _changed(earlier.auctions, self.auctions):
             fact: Json = [str(auction.tab), str(auction.due), address_text(auction.owner)] if auction else None
             yield ("auction", f"{address_text(clipper)}/{number}"), fact
+        for (ilk, owner), _ in _changed(earlier.holes, self.holes):
+            yield ("hole", f"{address_text(owner)}/{ilk.hex()}"), True
 
     def owner_of(self, urn: Address) -> Address:
         """Who owns an urn: itself, unless it is one of the CdpManager's."""
@@ -132,10 +140,6 @@ class MakerState(DeploymentState):
         """What an urn holds, by ilk, ascending."""
         found = self.positions.get(urn, HashTrieMap())
         return {ilk: found[ilk] for ilk in sorted(found) if found[ilk]}
-
-    def has_held(self, ilk: Digest, urn: Address) -> bool:
-        """Whether an urn ever held, or was told to hold, something of an ilk."""
-        return ilk in self.positions.get(urn, HashTrieMap())
 
     def with_rate(self, ilk: Digest, rate: int) -> "MakerState":
         """With this rate (ray) from now on."""
@@ -151,6 +155,10 @@ class MakerState(DeploymentState):
     def with_owner(self, urn: Address, owner: Address) -> "MakerState":
         """With another owner of an urn."""
         return self._with(owners=self.owners.insert(urn, owner))
+
+    def with_hole(self, debt: Debt) -> "MakerState":
+        """With an owner who was told that this debt cannot be told."""
+        return self._with(holes=self.holes.insert(debt, True))
 
     def with_auction(self, key: AuctionKey, auction: Auction | None) -> "MakerState":
         """With an auction that runs like this, or is over."""

@@ -8,7 +8,7 @@ from bonafides.events import LendingEvent
 from bonafides.types import Address, Digest, EventType, Role
 
 from bonafides_ingest.protocols.maker.deployment import Collateral
-from bonafides_ingest.protocols.maker.state import MakerState
+from bonafides_ingest.protocols.maker.state import Debt, MakerState
 from bonafides_ingest.protocols.ray import RAY
 from bonafides_ingest.protocols.reading import Complaint, Fact, Reading
 
@@ -18,9 +18,10 @@ type MakerReading = Reading[MakerState]
 class UnknownIlk(InvalidMessage):
     """An ilk whose token or rate is unknown, so that its amounts cannot be told."""
 
-    def __init__(self, ilk: Digest, reason: str) -> None:
+    def __init__(self, reason: str, *, is_listed: bool) -> None:
         super().__init__(reason)
-        self.ilk = ilk
+        self.is_listed = is_listed
+        """Whether the registry tells its token: then its logs are to be read, and it is a fault that they are not."""
 
 
 def dai_in(rad: int) -> int:
@@ -83,9 +84,9 @@ def terms_of(state: MakerState, ilk: Digest) -> Terms:
     collateral, rate = state.deployment.collateral.get(ilk), state.rates.get(ilk)
     if collateral is None:
         reason = f"the registry names no token for the ilk {name} of {state.deployment.id}: enter its gem and decimals"
-        raise UnknownIlk(ilk, reason)
+        raise UnknownIlk(reason, is_listed=False)
     if rate is None:
-        raise UnknownIlk(ilk, f"the ilk {name} was never begun in the logs read: no init of it")
+        raise UnknownIlk(f"the ilk {name} was never begun in the logs read: no init of it", is_listed=True)
     return Terms(ilk, collateral, rate, state.deployment.dai)
 
 
@@ -94,29 +95,49 @@ def naming_owners(
 ) -> Callable[[MakerReading], Iterator[Fact]]:
     """A reader whose refusals name the owners of the urns in these topics, and not the urns.
 
-    In a LogNote they are raw calldata, of which the contract takes the low 20 bytes. An unknown ilk is refused at each
-    urn's first log of it alone: the hole in its owner's history is there from then on, and an ilk that the registry
-    misses must not stop the service by the number of its logs.
+    In a LogNote they are raw calldata, of which the contract takes the low 20 bytes. What happens in an unknown ilk is
+    passed over: the Vat lets anybody add collateral to any urn, and call `frob` of nothing on it. Its owner was told
+    when the debt came (`holes`).
     """
 
     def read_or_complain(reading: MakerReading) -> Iterator[Fact]:
-        state = reading.state
-        urns = [Address(reading.log.topics[topic][12:]) for topic in urn_topics]
         try:
             yield from read(reading)
-        except UnknownIlk as exc:
-            new = [state.owner_of(urn) for urn in urns if not state.has_held(exc.ilk, urn)]
-            yield from complaint(reading, exc, *new)
+        except UnknownIlk:
+            return
         except InvalidMessage as exc:
-            yield Complaint(str(exc), tuple(state.owner_of(urn) for urn in urns))
+            urns = (Address(reading.log.topics[topic][12:]) for topic in urn_topics)
+            yield Complaint(str(exc), tuple(reading.state.owner_of(urn) for urn in urns))
 
     return read_or_complain
 
 
-def complaint(reading: MakerReading, exc: UnknownIlk, *owners: Address) -> list[Complaint]:
-    """A complaint that names the wallets among these owners; none where all are the protocol's own."""
-    wallets = tuple(owner for owner in owners if reading.is_wallet(owner))
-    return [Complaint(str(exc), wallets)] if wallets else []
+def holes(reading: MakerReading, debts: Iterable[Debt]) -> list[Complaint]:
+    """What to say of debts that came to these owners: a complaint for each that cannot be told.
+
+    Once per ilk and owner: the hole is in the owner's history, whichever urn it came by. Only a debt makes one: it
+    takes the owner's consent, or comes with an urn that somebody gave away.
+    """
+    found: list[Complaint] = []
+    for ilk, owner in _untold(reading, debts):
+        try:
+            terms_of(reading.state, ilk)
+        except UnknownIlk as exc:
+            found.append(Complaint(str(exc), (owner,), is_hole=not exc.is_listed))
+    return found
+
+
+def with_holes(reading: MakerReading, debts: Iterable[Debt]) -> MakerState:
+    """The state before the log, with what `holes` said of these debts."""
+    state = reading.state
+    for ilk, owner in _untold(reading, debts):
+        if ilk not in state.deployment.collateral or ilk not in state.rates:
+            state = state.with_hole((ilk, owner))
+    return state
+
+
+def _untold(reading: MakerReading, debts: Iterable[Debt]) -> Iterator[Debt]:
+    return (debt for debt in debts if debt not in reading.state.holes and reading.is_wallet(debt[1]))
 
 
 def unless_refused(change: Callable[[MakerReading], MakerState]) -> Callable[[MakerReading], MakerState]:

@@ -1,19 +1,28 @@
 """Maker's Vat: what its logged calls do to urns, rates and owners.
 
-`frob` is the only act of an owner; `grab` takes an urn's position away (a liquidation, or the end of the system), and
-`fork` moves it to another urn. DAI and free collateral inside the Vat are no positions.
+`frob` is the act of an urn's owner, or a gift to him; `grab` takes an urn's position away (a liquidation, or the end of
+the system), and `fork` moves it to another urn. DAI and free collateral inside the Vat are no positions.
 """
+
+from collections.abc import Callable
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent, MarketPoint
-from bonafides.types import EventType, MarketPointKind, Role
+from bonafides.types import Address, Digest, EventType, MarketPointKind, Role
 
 from bonafides_ingest.protocols.maker import events as abi
 from bonafides_ingest.protocols.maker.moves import moved
-from bonafides_ingest.protocols.maker.state import ContractKind, MakerState
-from bonafides_ingest.protocols.maker.terms import MakerReading, naming_owners, terms_of, unless_refused
+from bonafides_ingest.protocols.maker.state import ContractKind, Debt, MakerState
+from bonafides_ingest.protocols.maker.terms import (
+    MakerReading,
+    holes,
+    naming_owners,
+    terms_of,
+    unless_refused,
+    with_holes,
+)
 from bonafides_ingest.protocols.ray import RAY
-from bonafides_ingest.protocols.reading import Reader
+from bonafides_ingest.protocols.reading import Fact, Reader
 
 
 def _read_frob(reading: MakerReading) -> list[LendingEvent]:
@@ -52,15 +61,38 @@ def _read_grab(reading: MakerReading) -> list[LendingEvent]:
     return terms_of(reading.state, ilk).entries(reading, reading.state.owner_of(urn), dink, dart)
 
 
-def _change_urn(reading: MakerReading) -> MakerState:
-    """After frob, grab or fork. An ilk whose token is unknown is followed, too: only its amounts are not told."""
-    state, topic0 = reading.state, reading.log.topics[0]
+def _moves(reading: MakerReading) -> list[tuple[Digest, Address, int, int]]:
+    """Ilk, urn, dink and dart of each urn that a frob, grab or fork changes."""
+    topic0 = reading.log.topics[0]
     if topic0 == abi.FORK.topic0:
         ilk, source, target, dink, dart = abi.FORK.decode(reading.log)
-        return state.with_moved(ilk, source, -dink, -dart).with_moved(ilk, target, dink, dart)
+        return [(ilk, source, -dink, -dart), (ilk, target, dink, dart)]
     codec = abi.FROB if topic0 == abi.FROB.topic0 else abi.GRAB
     ilk, urn, _, _, dink, dart = codec.decode(reading.log)
-    return state.with_moved(ilk, urn, dink, dart)
+    return [(ilk, urn, dink, dart)]
+
+
+def _new_debts(reading: MakerReading) -> list[Debt]:
+    return [(ilk, reading.state.owner_of(urn)) for ilk, urn, _, dart in _moves(reading) if dart > 0]
+
+
+def _change_urn(reading: MakerReading) -> MakerState:
+    """After frob, grab or fork. An ilk whose token is unknown is followed, too: only its amounts are not told."""
+    state = with_holes(reading, _new_debts(reading))
+    for move in _moves(reading):
+        if any(move[2:]):  # anybody may call frob of nothing on any urn
+            state = state.with_moved(*move)
+    return state
+
+
+def _or_holes(read: Callable[[MakerReading], list[LendingEvent]]) -> Callable[[MakerReading], list[Fact]]:
+    """A reader that says of a debt in an unknown ilk that it is not told."""
+
+    def read_or_tell(reading: MakerReading) -> list[Fact]:
+        untold = holes(reading, _new_debts(reading))
+        return [*untold] if untold else [*read(reading)]
+
+    return read_or_tell
 
 
 def _read_init(reading: MakerReading) -> list[MarketPoint]:
@@ -80,13 +112,18 @@ def _change_init(reading: MakerReading) -> MakerState:
 def _read_fold(reading: MakerReading) -> list[MarketPoint]:
     """The debt index of DAI. It stands still between two folds, so that its rate of growth is 0."""
     ilk, _, _ = abi.FOLD.decode(reading.log)
-    values = (0, 0, RAY, _change_fold(reading).rates[ilk])
+    rate = _change_fold(reading).rates.get(ilk)
+    if rate is None:
+        return []
+    values = (0, 0, RAY, rate)
     return [reading.point(MarketPointKind.RESERVE_INDEX, reading.state.deployment.dai, values, market=ilk)]
 
 
 def _change_fold(reading: MakerReading) -> MakerState:
     ilk, _, growth = abi.FOLD.decode(reading.log)
     rate = reading.state.rates.get(ilk)
+    if rate is None and not growth:
+        return reading.state  # Jug.drip of a name that is no ilk folds nothing, and anybody may call it
     if rate is None:
         raise InvalidMessage("fold refused: the ilk was never begun in the logs read")
     return reading.state.with_rate(ilk, rate + growth)
@@ -107,8 +144,8 @@ _URN = unless_refused(_change_urn)
 VAT_READERS: tuple[Reader[MakerState], ...] = (
     Reader(_VAT, abi.INIT, _read_init, change=_change_init),
     Reader(_VAT, abi.FOLD, _read_fold, change=_change_fold),
-    Reader(_VAT, abi.FROB, naming_owners(2, read=_read_frob), change=_URN),
-    Reader(_VAT, abi.FORK, naming_owners(2, 3, read=_read_fork), change=_URN),
-    Reader(_VAT, abi.GRAB, naming_owners(2, read=_read_grab), change=_URN),
+    Reader(_VAT, abi.FROB, naming_owners(2, read=_or_holes(_read_frob)), change=_URN),
+    Reader(_VAT, abi.FORK, naming_owners(2, 3, read=_or_holes(_read_fork)), change=_URN),
+    Reader(_VAT, abi.GRAB, naming_owners(2, read=_or_holes(_read_grab)), change=_URN),
     Reader((ContractKind.SPOTTER,), abi.POKE, _read_poke),
 )
