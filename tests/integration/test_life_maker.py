@@ -333,6 +333,45 @@ def test_maker__token_of_eight_decimals__amount_is_in_its_units_and_the_ledger_i
     assert entry.amount == entry.scaled_delta * entry.index_ray // RAY
 
 
+UNLISTED = Digest(b"KNC-A".ljust(32, b"\0"))
+"""Begun on the test chain, and not in its entry of the registry."""
+
+
+def test_maker__strangers_call_what_the_vat_lets_them__no_wallet_is_named_and_nothing_is_refused(life: Life) -> None:
+    assert life.rate(UNLISTED) == RAY
+    life.call(ADMIN, "MCD_VAT", "slip(bytes32,address,int256)", UNLISTED, KEEPER, WAD)  # as its join would
+    cdp_to_come = urn_of(addresses()["CDP_MANAGER"], life.cdps + 1)
+    no_ilk = Digest(b"no such ilk".ljust(32, b"\0"))
+
+    for urn in (ALICE, cdp_to_come):  # `call` sees that nothing is refused
+        for dink in (0, 1):
+            life.call(KEEPER, "MCD_VAT", FROB, UNLISTED, urn, KEEPER, KEEPER, dink, 0)
+    life.call(KEEPER, "MCD_VAT", FORK, no_ilk, KEEPER, KEEPER, 0, 0)
+    life.call(KEEPER, "MCD_JUG", "drip(bytes32)", no_ilk)
+    life.open_cdp(KEEPER, ALICE, ETH)
+
+    assert life.urn(UNLISTED, ALICE) == life.urn(UNLISTED, cdp_to_come) == (1, 0)
+    assert no_ilk not in life.state.rates
+
+
+def test_maker__debt_in_an_ilk_that_is_not_listed__is_a_hole_whatever_a_stranger_did_before(life: Life) -> None:
+    for signature, *arguments in (
+        ("slip(bytes32,address,int256)", UNLISTED, ALICE, 1_000_000 * WAD),  # as its join would
+        ("file(bytes32,bytes32,uint256)", UNLISTED, b"spot", RAY),
+        ("file(bytes32,bytes32,uint256)", UNLISTED, b"line", 10**60),
+    ):
+        life.call(ADMIN, "MCD_VAT", signature, *arguments)
+    life.call(KEEPER, "MCD_VAT", FROB, UNLISTED, ALICE, KEEPER, KEEPER, 0, 0)
+
+    borrowed = signed_call(FROB, UNLISTED, ALICE, ALICE, ALICE, 1_000_000 * WAD, 50_000 * WAD)
+    logs = life.maker.chain.send(ALICE, addresses()["MCD_VAT"], borrowed)
+    _, decoded = Maker().decode_transaction(life.state, logs, 0)
+
+    assert decoded.events == ()
+    assert [(refusal.wallets, refusal.is_hole) for refusal in decoded.refused] == [((ALICE,), True)]
+    assert life.urn(UNLISTED, ALICE) == (1_000_000 * WAD, 50_000 * WAD)
+
+
 def test_maker__state_from_its_facts__is_the_same_state(life: Life) -> None:
     cdp = with_cdp(life, ALICE, 10, 10_000)
     life.call(ALICE, "CDP_MANAGER", "give(uint256,address)", cdp, BOB)
