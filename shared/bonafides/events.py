@@ -60,15 +60,22 @@ def event_id(chain_id: ChainId, block_hash: Digest, log_index: int, sub: int) ->
 
 
 def market_point_id(
-    chain_id: ChainId, block_hash: Digest, log_index: int, sub: int, deployment: str, asset: Address
+    chain_id: ChainId,
+    block_hash: Digest,
+    log_index: int,
+    sub: int,
+    deployment: str,
+    asset: Address,
+    market: Digest = ZERO_DIGEST,
 ) -> Digest:
-    """The bytes of `event_id` ‖ u16 length ‖ deployment in UTF-8 ‖ asset (20 bytes).
+    """The bytes of `event_id` ‖ u16 length ‖ deployment in UTF-8 ‖ asset (20 bytes) ‖ market (32 bytes, unless zero).
 
-    One log can be a fact of several markets: two deployments that share a price feed, a feed that prices two assets.
+    One log can be a fact of several markets: two deployments that share a price feed, a feed that prices two assets,
+    two isolated markets of one asset.
     """
     name = deployment.encode()
     place = struct.pack(">Q32sIH", chain_id, block_hash, log_index, sub)
-    return sha256(place, struct.pack(">H", len(name)), name, asset)
+    return sha256(place, struct.pack(">H", len(name)), name, asset, market if any(market) else b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,13 @@ class MarketPoint:
         """See `market_point_id`."""
         block = self.position.block
         return market_point_id(
-            block.chain_id, block.hash, self.position.log_index, self.sub_index, self.deployment, self.asset
+            block.chain_id,
+            block.hash,
+            self.position.log_index,
+            self.sub_index,
+            self.deployment,
+            self.asset,
+            self.market,
         )
 
     @property

@@ -270,6 +270,7 @@ def digest_vectors() -> dict[str, str]:
         "account_fact_id": safe_of_two().id.hex(),
         "account_fact_id_of_code": contract().id.hex(),
         "market_point_id": price().id.hex(),
+        "market_point_id_in_a_market": replace(price(), market=sha256(b"market")).id.hex(),
         "market": digests.market_digest([price()]).hex(),
         "market_point_encoding_in_a_market": digests.encode_market_point(
             replace(price(), market=sha256(b"market"))

@@ -46,6 +46,15 @@ def test_market_point_id__named_place__is_sha256_of_its_bytes_with_deployment_an
     assert point.id == hashlib.sha256(by_hand).digest()
 
 
+def test_market_point_id__in_an_isolated_market__ends_with_that_market() -> None:
+    point = samples.price()
+    market = Digest(b"\x07" * 32)
+    place = (31337).to_bytes(8) + point.position.block.hash + (0).to_bytes(4) + (0).to_bytes(2)
+    by_hand = place + (13).to_bytes(2) + b"aave-v3-local" + samples.WETH + market
+
+    assert dataclasses.replace(point, market=market).id == hashlib.sha256(by_hand).digest()
+
+
 def test_market_point_id__one_answer_of_a_shared_feed__is_a_fact_of_each_deployment_and_asset() -> None:
     assert len({point.id for point in samples.prices_of_one_answer()}) == 4
 
