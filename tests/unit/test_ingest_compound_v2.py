@@ -291,6 +291,55 @@ def test_compound_v2__configuration__is_told_in_bps() -> None:
     ]
 
 
+def test_compound_v2__incentive_for_two_c_tokens_of_one_underlying__is_two_points_of_two_ids() -> None:
+    _, decoded = _play(
+        (COMPTROLLER, abi.NEW_COLLATERAL_FACTOR, (address("cWBTC"), 0, 6 * 10**17)),
+        (COMPTROLLER, abi.NEW_COLLATERAL_FACTOR, (C_BTC_2, 0, 7 * 10**17)),
+        (COMPTROLLER, abi.NEW_LIQUIDATION_INCENTIVE, (0, 108 * 10**16)),
+    )
+
+    told = [(point.asset, point.market, point.values) for point in decoded.points[2:]]
+    assert sorted(told) == sorted(
+        [
+            (BTC, Digest(bytes(32)), (6000, 6000, 10800, 8)),
+            (BTC, Digest(bytes(12) + C_BTC_2), (7000, 7000, 10800, 8)),
+        ]
+    )
+    assert len({point.id for point in decoded.points}) == len(decoded.points) == 4
+
+
+@pytest.mark.parametrize("emitter", [COMPTROLLER, C_DAI], ids=["of the Comptroller", "of a cToken"])
+def test_compound_v2__unreadable_log_that_names_no_wallet__is_a_dead_letter_of_the_market(emitter: Address) -> None:
+    chain = ChainOfLogs()
+    codec, values = (
+        (abi.NEW_COLLATERAL_FACTOR, (C_DAI, 0, 6 * 10**17))
+        if emitter == COMPTROLLER
+        else (abi.ACCRUE_INTEREST, (190, 20, 12 * 10**17, 80))
+    )
+    topics, payload = encode_event(codec, values)
+    log = chain.emit_raw(5, 0, emitter, topics, payload[:-1])
+
+    _, decoded = CompoundV2().decode_transaction(_state(), [log], 0)
+
+    assert [(refused.is_market, refused.wallets) for refused in decoded.refused] == [(True, ())]
+
+
+@pytest.mark.parametrize(
+    ("emitter", "codec", "values"),
+    [(COMPTROLLER, abi.MARKET_ENTERED, (C_DAI, ALICE)), (C_DAI, abi.BORROW, (ALICE, 30, 95, 110))],
+    ids=["MarketEntered", "Borrow"],
+)
+def test_compound_v2__unreadable_log_of_a_wallet__is_no_dead_letter_of_the_market(
+    emitter: Address, codec: EventCodec[Any], values: Sequence[Any]
+) -> None:
+    topics, payload = encode_event(codec, values)
+    log = ChainOfLogs().emit_raw(5, 0, emitter, topics, payload[:-1])
+
+    _, decoded = CompoundV2().decode_transaction(_state(), [log], 0)
+
+    assert [refused.is_market for refused in decoded.refused] == [False]
+
+
 def test_compound_v2__c_token_that_the_registry_lacks__is_refused_with_that_reason() -> None:
     unknown = address("cNEW")
 

@@ -153,6 +153,8 @@ class Reader[S: DeploymentState]:
     """Topics that name the wallets whose history has a hole when the log cannot be read."""
     change: Callable[[Reading[S]], S] | None = None
     """The deployment after this log, where it changes."""
+    is_market: bool = False
+    """Whether it speaks of a market and no wallet, though other events of its contract do not."""
     reads_any_topics: bool = False
     """Whether it is asked, too, about logs of this signature that have too many topics or too few."""
 
@@ -201,15 +203,16 @@ def read_transaction[S: DeploymentState](
         if reader is None:
             if (watched.kind, log.topics[0]) in routes.signatures:
                 reason = f"{len(log.topics)} topics for a known signature"
-                refused.append(_refusal(state, log, watched.kind, (), reason))
+                refused.append(_refusal(state, log, (), reason, watched.kind in state.market_kinds))
             continue  # an event that says nothing about positions or markets
         reading = Reading(state, log, watched, fork_epoch, logs)
+        is_market = reader.is_market or watched.kind in state.market_kinds
         try:
             found = list(reader.read(reading))
             if reader.change:
                 state = reader.change(reading)
         except InvalidMessage as exc:
-            refused.append(_refusal(state, log, watched.kind, _named(log, reader.wallet_topics), str(exc)))
+            refused.append(_refusal(state, log, _named(log, reader.wallet_topics), str(exc), is_market))
             continue
         for fact in found:
             match fact:
@@ -219,7 +222,7 @@ def read_transaction[S: DeploymentState](
                     points.append(fact)
                 case Complaint():
                     named = (*_named(log, reader.wallet_topics), *fact.wallets)
-                    refused.append(_refusal(state, log, watched.kind, named, fact.reason, fact.is_hole))
+                    refused.append(_refusal(state, log, named, fact.reason, is_market, fact.is_hole))
                 case _:
                     assert_never(fact)
     return state, Decoded(tuple(events), tuple(points), tuple(refused))
@@ -234,7 +237,12 @@ def _named(log: Log, wallet_topics: tuple[int, ...]) -> tuple[Address, ...]:
 
 
 def _refusal(
-    state: DeploymentState, log: Log, kind: StrEnum, wallets: tuple[Address, ...], reason: str, is_hole: bool = False
+    state: DeploymentState,
+    log: Log,
+    wallets: tuple[Address, ...],
+    reason: str,
+    is_market: bool,
+    is_hole: bool = False,
 ) -> RefusedLog:
     known = tuple(wallet for wallet in dict.fromkeys(wallets) if wallet not in state.not_wallets)
-    return RefusedLog(log, state.deployment.id, reason, known, kind in state.market_kinds, is_hole)
+    return RefusedLog(log, state.deployment.id, reason, known, is_market, is_hole)

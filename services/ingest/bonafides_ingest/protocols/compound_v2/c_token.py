@@ -212,15 +212,15 @@ def _books(reading: _Reading) -> Books:
 
 _KINDS = (ContractKind.C_TOKEN,)
 C_TOKEN_READERS: tuple[Reader[CompoundV2State], ...] = (
-    Reader(_KINDS, abi.ACCRUE_INTEREST, _read_accrual, change=after_accrual),
-    Reader(_KINDS, abi.OLD_ACCRUE_INTEREST, _read_old_accrual, change=after_old_accrual),
+    Reader(_KINDS, abi.ACCRUE_INTEREST, _read_accrual, change=after_accrual, is_market=True),
+    Reader(_KINDS, abi.OLD_ACCRUE_INTEREST, _read_old_accrual, change=after_old_accrual, is_market=True),
     Reader(_KINDS, abi.MINT, _read_mint, change=after_mint),
     Reader(_KINDS, abi.REDEEM, _read_redeem, change=after_redeem),
     Reader(_KINDS, abi.BORROW, _read_borrow, change=after_borrow),
     Reader(_KINDS, abi.REPAY_BORROW, _read_repayment, change=after_repayment),
     Reader(_KINDS, abi.LIQUIDATE_BORROW, _read_liquidation),
     Reader(_KINDS, abi.TRANSFER, _read_transfer, wallet_topics=(1, 2), change=after_transfer),
-    Reader(_KINDS, abi.RESERVES_ADDED, _no_fact, change=after_reserves_added),
-    Reader(_KINDS, abi.RESERVES_REDUCED, _no_fact, change=after_reserves_reduced),
-    Reader(_KINDS, abi.NEW_RESERVE_FACTOR, _no_fact, change=after_new_reserve_factor),
+    Reader(_KINDS, abi.RESERVES_ADDED, _no_fact, change=after_reserves_added, is_market=True),
+    Reader(_KINDS, abi.RESERVES_REDUCED, _no_fact, change=after_reserves_reduced, is_market=True),
+    Reader(_KINDS, abi.NEW_RESERVE_FACTOR, _no_fact, change=after_new_reserve_factor, is_market=True),
 )

@@ -102,11 +102,11 @@ def _config_point(reading: _Reading, market: CompoundV2Market, factor: int) -> F
 
 _KINDS = (ContractKind.COMPTROLLER,)
 _COMPTROLLER_READERS: tuple[Reader[CompoundV2State], ...] = (
-    Reader(_KINDS, abi.MARKET_LISTED, _read_listing),
+    Reader(_KINDS, abi.MARKET_LISTED, _read_listing, is_market=True),
     Reader(_KINDS, abi.MARKET_ENTERED, _read_entered),
     Reader(_KINDS, abi.MARKET_EXITED, _read_exited),
-    Reader(_KINDS, abi.NEW_COLLATERAL_FACTOR, _read_collateral_factor, change=_after_collateral_factor),
-    Reader(_KINDS, abi.NEW_LIQUIDATION_INCENTIVE, _read_incentive, change=_after_incentive),
+    Reader(_KINDS, abi.NEW_COLLATERAL_FACTOR, _read_collateral_factor, change=_after_collateral_factor, is_market=True),
+    Reader(_KINDS, abi.NEW_LIQUIDATION_INCENTIVE, _read_incentive, change=_after_incentive, is_market=True),
 )
 
 
