@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from bonafides import database
 from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
-from bonafides.events import BlockRange, Boundary, BoundaryMark, ForkEpoch, LendingEvent, MarketPoint
+from bonafides.events import BlockRange, Boundary, BoundaryMark, ForkEpoch, LendingEvent, MarketPoint, WalletDeadLetter
 from bonafides.messages import EventBatch, LogDeadLetter, MarketBatch, decode
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProducer
 from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, partition_of
@@ -349,6 +349,36 @@ def test_dead_letters__more_than_the_limit__stop_before_the_cursor_moves(world: 
             indexer.turn()
 
     assert world.boundaries()[-1].block.number == 10
+
+
+def test_holes__more_than_the_limit_of_dead_letters__stop_nothing_and_are_kept_once(world: World) -> None:
+    """GHO's discount is not read, by design: each change of it says again that a debtor has a hole."""
+    debt_token = ListedReserve.of("WETH").variable_debt_token
+    for block in range(3, 33):
+        for tx, wallet in enumerate((ALICE, BOB)):
+            percents = (2_000, 0) if block % 2 else (0, 2_000)
+            world.chain.emit(block, 2 + tx, debt_token, abi.DISCOUNT_PERCENT_UPDATED, wallet, *percents)
+
+    _run_to_the_end(world.replica())
+
+    assert world.boundaries()[-1].block.number == 35
+    assert [coverage.dead_letters for coverage in world.boundaries()[-1].coverage] == [0]
+    with world.engine.connect() as connection:
+        holes = connection.execute(text("SELECT wallet, block_number FROM ingest.hole ORDER BY wallet")).all()
+        assert [(bytes(wallet), block) for wallet, block in holes] == sorted([(ALICE, 3), (BOB, 3)])
+        assert connection.scalar(text("SELECT count(*) FROM ingest.dead_letter")) == 0
+    told = [m for _, m in world.messages(WALLET_EVENTS.name) if isinstance(m, WalletDeadLetter)]
+    windows = 4  # of ten blocks: 1-10, 11-20, 21-30, 31-35
+    assert sorted(letter.wallet for letter in told) == sorted([ALICE, BOB] * windows)
+
+
+def test_hole__of_nobody_that_is_known__stands_in_the_coverage_once(world: World) -> None:
+    for block in (12, 13, 23):
+        world.chain.emit(block, 5, PROVIDER, abi.PRICE_ORACLE_UPDATED, ORACLE, address("new oracle"))
+
+    _run_to_the_end(world.replica())
+
+    assert [b.coverage[0].dead_letters for b in world.boundaries()] == [0, 1]
 
 
 def test_coverage__deployment_added_later__is_read_from_its_first_block_and_listed_as_a_gap_until_then(

@@ -7,6 +7,7 @@ EVENTS = Counter("bonafides_ingest_events_total", "Events of wallets sent to the
 MARKET_POINTS = Counter("bonafides_ingest_market_points_total", "Facts of markets sent to the log.", ["kind"])
 DEAD_LETTERS = Counter("bonafides_ingest_dead_letters_total", "Logs that could not be decoded.", ["subject"])
 """`subject`: wallet (its history has a hole), unknown_wallet, market."""
+HOLES = Counter("bonafides_ingest_holes_total", "Logs that are not read by design, told once a window.", ["subject"])
 ACCOUNTS = Counter("bonafides_ingest_accounts_total", "Facts about accounts sent to the log.", ["kind"])
 BOUNDARIES = Counter("bonafides_ingest_boundaries_total", "Boundaries sent to the log.", ["scoring"])
 ERRORS = Counter("bonafides_ingest_errors_total", "Turns that failed, by class.", ["class"])
@@ -37,6 +38,7 @@ for _account in AccountKind:
     ACCOUNTS.labels(_account.value)
 for _subject in ("wallet", "unknown_wallet", "market"):
     DEAD_LETTERS.labels(_subject)
+    HOLES.labels(_subject)
 for _scoring in ("true", "false"):
     BOUNDARIES.labels(_scoring)
 for _class in ERROR_CLASSES:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import structlog
@@ -17,7 +17,7 @@ from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource, Window
 from bonafides_ingest.feeds import FeedTimelines
 from bonafides_ingest.outgoing import OutgoingRecord, account_records, records_of
-from bonafides_ingest.protocols.decoded import Decoded
+from bonafides_ingest.protocols.decoded import Decoded, told_once
 from bonafides_ingest.protocols.state import DeploymentState, FactKey
 from bonafides_ingest.scanning import scan
 from bonafides_ingest.store import new_facts
@@ -62,7 +62,7 @@ def read_deployments(
     decoded: list[Decoded] = []
     for name, state in scanned.states.items():
         after[name], part = protocol_of(state).decode_logs(state, scanned.window.logs, fork_epoch, scanned.ends)
-        decoded.append(part)
+        decoded.append(replace(part, refused=told_once(part.refused)))
     facts = {name: new_facts(states[name], state) for name, state in after.items()}
     return ReadWindow(scanned.window, tuple(decoded), states=after, facts=facts)
 
@@ -77,7 +77,7 @@ def read_sources_of_links(
 ) -> ReadWindow:
     """Scan and decode a range of these sources of links, or the first part of it."""
     window, read = scan_links(source, memory, sources, wanted, parent, fork_epoch)
-    return ReadWindow(window, (Decoded((), (), read.refused),), read.facts)
+    return ReadWindow(window, (Decoded((), (), told_once(read.refused)),), read.facts)
 
 
 def count_window(read: ReadWindow) -> None:
@@ -90,9 +90,9 @@ def count_window(read: ReadWindow) -> None:
             metrics.MARKET_POINTS.labels(kind.value).inc(count)
         for refusal in part.refused:
             subject = "wallet" if refusal.wallets else "market" if refusal.is_market else "unknown_wallet"
-            metrics.DEAD_LETTERS.labels(subject).inc()
+            (metrics.HOLES if refusal.is_hole else metrics.DEAD_LETTERS).labels(subject).inc()
             log.warning(
-                "log refused",
+                "log not read by design" if refusal.is_hole else "log refused",
                 reason=refusal.reason,
                 deployment=refusal.deployment,
                 block=refusal.log.position.block.number,

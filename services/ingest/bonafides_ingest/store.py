@@ -1,4 +1,4 @@
-"""What ingest remembers of a chain, in Postgres: ranges read, contracts found, dead letters."""
+"""What ingest remembers of a chain, in Postgres: ranges read, contracts found, dead letters, holes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from bonafides.accounts import AccountFact
 from bonafides.database import transaction
 from bonafides.errors import InvalidSettings, InvariantViolation
 from bonafides.events import BlockRange
-from bonafides.types import Address, BlockRef, ChainId, Json
-from sqlalchemy import Connection, Engine, delete, exists, func, select
+from bonafides.types import ZERO_ADDRESS, Address, BlockRef, ChainId, Json
+from sqlalchemy import Connection, Engine, delete, exists, func, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_ingest import tables
@@ -18,7 +18,7 @@ from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.lease import Lease, add_chain, hold_lease
-from bonafides_ingest.protocols.decoded import RefusedLog
+from bonafides_ingest.protocols.decoded import RefusedLog, hole_keys
 from bonafides_ingest.protocols.state import DeploymentState, FactKey
 from bonafides_ingest.registry_entries import RegistryEntry
 from bonafides_ingest.windows import merge_ranges
@@ -58,7 +58,8 @@ class Store:
 
         Raises:
             LeaseLost: another replica has the lease, or moved the cursor.
-            InvariantViolation: more dead letters than the limit; nothing is written, so nothing is skipped.
+            InvariantViolation: more dead letters than the limit; nothing is written, so nothing is skipped. What is
+                not read by design is none.
         """
         last, tip = flushed.last, lease.tip
         pending = flushed.partitions | lease.pending_partitions
@@ -74,7 +75,9 @@ class Store:
                 self._put_facts(connection, deployment, facts)
             put_links(connection, self._chain_id, flushed.links)
             put_wallets(connection, self._chain_id, self.accounts.without_row(flushed.wallets))
-            self._put_dead_letters(connection, flushed.refused, dead_letter_limit)
+            self._put_holes(connection, [refusal for refusal in flushed.refused if refusal.is_hole])
+            unreadable = [refusal for refusal in flushed.refused if not refusal.is_hole]
+            self._put_dead_letters(connection, unreadable, dead_letter_limit)
             crashpoints.reach("ingest.before_commit")
         self.accounts.have_rows(flushed.wallets)
         return Lease(lease.token, lease.epoch, tip, pending)
@@ -116,13 +119,13 @@ class Store:
                 )
 
     def unknown_dead_letters(self) -> dict[str, int]:
-        """Dead letters whose wallet is unknown, by deployment: they stand in the coverage."""
-        table = tables.dead_letter
-        query = (
-            select(table.c.deployment, func.count())
-            .where((table.c.chain_id == self._chain_id) & ~table.c.is_wallet_known)
-            .group_by(table.c.deployment)
-        )
+        """Dead letters whose wallet is unknown, and such holes, by deployment: they stand in the coverage."""
+        letter, hole = tables.dead_letter, tables.hole
+        found = union_all(
+            select(letter.c.deployment).where((letter.c.chain_id == self._chain_id) & ~letter.c.is_wallet_known),
+            select(hole.c.deployment).where((hole.c.chain_id == self._chain_id) & (hole.c.wallet == ZERO_ADDRESS)),
+        ).subquery()
+        query = select(found.c.deployment, func.count()).group_by(found.c.deployment)
         with transaction(self._engine) as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
@@ -179,6 +182,25 @@ class Store:
         same = ["chain_id", "deployment", "kind", "key"]
         new_value = {"value": statement.excluded.value}
         connection.execute(statement.on_conflict_do_update(index_elements=same, set_=new_value), rows)
+
+    def _put_holes(self, connection: Connection, holes: Sequence[RefusedLog]) -> None:
+        """Each once: the next log of its like adds nothing."""
+        rows = [
+            {
+                "chain_id": self._chain_id,
+                "deployment": deployment,
+                "contract": contract,
+                "wallet": wallet,
+                "reason": reason,
+                "block_number": refusal.log.position.block.number,
+                "log_index": refusal.log.position.log_index,
+                "decoder_version": DECODER_VERSION,
+            }
+            for refusal in holes
+            for deployment, contract, wallet, reason in hole_keys(refusal)
+        ]
+        if rows:
+            connection.execute(insert(tables.hole).on_conflict_do_nothing(), rows)
 
     def _put_dead_letters(self, connection: Connection, refused: Sequence[RefusedLog], limit: int) -> None:
         table = tables.dead_letter

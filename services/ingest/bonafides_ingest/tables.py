@@ -117,3 +117,17 @@ dead_letter = Table(
     Column("decoder_version", Integer, nullable=False),
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="dead_letter_of_chain"),
 )
+
+hole = Table(
+    "hole",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("deployment", Text, primary_key=True),
+    Column("contract", LargeBinary, primary_key=True, comment="Whose log is not read, by design."),
+    Column("wallet", LargeBinary, primary_key=True, comment="Zero: nobody's that is known."),
+    Column("reason", Text, primary_key=True),
+    Column("block_number", BigInteger, nullable=False, comment="Of the first such log."),
+    Column("log_index", Integer, nullable=False),
+    Column("decoder_version", Integer, nullable=False),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="hole_of_chain"),
+)
