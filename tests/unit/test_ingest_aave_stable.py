@@ -147,7 +147,7 @@ def test_v2__transfer_of_another_contract_or_transaction__explains_nothing(chain
     assert (decoded.events, len(decoded.refused)) == ((), 2)
 
 
-def test_v2__stable_debt_in_an_asset_that_rebases__is_a_dead_letter(chain: V2Chain) -> None:
+def test_v2__stable_debt_in_an_asset_that_rebases__is_a_hole_of_its_debtor(chain: V2Chain) -> None:
     chain.list_v2(1, STETH, tx=3)
     chain.emit(2, 0, STETH.stable_debt_token, v3.TRANSFER, ZERO_ADDRESS, ALICE, 5)
     chain.emit(2, 0, STETH.stable_debt_token, v2.STABLE_MINT, BOB, ALICE, 5, 0, 0, RATE, RATE, 5)
@@ -156,7 +156,7 @@ def test_v2__stable_debt_in_an_asset_that_rebases__is_a_dead_letter(chain: V2Cha
     decoded = decode(chain)
 
     assert decoded.events == ()
-    assert [refused.wallets for refused in decoded.refused] == [(ALICE,), (ALICE,)]
+    assert [(refused.wallets, refused.is_hole) for refused in decoded.refused] == [((ALICE,), True)] * 2
 
 
 def test_v2__debt_of_a_gateway__is_no_wallets(chain: V2Chain) -> None:

@@ -7,6 +7,7 @@ from bonafides.types import Digest, EventType, Role
 from bonafides_ingest.decoders import EventCodec, load_codec
 from bonafides_ingest.protocols.aave_v2 import events as abi
 from bonafides_ingest.protocols.aave_v3 import events as v3
+from bonafides_ingest.protocols.decoded import told_once
 from bonafides_ingest.protocols.ray import RAY
 
 from tests.support.aave_v2_logs import GATEWAY, STETH, WETH, V2Chain, decode
@@ -80,26 +81,44 @@ def test_ledger__transfer_to_oneself__sums_to_nothing(chain: V2Chain) -> None:
     assert len({event.id for event in events}) == 2
 
 
-def test_ledger__rebasing_tokens__are_dead_letters_of_their_wallets(chain: V2Chain) -> None:
+def test_ledger__supply_that_rebases__is_a_hole_of_nobody(chain: V2Chain) -> None:
+    """A wei of it can be sent to anyone; and a position without it is only understated."""
     rebasing = STETH.a_token
     chain.emit(4, 0, rebasing, abi.MINT, ALICE, 5, RAY)
     chain.emit(5, 0, rebasing, abi.BURN, ALICE, BOB, 5, RAY)
     chain.emit(6, 0, rebasing, abi.BALANCE_TRANSFER, ALICE, BOB, 5, RAY)
-    chain.emit(7, 0, STETH.variable_debt_token, abi.DEBT_MINT, BOB, ALICE, 5, RAY)
-    chain.emit(8, 0, STETH.variable_debt_token, abi.DEBT_BURN, ALICE, 5, RAY)
     chain.emit(9, 0, POOL, abi.DEPOSIT, STETH.asset, ALICE, ALICE, 5, 0)  # the pool's words stay
 
     decoded = decode(chain)
 
     assert [e.type for e in decoded.events] == [EventType.SUPPLIED]
-    assert [refused.wallets for refused in decoded.refused] == [
-        (ALICE,),
-        (ALICE,),
-        (ALICE, BOB),
-        (ALICE,),
-        (ALICE,),
-    ]
+    assert [(refused.wallets, refused.is_hole) for refused in decoded.refused] == [((), True)] * 3
+    assert [refused.wallets for refused in told_once(decoded.refused)] == [()]
     assert not any(refused.is_market for refused in decoded.refused)
+
+
+def test_ledger__debt_that_rebases__is_a_hole_of_its_debtor_that_is_told_once(chain: V2Chain) -> None:
+    chain.emit(7, 0, STETH.variable_debt_token, abi.DEBT_MINT, BOB, ALICE, 5, RAY)
+    chain.emit(8, 0, STETH.variable_debt_token, abi.DEBT_BURN, ALICE, 5, RAY)
+    chain.emit(9, 0, STETH.variable_debt_token, abi.DEBT_MINT, BOB, BOB, 5, RAY)
+
+    decoded = decode(chain)
+
+    assert [(refused.wallets, refused.is_hole) for refused in decoded.refused] == [
+        ((ALICE,), True),
+        ((ALICE,), True),
+        ((BOB,), True),
+    ]
+    assert [refused.log.position.block.number for refused in told_once(decoded.refused)] == [7, 9]
+
+
+def test_ledger__debt_and_supply_that_cannot_be_read__are_no_holes_and_all_stay(chain: V2Chain) -> None:
+    for block in (2, 3):
+        chain.emit(block, 0, WETH.variable_debt_token, abi.DEBT_MINT, BOB, ALICE, 5, 0)
+
+    refused = decode(chain).refused
+
+    assert [(refusal.wallets, refusal.is_hole) for refusal in told_once(refused)] == [((ALICE,), False)] * 2
 
 
 # The LendingPool's words
@@ -205,9 +224,9 @@ def test_token_log__signature_of_another_protocols_event__is_refused(chain: V2Ch
         (POOL, abi.REPAY, (WETH.asset, ALICE, BOB, 1), (ALICE,)),
         (POOL, v3.LIQUIDATION_CALL, (WETH.asset, WETH.asset, ALICE, 1, 1, BOB, True), (ALICE,)),
         (POOL, abi.RESERVE_DATA_UPDATED, (WETH.asset, 1, 2, 3, 4, 5), ()),
-        (WETH.a_token, abi.MINT, (ALICE, 1, RAY), (ALICE,)),
+        (WETH.a_token, abi.MINT, (ALICE, 1, RAY), ()),  # who only gets supply has no hole
         (WETH.a_token, abi.BURN, (ALICE, BOB, 1, RAY), (ALICE,)),
-        (WETH.a_token, abi.BALANCE_TRANSFER, (ALICE, BOB, 1, RAY), (ALICE, BOB)),
+        (WETH.a_token, abi.BALANCE_TRANSFER, (ALICE, BOB, 1, RAY), (ALICE,)),
         (WETH.variable_debt_token, abi.DEBT_MINT, (BOB, ALICE, 1, RAY), (ALICE,)),
         (WETH.variable_debt_token, abi.DEBT_BURN, (ALICE, 1, RAY), (ALICE,)),
         (CONFIGURATOR, abi.COLLATERAL_CONFIGURED, (WETH.asset, 1, 2, 3), ()),
@@ -227,7 +246,7 @@ def test_log__a_byte_short__is_a_dead_letter_that_names_its_wallets(
 
 @pytest.mark.parametrize(
     ("codec", "values", "wallets"),
-    [(abi.MINT, (ALICE, 1, 0), (ALICE,)), (abi.BALANCE_TRANSFER, (ALICE, BOB, 1, 0), (ALICE, BOB))],
+    [(abi.MINT, (ALICE, 1, 0), ()), (abi.BALANCE_TRANSFER, (ALICE, BOB, 1, 0), (ALICE,))],
 )
 def test_ledger__index_of_nothing__is_refused(
     chain: V2Chain, codec: EventCodec[object], values: tuple[object, ...], wallets: tuple[bytes, ...]

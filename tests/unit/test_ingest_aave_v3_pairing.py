@@ -105,7 +105,9 @@ def test_interest_alone__is_no_entry_and_needs_no_pool_event(market: Market) -> 
 
 
 @pytest.mark.parametrize("logged", [97, 98, 101])
-def test_token_log__that_the_amount_cannot_make__is_a_dead_letter_of_its_wallet(market: Market, logged: int) -> None:
+def test_token_log__that_the_amount_cannot_make__is_a_dead_letter_and_no_hole_of_who_got_supply(
+    market: Market, logged: int
+) -> None:
     # 90 shares are worth 99.0: the balance rises by 99 or, by rounding, 100
     market.log(market.weth.a_token, abi.MINT, ALICE, ALICE, logged, 0, INDEX)
     market.log(POOL, abi.SUPPLY, market.weth.asset, ALICE, ALICE, 100, 0)
@@ -113,7 +115,7 @@ def test_token_log__that_the_amount_cannot_make__is_a_dead_letter_of_its_wallet(
     (refusal,) = market.decode().refused
 
     assert "does not fit" in refusal.reason
-    assert refusal.wallets == (ALICE,)
+    assert (refusal.wallets, refusal.is_hole) == ((), False)
     assert market.deltas() == []
 
 

@@ -66,14 +66,14 @@ def test_transfer__of_each_version__moves_its_shares(
         (Rounding.BY_OPERATION, 90),
     ],
 )
-def test_transfer__a_value_of_another_version__is_a_dead_letter_of_both(rounding: Rounding, value: int) -> None:
+def test_transfer__a_value_of_another_version__is_a_dead_letter_of_its_sender(rounding: Rounding, value: int) -> None:
     market = Market(rounding)
     market.log(market.weth.a_token, abi.TRANSFER, ALICE, BOB, 100)
     market.log(market.weth.a_token, abi.BALANCE_TRANSFER, ALICE, BOB, value, INDEX)
 
     (refusal,) = market.decode().refused
 
-    assert refusal.wallets == (ALICE, BOB)
+    assert (refusal.wallets, refusal.is_hole) == ((ALICE,), False)
     assert market.deltas() == []
 
 
@@ -117,9 +117,34 @@ def test_upgrade__to_an_implementation_that_nobody_entered__refuses_the_tokens_u
 
     decoded = _decoded(chain, _entry())
 
-    assert [(r.is_market, r.wallets) for r in decoded.refused] == [(True, ()), (False, (ALICE,))]
+    assert [(r.is_market, r.wallets, r.is_hole) for r in decoded.refused] == [(True, (), True), (False, (), True)]
     assert [e.scaled_delta for e in decoded.events if e.scaled_delta] == [90]
     assert [e.amount for e in decoded.events if e.type is EventType.SUPPLIED] == [100, 100]
+
+
+@pytest.mark.parametrize(
+    ("token", "codec", "values", "wallets"),
+    [
+        ("a_token", abi.MINT, (BOB, ALICE, 100, 1, INDEX), ()),  # supplied, perhaps by a stranger
+        ("a_token", abi.MINT, (ALICE, ALICE, 1, 2, INDEX), (ALICE,)),  # withdrawn, less than its interest
+        ("a_token", abi.BURN, (ALICE, BOB, 100, 0, INDEX), (ALICE,)),
+        ("a_token", abi.BALANCE_TRANSFER, (ALICE, BOB, 100, INDEX), (ALICE,)),
+        ("variable_debt_token", abi.MINT, (BOB, ALICE, 100, 0, INDEX), (ALICE,)),
+        ("variable_debt_token", abi.BURN, (ALICE, ZERO_ADDRESS, 100, 0, INDEX), (ALICE,)),
+        ("stable_debt_token", abi.STABLE_MINT, (BOB, ALICE, 100, 0, 0, 1, 1, 100), (ALICE,)),
+        ("stable_debt_token", abi.STABLE_BURN, (ALICE, 100, 100, 0, 0, 0), (ALICE,)),
+    ],
+)
+def test_tokens__under_a_pool_that_nobody_entered__are_holes_of_debtors_and_of_those_whose_supply_went_out(
+    token: str, codec: EventCodec[Any], values: tuple[Any, ...], wallets: tuple[Address, ...]
+) -> None:
+    chain = ChainOfLogs()
+    weth = chain.list_reserve(2, "WETH")
+    chain.emit(3, 0, getattr(weth, token), codec, *values)
+
+    decoded = _decoded(chain, _entry())
+
+    assert [(r.wallets, r.is_hole) for r in decoded.refused] == [(wallets, True)]
 
 
 def test_tokens__before_any_implementation_is_known__are_refused() -> None:
@@ -177,7 +202,7 @@ def test_upgrade__of_a_token_to_what_the_entry_does_not_list__refuses_the_tokens
 
     decoded = _decoded(_upgraded_token(codec, CAROL), entry)
 
-    assert [(r.is_market, r.wallets) for r in decoded.refused] == [(True, ()), (False, (ALICE,))]
+    assert [(r.is_market, r.wallets, r.is_hole) for r in decoded.refused] == [(True, (), True), (False, (), True)]
     assert [e.scaled_delta for e in decoded.events if e.scaled_delta] == []
 
 
@@ -254,4 +279,4 @@ def test_discount__on_a_debts_interest__is_a_hole_in_the_wallets_history(old: in
     market = Market()
     market.log(market.weth.variable_debt_token, abi.DISCOUNT_PERCENT_UPDATED, ALICE, old, new)
 
-    assert [refusal.wallets for refusal in market.decode().refused] == [(ALICE,)] * refused
+    assert [(refusal.wallets, refusal.is_hole) for refusal in market.decode().refused] == [((ALICE,), True)] * refused

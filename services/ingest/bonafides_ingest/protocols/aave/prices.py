@@ -224,7 +224,8 @@ def read_oracle_change[S: PricedState](reading: Reading[S], oracle: Address) -> 
     if not after.is_oracle_known:
         yield Complaint(
             "the market changed to an oracle that the deployments registry does not know: "
-            "enter the deployment with it under another id"
+            "enter the deployment with it under another id",
+            is_hole=True,
         )
 
 

@@ -6,10 +6,10 @@ The ledger is the truth, as in V3: a wallet's position is the sum of `scaled_del
 - The debtor is `onBehalfOf`, not the caller. An event that touches two wallets is one event per role.
 - The protocol's own contracts, treasuries and gateways are no credit wallets: they get no event, and are no
   counterparty.
-- Debt at a stable rate has no shares: `stable_debt_set` entries tell its principal and its rate (`aave_stable.py`).
-- Tokens that rebase have no scaled balance that logs tell: whoever holds some has a hole in the history, and is told so
-  by a dead letter, never a wrong sum.
-- Prices are USD · 1e8, though the oracle of most markets answers in wei of ETH: `aave_v2_prices.py`.
+- Debt at a stable rate has no shares: `stable_debt_set` entries tell its principal and its rate (`aave/stable.py`).
+- Tokens that rebase have no scaled balance that logs tell: whoever owes some has a hole in the history and is told so.
+  Whoever holds some is understated by it (`ledger.py`).
+- Prices are USD · 1e8, though the oracle of most markets answers in wei of ETH: `prices.py`.
 
 Arithmetic and events: @aave/protocol-v2@1.0.1 (`AToken`, `VariableDebtToken`); later releases kept both, and added the
 aToken's Initialized.

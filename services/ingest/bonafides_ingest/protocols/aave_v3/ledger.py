@@ -1,7 +1,7 @@
 """Aave V3's ledger: how the logs of aTokens and variable debt tokens change scaled balances, to the unit.
 
 What the contract does (`_mintScaled`, `_burnScaled`, `_transfer`), what it logs, and what follows, where it rounds half
-up (`aave_v3_rounding`); what follows where it rounds by operation takes two logs (`aave_v3_pairing`):
+up (`rounding`); what follows where it rounds by operation takes two logs (`pairing`):
 
 ```
 balance changes by        and the contract logs                                so the change is
@@ -14,8 +14,14 @@ nothing                   Mint, value = increase (a transfer books interest)   0
 ```
 
 `increase` is the interest since the wallet's last entry. A Mint with value < increase is a small repayment or
-withdrawal that its own interest outgrew. Debt at a stable rate is told whole: `aave_stable.py`.
+withdrawal that its own interest outgrew. Debt at a stable rate is told whole: `aave/stable.py`.
+
+When a log cannot be read, it names whose supply went out or whose debt it is. Who only got supply has no hole: anyone
+can send it to anyone, and a position without it is only understated. Under a Pool that the registry entry does not know
+no token is read, by design; nor is the discount that GHO's debt token had before 3.4.
 """
+
+from collections.abc import Callable, Iterable
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent
@@ -32,9 +38,13 @@ from bonafides_ingest.protocols.aave_v3.rounding import (
 from bonafides_ingest.protocols.aave_v3.state import AaveV3State, ContractKind
 from bonafides_ingest.protocols.acts import entry, supply_moved
 from bonafides_ingest.protocols.ray import ray_div
-from bonafides_ingest.protocols.reading import Reader, Reading
+from bonafides_ingest.protocols.reading import Complaint, Fact, Reader, Reading
 
 type _Reading = Reading[AaveV3State]
+
+
+class _UnknownRounding(InvalidMessage):
+    """Nobody said how the tokens round now: they are not read, by design."""
 
 
 def scaled_delta_of_mint(value: int, balance_increase: int, index_ray: int) -> int:
@@ -57,6 +67,16 @@ def _read_mint(reading: _Reading) -> list[LendingEvent]:
     else:
         delta = scaled_delta_of_mint(value, increase, _index(index))
     return _entry(reading, owner, abs(value - increase), delta, index)
+
+
+def _read_supply_mint(reading: _Reading) -> Iterable[Fact]:
+    """A Mint of an aToken. What went out by it, its interest outgrew."""
+    try:
+        return _read_mint(reading)
+    except InvalidMessage as exc:
+        _, owner, value, increase, _ = abi.MINT.decode(reading.log)
+        loser = (owner,) if value < increase else ()
+        return [Complaint(str(exc), loser, is_hole=isinstance(exc, _UnknownRounding))]
 
 
 def _read_burn(reading: _Reading) -> list[LendingEvent]:
@@ -84,7 +104,7 @@ def _read_balance_transfer(reading: _Reading) -> list[LendingEvent]:
 def _rounding(reading: _Reading) -> Rounding:
     rounding = reading.state.rounding
     if rounding is None:
-        raise InvalidMessage(
+        raise _UnknownRounding(
             "ledger log refused: the registry entry does not say how the tokens round under the Pool's implementation"
         )
     return rounding
@@ -122,11 +142,12 @@ def _index(index_ray: int) -> int:
     return index_ray
 
 
-def _refuse_discount(reading: _Reading) -> list[LendingEvent]:
+def _refuse_discount(reading: _Reading) -> list[Fact]:
     """GHO's debt token before 3.4 took a discount off the interest, which no log tells."""
     _, old, new = abi.DISCOUNT_PERCENT_UPDATED.decode(reading.log)
     if old or new:
-        raise InvalidMessage("discounted debt is not read: the wallet's debt is incomplete from here on")
+        reason = "discounted debt is not read: the wallet's debt is incomplete from here on"
+        return [Complaint(reason, is_hole=True)]
     return []
 
 
@@ -140,13 +161,24 @@ def _read_stable_burn(reading: _Reading) -> list[LendingEvent]:
     return read_stable_burn(reading)
 
 
-_TOKENS = (ContractKind.A_TOKEN, ContractKind.VARIABLE_DEBT_TOKEN)
-_STABLE = (ContractKind.STABLE_DEBT_TOKEN,)
+def _where_known(read: Callable[[_Reading], list[LendingEvent]]) -> Callable[[_Reading], Iterable[Fact]]:
+    def read_or_tell(reading: _Reading) -> Iterable[Fact]:
+        try:
+            return read(reading)
+        except _UnknownRounding as exc:
+            return [Complaint(str(exc), is_hole=True)]
+
+    return read_or_tell
+
+
+_A_TOKEN, _DEBT = (ContractKind.A_TOKEN,), (ContractKind.VARIABLE_DEBT_TOKEN,)
+_TOKENS, _STABLE = (*_A_TOKEN, *_DEBT), (ContractKind.STABLE_DEBT_TOKEN,)
 LEDGER_READERS = (
-    Reader(_TOKENS, abi.MINT, _read_mint, wallet_topics=(2,)),
-    Reader(_TOKENS, abi.BURN, _read_burn, wallet_topics=(1,)),
-    Reader(_TOKENS, abi.BALANCE_TRANSFER, _read_balance_transfer, wallet_topics=(1, 2)),
-    Reader((ContractKind.VARIABLE_DEBT_TOKEN,), abi.DISCOUNT_PERCENT_UPDATED, _refuse_discount, wallet_topics=(1,)),
-    Reader(_STABLE, abi.STABLE_MINT, _read_stable_mint, wallet_topics=(2,)),
-    Reader(_STABLE, abi.STABLE_BURN, _read_stable_burn, wallet_topics=(1,)),
+    Reader(_A_TOKEN, abi.MINT, _read_supply_mint),
+    Reader(_DEBT, abi.MINT, _where_known(_read_mint), wallet_topics=(2,)),
+    Reader(_TOKENS, abi.BURN, _where_known(_read_burn), wallet_topics=(1,)),
+    Reader(_TOKENS, abi.BALANCE_TRANSFER, _where_known(_read_balance_transfer), wallet_topics=(1,)),
+    Reader(_DEBT, abi.DISCOUNT_PERCENT_UPDATED, _refuse_discount, wallet_topics=(1,)),
+    Reader(_STABLE, abi.STABLE_MINT, _where_known(_read_stable_mint), wallet_topics=(2,)),
+    Reader(_STABLE, abi.STABLE_BURN, _where_known(_read_stable_burn), wallet_topics=(1,)),
 )

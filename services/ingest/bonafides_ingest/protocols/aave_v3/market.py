@@ -42,7 +42,7 @@ def _read_emode_category(reading: _Reading) -> Iterator[Fact]:
     values = (ltv_bps, threshold_bps, bonus_bps)
     yield reading.point(MarketPointKind.EMODE_CONFIG, ZERO_ADDRESS, values, category=category)
     if price_source != ZERO_ADDRESS:  # possible before 3.2; no market is known to have set one
-        yield Complaint("an e-mode has a price source of its own, which is not read")
+        yield Complaint("an e-mode has a price source of its own, which is not read", is_hole=True)
 
 
 def _read_emode_asset(reading: _Reading) -> list[MarketPoint]:

@@ -9,8 +9,8 @@ entries, and equals the contracts' `scaledBalanceOf`. The Pool's events (supplie
 - A gateway that wraps the chain's coin acts for its caller: no wallet, no counterparty. What it withdraws, its caller
   withdrew.
 - A flash loan that is paid back is no event; one that becomes debt is a borrow like any other.
-- How amounts become scaled balances depends on the Pool's version: see `aave_v3_rounding`.
-- Debt at a stable rate has no shares: `stable_debt_set` entries tell its principal and its rate (`aave_stable.py`).
+- How amounts become scaled balances depends on the Pool's version: see `rounding`.
+- Debt at a stable rate has no shares: `stable_debt_set` entries tell its principal and its rate (`aave/stable.py`).
 - An asset's price changes when its feed answers, and when the oracle is given another feed: then it becomes that feed's
   latest answer. A price point stands at the log that made the change. Where the price becomes unknown the point says 0:
   no answer, none that is positive, no feed, or a market that asks an oracle which the registry does not know.

@@ -4,7 +4,7 @@
 ReserveInitialized + the aToken's Initialized (same transaction)  ─► Reserve: its tokens, decimals, treasury
 Initialized of a listed aToken (an upgrade)                       ─► another treasury, besides
 PoolUpdated                                                       ─► which implementation the Pool has: how it rounds
-AssetSourceUpdated, AnswerUpdated, PriceOracleUpdated             ─► prices: `aave_prices.py`
+AssetSourceUpdated, AnswerUpdated, PriceOracleUpdated             ─► prices: `aave/prices.py`
 ```
 """
 

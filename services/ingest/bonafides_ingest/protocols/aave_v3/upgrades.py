@@ -60,7 +60,8 @@ def _facts(reading: _Reading, after: AaveV3State) -> Iterator[Fact]:
         return  # said when a token got it
     if rounding is None:
         yield Complaint(
-            "the Pool has an implementation that the registry entry does not know: its tokens are not read from here on"
+            "the Pool has an implementation that the registry entry does not know: no token is read from here on",
+            is_hole=True,
         )
     else:
         yield reading.point(MarketPointKind.ROUNDING, ZERO_ADDRESS, (rounding.code,))
@@ -70,7 +71,8 @@ def _read_token_upgraded(reading: _Reading) -> Iterator[Fact]:
     after = _change_token(reading)
     if after is not reading.state:
         yield Complaint(
-            "a token has an implementation that the registry entry does not know: the tokens are not read from here on"
+            "a token has an implementation that the registry entry does not know: no token is read from here on",
+            is_hole=True,
         )
 
 
