@@ -96,6 +96,22 @@ def test_state__restored_from_its_facts__is_the_same(chain: V2Chain) -> None:
     assert {("treasury", "0x" + CAROL.hex()), ("price_source", "0x" + USDC.asset.hex())} <= set(state.facts())
 
 
+def test_state__restored_when_the_registry_says_the_decimals_by_now__has_them(chain: V2Chain) -> None:
+    chain.initialise(2, USDC, 6, CAROL)
+    chain.list_v2(2, USDC)
+    bare = DEPLOYMENT.model_copy(update={"decimals": {}})
+    state, _ = AaveV2().decode_logs(AaveV2().restore(bare, {}), chain.logs, 0)
+    later = V2Chain()
+    later.emit(7, 0, CONFIGURATOR, abi.COLLATERAL_CONFIGURED, WETH.asset, 8000, 8250, 10500)
+    later.emit(7, 0, CONFIGURATOR, abi.COLLATERAL_CONFIGURED, USDC.asset, 8000, 8250, 10500)
+    said = DEPLOYMENT.model_copy(update={"decimals": {WETH.asset: 18, USDC.asset: 9}})  # what is logged goes before
+
+    _, decoded = AaveV2().decode_logs(AaveV2().restore(said, state.facts()), later.logs, 0)
+
+    assert decoded.refused == ()
+    assert [(point.asset, point.values[3]) for point in decoded.points] == [(WETH.asset, 18), (USDC.asset, 6)]
+
+
 def test_discover__a_listing_and_a_feed__names_their_contracts_and_the_base_currencys_feed() -> None:
     chain = V2Chain()
     chain.list_v2(1, WETH)

@@ -44,7 +44,7 @@ def _decimals_of(reading: _Reading, asset: Address) -> int:
     if reserve.decimals is None:
         raise InvalidMessage(
             f"configuration refused: no log tells the decimals of {address_text(asset)}; "
-            "add them to the deployment's `decimals` in the registry"
+            "add them to the deployment's `decimals` in the registry, which counts from its next configuration on"
         )
     return reserve.decimals
 

@@ -3,7 +3,7 @@
 ```
 ReserveInitialized                                      ─► Reserve: its tokens
 the aToken's Initialized (releases after the first)     ─► its decimals and treasury; an upgrade may say others
-AssetSourceUpdated, AnswerUpdated, PriceOracleUpdated   ─► prices: `aave_v2_prices.py`
+AssetSourceUpdated, AnswerUpdated, PriceOracleUpdated   ─► prices: `prices.py`
 ```
 
 The first release, which Ethereum's main market was deployed with, has no Initialized: there the registry says decimals
@@ -143,7 +143,7 @@ def restore_state(deployment: Deployment, facts: Mapping[FactKey, Json]) -> Aave
         deployment,
         prices=replace(BasePrices.restore(deployment.oracle, facts), base=deployment.base),
         reserves={
-            parse_address(key): _reserve(parse_address(key), fact)
+            parse_address(key): _reserve(deployment, parse_address(key), fact)
             for (kind, key), fact in facts.items()
             if kind == "reserve"
         },
@@ -159,9 +159,11 @@ def _reserve_fact(reserve: Reserve) -> Json:
     return tokens | {"decimals": reserve.decimals}
 
 
-def _reserve(asset: Address, fact: Json) -> Reserve:
+def _reserve(deployment: AaveV2Deployment, asset: Address, fact: Json) -> Reserve:
     if not isinstance(fact, dict):
         raise InvariantViolation("a stored reserve is no record: the table was changed by hand")
     a_token, stable, variable = (parse_address(str(fact[name])) for name in _TOKEN_FIELDS)
-    decimals = fact["decimals"]
-    return Reserve(asset, a_token, stable, variable, None if decimals is None else int(str(decimals)))
+    logged = fact["decimals"]
+    # What no log told the registry may say by now.
+    decimals = deployment.decimals.get(asset) if logged is None else int(str(logged))
+    return Reserve(asset, a_token, stable, variable, decimals)
