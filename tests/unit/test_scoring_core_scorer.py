@@ -91,11 +91,21 @@ def test_score_subject__everything_repaid__is_scored_at_the_reference_position()
     assert ScoreFlag.REFERENCE_POSITION in scored(request_of(story)).flags
 
 
-def test_score_subject__collateral_on_comet__is_unscorable_since_no_log_tells_the_debt() -> None:
-    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR)
-    story.open().add(EventType.SUPPLY_BALANCE, WETH, ETHER, delta=ETHER, protocol=Protocol.COMPOUND_V3)
+def test_score_subject__borrowed_on_comet__is_unscorable_since_no_log_tells_the_debt() -> None:
+    story = borrower_story()
+    story.open().add(EventType.BORROWED, USDC, 50 * DOLLAR, protocol=Protocol.COMPOUND_V3)
+    story.wait(30).open().add(EventType.REPAID, USDC, 51 * DOLLAR, protocol=Protocol.COMPOUND_V3)
 
     assert unscorable(request_of(story)).reason is UnscorableReason.POSITION_UNKNOWN
+
+
+def test_score_subject__wei_of_collateral_given_on_comet__changes_nothing() -> None:
+    story = borrower_story()
+    before = scored(request_of(story)).score
+    story.open().add(EventType.SUPPLIED, WETH, 1, counterparty=OTHER, protocol=Protocol.COMPOUND_V3)
+    story.add(EventType.SUPPLY_BALANCE, WETH, 1, delta=1, protocol=Protocol.COMPOUND_V3)
+
+    assert scored(request_of(story)).score == before
 
 
 def test_score_subject__never_borrowed__is_unscorable() -> None:
@@ -154,6 +164,36 @@ def test_score_subject__repaid_and_its_collateral_without_a_price__needs_none() 
     result = scored(replace(request, views=(market_view(points, request.as_of.blocks[0]),)))
 
     assert ScoreFlag.REFERENCE_POSITION in result.flags
+
+
+def test_score_subject__repaid_and_its_debt_without_a_price__is_unscorable() -> None:
+    # Leaving it out would say that nothing was repaid of nothing: the worst share, of a wallet that repaid all.
+    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR).wait(70).repay(USDC, 500 * DOLLAR)
+
+    assert unscorable(_without_price_of_dollars(request_of(story))).reason is UnscorableReason.PRICE_UNKNOWN
+
+
+@pytest.mark.parametrize("kind", [EventType.LIQUIDATED, EventType.BAD_DEBT])
+def test_score_subject__lost_debt_without_a_price__is_unscorable(kind: EventType) -> None:
+    # Leaving it out would say that nothing was ever liquidated: the best share.
+    story = Story().borrow(WETH, ETHER).wait(70).repay(WETH, ETHER).open()
+    story.add(kind, USDC, 500 * DOLLAR, counterparty=OTHER)
+    assert scored(request_of(story)).score > 0
+
+    assert unscorable(_without_price_of_dollars(request_of(story))).reason is UnscorableReason.PRICE_UNKNOWN
+
+
+def test_score_subject__repaid_by_a_stranger_without_a_price__needs_none() -> None:
+    # Where two transfers can look like a repayment, a stranger could bring it about.
+    story = Story().borrow(WETH, ETHER).wait(70).repay(WETH, ETHER).open()
+    story.add(EventType.REPAID, USDC, DOLLAR, counterparty=OTHER)
+
+    assert scored(_without_price_of_dollars(request_of(story))).score > 0
+
+
+def _without_price_of_dollars(request: ScoreRequest) -> ScoreRequest:
+    points = [known for known in market_points() if (known.kind, known.asset) != (MarketPointKind.PRICE, USDC)]
+    return replace(request, views=(market_view(points, request.as_of.blocks[0]),))
 
 
 def test_score_subject__result_ids__differ_by_reason_and_as_of() -> None:

@@ -23,6 +23,7 @@ from bonafides_scoring.fold_parts import (
     freeze_flow,
     is_substantial,
     net_flow,
+    proves_debt,
     repays_substantially,
     tally_day,
     thaw_flow,
@@ -46,7 +47,7 @@ __all__ = ["FOLD_VERSION", "WalletState", "decode_state", "empty_state", "encode
 SHORTEST_LOAN_S = 7 * SECONDS_PER_DAY
 """A debt that is closed sooner proves nothing about repaying."""
 PROTOCOLS_WITHOUT_DEBT_LEDGER = frozenset({Protocol.COMPOUND_V3})
-"""Comet logs no index, and a transfer can borrow unnamed. But nobody owes there without collateral."""
+"""Comet logs no index: what is owed there, and what a debt cost that was paid back, no log tells."""
 LIQUIDATION = sub_index(SubIndexKey(EventType.LIQUIDATED, Role.OWNER))
 """Of the event that is a liquidation, whatever its amount. Other legs tell of further collateral of the same one."""
 
@@ -143,12 +144,12 @@ class _Work:
 
     def _take_owned(self, event: LendingEvent) -> None:
         key = AssetKey(event.deployment, event.asset, event.market)
+        if event.protocol in PROTOCOLS_WITHOUT_DEBT_LEDGER and proves_debt(event):
+            self._asset(key).has_untold_debt = True
         match event.type:
             case EventType.SUPPLY_BALANCE:
                 self._asset(key).scaled_supply += event.scaled_delta
                 self._flow(event).supply_delta += event.scaled_delta
-                if event.protocol in PROTOCOLS_WITHOUT_DEBT_LEDGER:
-                    self._asset(key).has_untold_debt = self._asset(key).scaled_supply > 0
                 return
             case EventType.DEBT_BALANCE:
                 self._asset(key).scaled_debt += event.scaled_delta

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from bonafides.events import LendingEvent
+from bonafides.types import EventType
+
 from bonafides_scoring.wallet_state import (
     DAYS_KEPT,
     AssetFlow,
@@ -138,6 +141,18 @@ class Asset:
             self.stable_rate_ray,
             self.stable_since,
         )
+
+
+def proves_debt(event: LendingEvent) -> bool:
+    """Whether this event of the owner could not be without a debt, and is nothing that a stranger can bring about.
+
+    Collateral is no sign: anybody can send a wei of it. Nor is a repayment by another: on Comet, two transfers of base
+    side by side can look like one. So a debt on Comet that arises by transfers alone is not seen until its owner repays;
+    it takes a second account, and whoever has one can owe there unseen anyway.
+    """
+    if event.type is EventType.REPAID:
+        return event.counterparty is None
+    return event.type in (EventType.BORROWED, EventType.LIQUIDATED, EventType.BAD_DEBT)
 
 
 def net_flow(key: AssetKey, flow: Flow, is_liquidation: bool) -> AssetFlow | None:

@@ -54,7 +54,7 @@ class AssetState:
     """Collateral that liquidators took."""
     bad_debt: int = 0
     has_untold_debt: bool = False
-    """Whether it is collateral where no log tells the debt (Comet): the wallet may owe something there."""
+    """Whether the wallet ever owed it where no log tells how much (Comet). It may still, so this never ends."""
     stable_principal: int = 0
     """Debt at a stable rate as it was at `stable_since`, interest up to then included; 0 where there is none."""
     stable_rate_ray: int = 0
@@ -176,7 +176,7 @@ class WalletState:
 
     @property
     def has_untold_debt(self) -> bool:
-        """Whether it may owe something that no log tells."""
+        """Whether it owed something that no log tells, and may still."""
         return any(state.has_untold_debt for _, state in self.assets)
 
     @property

@@ -14,7 +14,7 @@ from bonafides.types import AsOf, ChainId, Digest
 
 from bonafides_scoring.features.schema import CAPPED_BPS, FEATURES, PLACE_OF, RECENT_DAYS, RECORD_DAYS, SCHEMA_HASH
 from bonafides_scoring.fold import settle
-from bonafides_scoring.market import BASE_UNIT, Account, MarketView, accounts
+from bonafides_scoring.market import BASE_UNIT, Account, MarketMissing, MarketView, accounts
 from bonafides_scoring.reference import ReferencePosition
 from bonafides_scoring.wallet_state import SECONDS_PER_DAY, AssetFlow, AssetKey, AssetState, DayTally, WalletState
 
@@ -70,7 +70,7 @@ def feature_vector(
     `states` holds one state per wallet and chain with any history; `views` one view per chain of the AsOf.
 
     Raises:
-        MarketMissing: an asset of an open position cannot be valued.
+        MarketMissing: an asset of an open position, or one that was ever borrowed, cannot be valued.
         InvariantViolation: a state has seen an event after its chain's as-of block, or a view is of another block.
     """
     by_chain = {view.block.chain_id: view for view in views}
@@ -102,6 +102,17 @@ class _Record:
         """Whole days since then; the feature's value for "never" when there was none."""
         return FEATURES[PLACE_OF[name]].absent if time is None else max(0, self.now - time) // SECONDS_PER_DAY
 
+    def check_debts(self) -> None:
+        """Raise MarketMissing where an asset that was ever borrowed has no price: left out, it would be a loan that was
+        never liquidated, or never repaid. What was only collateral needs none."""
+        for state in self.states:
+            for key, asset in state.assets:
+                has_owed = asset.borrowed or asset.liquidated or asset.bad_debt
+                if has_owed and key not in self._views[state.chain_id].reserves:
+                    raise MarketMissing(
+                        f"an asset of {key.deployment} that was borrowed has no price at the as-of block"
+                    )
+
     def total_base(self, amount: Callable[[AssetState], int]) -> int:
         """Value of a whole-life total over the assets whose price is known."""
         return sum(
@@ -130,6 +141,7 @@ class _Record:
 
 
 def _record_values(record: _Record) -> dict[str, int]:
+    record.check_debts()
     states = record.states
     liquidated_at = [time for state in states for time in state.liquidated_at]
     borrowed = record.total_base(lambda asset: asset.borrowed)

@@ -45,8 +45,9 @@ UNSCORABLE_TEXTS = {
     "nothing a score could rest on.",
     UnscorableReason.HISTORY_INCOMPLETE: "A part of this wallet's history could not be read. “Not read” must "
     "never look like “never liquidated”, so there is no score until it is read.",
-    UnscorableReason.PRICE_UNKNOWN: "An asset of this wallet's open position has no known price at the as-of block.",
-    UnscorableReason.POSITION_UNKNOWN: "This wallet has collateral in a protocol that does not log what is owed, "
+    UnscorableReason.PRICE_UNKNOWN: "An asset of this wallet's open position, or one that it ever borrowed, has no "
+    "known price at the as-of block.",
+    UnscorableReason.POSITION_UNKNOWN: "This wallet has borrowed in a protocol that does not log what is owed, "
     "so its debt there cannot be told.",
 }
 
