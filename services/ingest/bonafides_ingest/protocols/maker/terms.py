@@ -96,8 +96,8 @@ def naming_owners(
     """A reader whose refusals name the owners of the urns in these topics, and not the urns.
 
     In a LogNote they are raw calldata, of which the contract takes the low 20 bytes. What happens in an unknown ilk is
-    passed over: the Vat lets anybody add collateral to any urn, and call `frob` of nothing on it. Its owner was told
-    when the debt came (`holes`).
+    passed over here: the Vat lets anybody add collateral to any urn, and call `frob` of nothing on it. An owner is told
+    when a debt comes (`holes`).
     """
 
     def read_or_complain(reading: MakerReading) -> Iterator[Fact]:

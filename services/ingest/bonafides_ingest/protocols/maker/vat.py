@@ -4,7 +4,7 @@
 the system), and `fork` moves it to another urn. DAI and free collateral inside the Vat are no positions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent, MarketPoint
@@ -15,6 +15,7 @@ from bonafides_ingest.protocols.maker.moves import moved
 from bonafides_ingest.protocols.maker.state import ContractKind, Debt, MakerState
 from bonafides_ingest.protocols.maker.terms import (
     MakerReading,
+    UnknownIlk,
     holes,
     naming_owners,
     terms_of,
@@ -61,8 +62,12 @@ def _read_grab(reading: MakerReading) -> list[LendingEvent]:
     return terms_of(reading.state, ilk).entries(reading, reading.state.owner_of(urn), dink, dart)
 
 
-def _moves(reading: MakerReading) -> list[tuple[Digest, Address, int, int]]:
-    """Ilk, urn, dink and dart of each urn that a frob, grab or fork changes."""
+type _Move = tuple[Digest, Address, int, int]
+"""Ilk, urn, dink, dart."""
+
+
+def _moves(reading: MakerReading) -> list[_Move]:
+    """Of each urn that a frob, grab or fork changes."""
     topic0 = reading.log.topics[0]
     if topic0 == abi.FORK.topic0:
         ilk, source, target, dink, dart = abi.FORK.decode(reading.log)
@@ -72,14 +77,15 @@ def _moves(reading: MakerReading) -> list[tuple[Digest, Address, int, int]]:
     return [(ilk, urn, dink, dart)]
 
 
-def _new_debts(reading: MakerReading) -> list[Debt]:
-    return [(ilk, reading.state.owner_of(urn)) for ilk, urn, _, dart in _moves(reading) if dart > 0]
+def _new_debts(reading: MakerReading, moves: Iterable[_Move]) -> list[Debt]:
+    return [(ilk, reading.state.owner_of(urn)) for ilk, urn, _, dart in moves if dart > 0]
 
 
 def _change_urn(reading: MakerReading) -> MakerState:
     """After frob, grab or fork. An ilk whose token is unknown is followed, too: only its amounts are not told."""
-    state = with_holes(reading, _new_debts(reading))
-    for move in _moves(reading):
+    moves = _moves(reading)
+    state = with_holes(reading, _new_debts(reading, moves))
+    for move in moves:
         if any(move[2:]):  # anybody may call frob of nothing on any urn
             state = state.with_moved(*move)
     return state
@@ -89,8 +95,10 @@ def _or_holes(read: Callable[[MakerReading], list[LendingEvent]]) -> Callable[[M
     """A reader that says of a debt in an unknown ilk that it is not told."""
 
     def read_or_tell(reading: MakerReading) -> list[Fact]:
-        untold = holes(reading, _new_debts(reading))
-        return [*untold] if untold else [*read(reading)]
+        try:
+            return [*read(reading)]
+        except UnknownIlk:
+            return [*holes(reading, _new_debts(reading, _moves(reading)))]
 
     return read_or_tell
 
