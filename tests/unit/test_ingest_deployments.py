@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bonafides.errors import InvalidSettings
-from bonafides.types import ChainId
+from bonafides.types import Address, ChainId
 from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
@@ -139,3 +139,40 @@ def test_settings__no_url_of_a_node__is_refused_without_repeating_it() -> None:
     with pytest.raises(InvalidSettings, match="BONAFIDES_INGEST_RPC_URL") as caught:
         settings.read_rpc_url()
     assert "a-secret-key" not in str(caught.value)
+
+
+ON_A_REAL_CHAIN = """
+version: 3
+deployments:
+- id: morpho-blue-ethereum
+  chain_id: 1
+  protocol: morpho_blue
+  morpho: "0xBBBBBbbBBb9cC5e90e3b3Af64bdAF62C37EEFFCb"
+  from_block: 1
+  source: "@morpho-org/morpho-ts@2.8.0"
+"""
+UNLISTED = Address(b"\x01" * 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "chain_id", "bound_s"),
+    [
+        (ON_A_REAL_CHAIN, 1, 90_000),  # a day and an hour
+        (ON_A_REAL_CHAIN + "default_max_age_s: 7200\n", 1, 7_200),
+        (VALID, 31337, 0),
+        (VALID + "default_max_age_s: 7200\n", 31337, 0),
+    ],
+    ids=["said nothing", "said", "development chain", "said of a development chain"],
+)
+def test_registry__feed_that_it_does_not_list__has_the_default_bound(
+    tmp_path: Path, text: str, chain_id: int, bound_s: int
+) -> None:
+    feeds = load_registry(_written(tmp_path, text)).feeds_of_chain(ChainId(chain_id))
+
+    assert feeds[UNLISTED].max_age_s == bound_s
+    assert UNLISTED not in feeds
+
+
+def test_load_registry__default_bound_of_nothing__is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="default_max_age_s"):
+        load_registry(_written(tmp_path, VALID + "default_max_age_s: 0\n"))

@@ -8,7 +8,7 @@ from bonafides.events import BlockRange
 from bonafides.hashing import keccak
 from bonafides.json_rpc import Call, JsonRpc, NodeRefused
 from bonafides.types import ZERO_ADDRESS, Address, Json
-from bonafides_ingest.feeds import KnownPhase, ListedFeed, ListedFeeds, Phase, Timeline, timeline_of
+from bonafides_ingest.feeds import FeedList, KnownPhase, ListedFeed, ListedFeeds, Phase, Timeline, timeline_of
 from bonafides_ingest.sources.errors import RateLimited
 from bonafides_ingest.sources.feed_phases import NodeFeeds
 from hypothesis import given
@@ -222,3 +222,14 @@ def test_node_feeds__registry_knows_the_phases__needs_no_archive_for_them() -> N
 
     assert [timeline.at_end_of(block) for block in (50, 499, 500, 1_000)] == [A, A, B, B]
     assert timeline.max_age_s == 60
+
+
+@pytest.mark.parametrize("listed", [{}, {FEED: ListedFeed(60)}])
+def test_feeds__not_listed__have_the_default_bound(listed: dict[Address, ListedFeed]) -> None:
+    node, told = ProxyNode([(50, A)], head=1_000), FeedList(listed, 90_000)
+
+    from_node = NodeFeeds(node, PhasesInMemory(), node.finalized, told).read([FEED, C], 1_000)
+    from_list = ListedFeeds(told, PhasesInMemory()).read([FEED, C], 1_000)
+
+    for found in (from_node, from_list):
+        assert (found[FEED].max_age_s, found[C].max_age_s) == (60 if listed else 90_000, 90_000)

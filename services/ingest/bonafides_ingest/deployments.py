@@ -1,16 +1,15 @@
 """The registry of lending deployments: which contracts, on which chain, from which block, and who says so."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Annotated, Self
 
 from bonafides.errors import InvalidSettings
-from bonafides.types import Address, ChainId, Protocol
+from bonafides.types import DEVELOPMENT_CHAINS, Address, ChainId, Protocol
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bonafides_ingest.accounts.link_sources import LinkSource
 from bonafides_ingest.feed_entries import FeedEntry
-from bonafides_ingest.feeds import ListedFeed
+from bonafides_ingest.feeds import DEFAULT_MAX_AGE_S, FeedList
 from bonafides_ingest.registry_entries import LAST_BLOCK, RegistryAddress, RegistryEntry
 
 __all__ = ["LAST_BLOCK", "Deployment", "Registry", "RegistryAddress"]
@@ -38,6 +37,9 @@ class Registry(BaseModel):
     deployments: tuple[Deployment, ...]
     links: tuple[LinkSource, ...] = ()
     feeds: tuple[FeedEntry, ...] = ()
+    default_max_age_s: int = Field(default=DEFAULT_MAX_AGE_S, ge=1)
+    """How old an answer of a feed that is not listed may be and still be a price. None on a development chain: its
+    clock jumps, and nobody answers there every day."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -72,9 +74,12 @@ class Registry(BaseModel):
             )
         return found
 
-    def feeds_of_chain(self, chain_id: ChainId) -> Mapping[Address, ListedFeed]:
-        """What is said about the price feeds of one chain."""
-        return {feed.address: feed.listed for feed in self.feeds if feed.chain_id == chain_id}
+    def feeds_of_chain(self, chain_id: ChainId) -> FeedList:
+        """What is said about the price feeds of one chain, listed or not."""
+        return FeedList(
+            {feed.address: feed.listed for feed in self.feeds if feed.chain_id == chain_id},
+            0 if chain_id in DEVELOPMENT_CHAINS else self.default_max_age_s,
+        )
 
     def links_of_chain(self, chain_id: ChainId) -> tuple[LinkSource, ...]:
         """The sources of links of one chain, by id."""

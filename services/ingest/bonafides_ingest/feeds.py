@@ -10,7 +10,7 @@ then (a phase). Most proxies log nothing when that happens, so it is a fact of a
 ```
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -111,6 +111,32 @@ class ListedFeed:
 
     max_age_s: int
     phases: tuple[Phase, ...] = ()
+
+
+DEFAULT_MAX_AGE_S = 90_000
+"""25 hours: Chainlink's slow feeds answer at least once a day; an hour for the answer to come in."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedList(Mapping[Address, ListedFeed]):
+    """What the registry says about the feeds of one chain. It answers for every feed: one that is not listed has the
+    default bound. What it holds and counts are the listed ones."""
+
+    listed: Mapping[Address, ListedFeed]
+    default_max_age_s: int
+    """0: an answer of an unlisted feed may be as old as it likes."""
+
+    def __getitem__(self, feed: Address) -> ListedFeed:
+        return self.listed.get(feed) or ListedFeed(self.default_max_age_s)
+
+    def __contains__(self, feed: object) -> bool:
+        return feed in self.listed
+
+    def __iter__(self) -> Iterator[Address]:
+        return iter(self.listed)
+
+    def __len__(self) -> int:
+        return len(self.listed)
 
 
 class PhaseMemory(Protocol):

@@ -12,6 +12,7 @@ from bonafides_ingest.accounts.link_sources import LinkSource
 from bonafides_ingest.catalogue import PROTOCOLS
 from bonafides_ingest.deployments import Deployment, Registry
 from bonafides_ingest.feed_entries import FeedEntry
+from bonafides_ingest.feeds import DEFAULT_MAX_AGE_S
 
 
 class _RegistryFile(BaseModel):
@@ -23,6 +24,7 @@ class _RegistryFile(BaseModel):
     deployments: list[dict[str, object]]
     links: list[dict[str, object]] = []
     feeds: list[dict[str, object]] = []
+    default_max_age_s: int = DEFAULT_MAX_AGE_S
 
 
 def load_registry(path: Path | None) -> Registry:
@@ -34,7 +36,13 @@ def load_registry(path: Path | None) -> Registry:
         deployments = tuple(_deployment(name, place, entry) for place, entry in enumerate(file.deployments))
         links = tuple(_link_source(name, place, entry) for place, entry in enumerate(file.links))
         feeds = tuple(_feed(name, place, entry) for place, entry in enumerate(file.feeds))
-        return Registry(version=file.version, deployments=deployments, links=links, feeds=feeds)
+        return Registry(
+            version=file.version,
+            deployments=deployments,
+            links=links,
+            feeds=feeds,
+            default_max_age_s=file.default_max_age_s,
+        )
     except OSError as exc:
         raise InvalidSettings(f"the deployments registry {name} cannot be read: {exc.strerror}") from exc
     except yaml.YAMLError as exc:

@@ -45,7 +45,7 @@ class NodeFeeds:
         listed: Mapping[Address, ListedFeed] | None = None,
     ) -> None:
         self._rpc, self._memory, self._finalized = rpc, memory, finalized
-        self._listed = listed or {}
+        self._listed = {} if listed is None else listed  # an empty list may have a default bound
 
     def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
         return {feed: self._timeline(feed, last) for feed in sorted(feeds)}
