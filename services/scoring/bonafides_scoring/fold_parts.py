@@ -147,8 +147,8 @@ def proves_debt(event: LendingEvent) -> bool:
     """Whether this event of the owner could not be without a debt, and is nothing that a stranger can bring about.
 
     Collateral is no sign: anybody can send a wei of it. Nor is a repayment by another: on Comet, two transfers of base
-    side by side can look like one. So a debt on Comet that arises by transfers alone is not seen until its owner repays;
-    it takes a second account, and whoever has one can owe there unseen anyway.
+    side by side can look like one. So a debt there that arises by transfers alone is not seen until its owner repays.
+    It takes a second account, and whoever has one can owe there unseen anyway.
     """
     if event.type is EventType.REPAID:
         return event.counterparty is None
