@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from bonafides.errors import Unavailable
 from bonafides.events import BlockRange, Position
 from bonafides.types import Address, BlockRef, Digest
 
@@ -26,6 +27,10 @@ class Window:
     logs: tuple[Log, ...]
     last: BlockRef
     """The last block of the range, with or without logs."""
+
+
+class StillLooking(Unavailable):
+    """A source needs another turn to answer. It goes on where it was: turn again, at once."""
 
 
 class ChainSource(Protocol):
@@ -60,5 +65,9 @@ class ChainSource(Protocol):
         """A block at or below finalized."""
 
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
-        """The newest log of this event by this address in blocks `first` ≤ block < `before`; None when there is
-        none."""
+        """The newest log of this event by this address in blocks `first` ≤ block < `before`; None when there is none.
+
+        Raises:
+            StillLooking: it takes more than one turn; what was seen so far is remembered.
+            Unavailable: as `fetch` does.
+        """

@@ -5,7 +5,8 @@ of the addresses asked for; that each log's block hash is the header's; and that
 short windows (the live tail) every header is fetched: they must hang together, and where a bloom says that a block may
 hold logs of a contract of which none came, its receipts must show just the logs that came. A bloom cannot tell one log
 of a contract from two: a second one that is left out, and whatever is left out of a long window, is a matter for the
-sampled audit of receipts that comes with issue 5.
+sampled audit of receipts that comes with issue 5. So is a log left out where the latest answer of a price feed is
+looked for (`last_log_before`): no bloom is asked there, and an older answer is believed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from bonafides_ingest.sources.bloom import BLOOM_BYTES, bloom_may_hold
 from bonafides_ingest.sources.codes import NodeCodes
 from bonafides_ingest.sources.errors import RangeRefused, refusals_told_apart
 from bonafides_ingest.sources.feed_phases import NodeFeeds
+from bonafides_ingest.sources.look_back import LookBack, LookBackLimits
 from bonafides_ingest.windows import WindowSize
 
 
@@ -74,8 +76,17 @@ class _Asked:
 class RpcSource:
     """`chain.ChainSource` over JSON-RPC."""
 
-    def __init__(self, rpc: JsonRpc, chain_id: ChainId, *, window_blocks: int, bloom_check_blocks: int) -> None:
+    def __init__(
+        self,
+        rpc: JsonRpc,
+        chain_id: ChainId,
+        *,
+        window_blocks: int,
+        bloom_check_blocks: int,
+        look_back: LookBackLimits | None = None,
+    ) -> None:
         self._rpc, self._chain_id = rpc, chain_id
+        self._look_back = LookBack(look_back or LookBackLimits(), self._newest)
         self._bloom_check_blocks = bloom_check_blocks
         self.window = WindowSize(window_blocks, window_blocks)
         """What is asked for at once now."""
@@ -101,6 +112,7 @@ class RpcSource:
         parent: BlockRef | None,
         topics_anywhere: frozenset[Digest] = frozenset(),
     ) -> Window:
+        self._look_back.begin_turn()
         logs = _Asked(addresses, topics_anywhere)
         asked = BlockRange(wanted.first, min(wanted.last, wanted.first + self.window.blocks - 1))
         while True:
@@ -137,20 +149,7 @@ class RpcSource:
         return tuple(headers[number].ref for number in range(wanted.first, wanted.last + 1))
 
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
-        last, step = before - 1, self.window.blocks
-        while last >= first:
-            asked = BlockRange(max(first, last - step + 1), last)
-            try:
-                found = self._logs(asked, _Asked(frozenset({address}), topic0=topic0))
-            except RangeRefused:
-                if step == 1:
-                    raise
-                step = max(step // 2, 1)
-                continue
-            if found:
-                return _place(found[-1:], self._headers({found[-1].block_number}))[0]
-            last, step = asked.first - 1, step * 2  # one quiet feed is cheap to ask for: look back in growing steps
-        return None
+        return self._look_back.newest(address, topic0, first, before, self.window.blocks)
 
     def feeds(self, memory: PhaseMemory, listed: Mapping[Address, ListedFeed]) -> NodeFeeds:
         """Who answers for price feeds, asked of this node."""
@@ -164,26 +163,32 @@ class RpcSource:
         with refusals_told_apart():
             return self._rpc.batch(calls)
 
+    def _newest(self, ranges: tuple[BlockRange, ...], address: Address, topic0: Digest) -> Log | None:
+        for found in self._logs_in(ranges, _Asked(frozenset({address}), topic0=topic0)):
+            if found:
+                return _place(found[-1:], self._headers({found[-1].block_number}))[0]
+        return None
+
     def _logs(self, asked: BlockRange, wanted: _Asked) -> list[_FoundLog]:
-        blocks: dict[str, Json] = {"fromBlock": hex(asked.first), "toBlock": hex(asked.last)}
+        return self._logs_in((asked,), wanted)[0]
+
+    def _logs_in(self, ranges: Sequence[BlockRange], wanted: _Asked) -> list[list[_FoundLog]]:
+        """The logs of each range, asked for in one batch."""
+        filters = wanted.filters()
+        calls: list[Call] = [
+            ("eth_getLogs", [{**criteria, "fromBlock": hex(asked.first), "toBlock": hex(asked.last)}])
+            for asked in ranges
+            for criteria in filters
+        ]
         # In one batch with the head: a node behind a balancer that lags would answer [] for blocks it does not have.
-        calls: list[Call] = [("eth_getLogs", [blocks | criteria]) for criteria in wanted.filters()]
         head, *answers = self._ask([("eth_blockNumber", []), *calls])
-        if quantity(head) < asked.last:
-            raise NodeLied(f"the node's head is below block {asked.last}, which it called finalized")
-        placed: dict[tuple[int, int], _FoundLog] = {}
-        for answer in answers:
-            found = [_read_log(entry) for entry in items(answer)]
-            for log in found:
-                if not asked.first <= log.block_number <= asked.last or not wanted.fits(log):
-                    raise NodeLied("the node sent a log that was not asked for: another block, address or topic")
-            places = {(log.block_number, log.log_index): log for log in found}
-            if len(places) != len(found):
-                raise NodeLied("the node sent one log twice")
-            if any(placed.get(place, log) != log for place, log in places.items()):
-                raise NodeLied("the node sent two logs of one place")
-            placed |= places
-        return [placed[place] for place in sorted(placed)]
+        newest, each = max(asked.last for asked in ranges), len(filters)
+        if quantity(head) < newest:
+            raise NodeLied(f"the node's head is below block {newest}, which it called finalized")
+        return [
+            _read_logs(answers[number * each : (number + 1) * each], asked, wanted)
+            for number, asked in enumerate(ranges)
+        ]
 
     def _headers(self, numbers: Iterable[int]) -> dict[int, _Header]:
         ordered = sorted(numbers)
@@ -250,6 +255,23 @@ def _place(found: Sequence[_FoundLog], headers: dict[int, _Header]) -> tuple[Log
         position = Position(header.ref, Digest(log.tx_hash), log.tx_index, log.log_index)
         logs.append(Log(position, log.address, log.topics, log.payload))
     return tuple(logs)
+
+
+def _read_logs(answers: Sequence[Json], asked: BlockRange, wanted: _Asked) -> list[_FoundLog]:
+    """The logs of a range out of one answer per filter, in order."""
+    placed: dict[tuple[int, int], _FoundLog] = {}
+    for answer in answers:
+        found = [_read_log(entry) for entry in items(answer)]
+        for log in found:
+            if not asked.first <= log.block_number <= asked.last or not wanted.fits(log):
+                raise NodeLied("the node sent a log that was not asked for: another block, address or topic")
+        places = {(log.block_number, log.log_index): log for log in found}
+        if len(places) != len(found):
+            raise NodeLied("the node sent one log twice")
+        if any(placed.get(place, log) != log for place, log in places.items()):
+            raise NodeLied("the node sent two logs of one place")
+        placed |= places
+    return [placed[place] for place in sorted(placed)]
 
 
 def _read_log(entry: Json) -> _FoundLog:
