@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from bonafides.errors import InvalidInput, Unavailable
+from bonafides.errors import InvalidInput, InvalidSettings, Unavailable
 from bonafides.events import BlockRange
 from bonafides.types import Address, BlockRef
 from bonafides_ingest.catalogue import protocol_of
@@ -14,6 +14,7 @@ from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.export import Contents, ExportAsked, Exporter, chunks_of, range_to_export
 from bonafides_ingest.feed_file import FeedFile
 from bonafides_ingest.feeds import DirectFeeds, KnownPhase
+from bonafides_ingest.log_contents import check_begin, check_folder, content_of
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.reading import read_deployments
 from bonafides_ingest.sources.parquet import ParquetSource, open_log_folder
@@ -218,6 +219,55 @@ def test_export__folder_of_another_export__is_refused_naming_both(tmp_path: Path
 
     with pytest.raises(InvalidInput, match=r"holds the logs of aave-v3-test, asked for are those of another"):
         exporter(chain, tmp_path, content="another").run(1, BlockRange(1, 20), 10)
+
+
+EDITS: dict[str, dict[str, object]] = {
+    "begins earlier": {"from_block": 0},
+    "ends": {"to_block": 90},
+    "another contract": {"configurator": address("another configurator")},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
+def test_export__registry_changed_under_the_same_id__is_neither_resumed_nor_read(
+    tmp_path: Path, chain: ChainOfLogs, edit: dict[str, object]
+) -> None:
+    now = DEPLOYMENT.model_copy(update=edit)
+    exporter(chain, tmp_path, content=content_of([DEPLOYMENT])).run(1, BlockRange(1, 50), 10)
+    folder = open_log_folder(tmp_path)
+    check_folder(folder, [DEPLOYMENT])
+
+    with pytest.raises(InvalidInput, match="name another folder"):
+        exporter(chain, tmp_path, content=content_of([now])).run(1, BlockRange(1, 100), 10)
+    with pytest.raises(InvalidSettings, match="exported with another entry of aave-v3-test"):
+        check_folder(folder, [now])
+
+
+def test_check_folder__entry_that_was_not_exported__is_named(tmp_path: Path, chain: ChainOfLogs) -> None:
+    exporter(chain, tmp_path, content=content_of([DEPLOYMENT])).run(1, BlockRange(1, 20), 10)
+    more = DEPLOYMENT.model_copy(update={"id": "aave-v3-another"})
+
+    with pytest.raises(InvalidSettings, match="also lists aave-v3-another"):
+        check_folder(open_log_folder(tmp_path), [DEPLOYMENT, more])
+
+
+@pytest.mark.parametrize(
+    ("done", "is_enough"),
+    [({}, False), ({DEPLOYMENT.id: [BlockRange(1, 38)]}, False), ({DEPLOYMENT.id: [BlockRange(1, 39)]}, True)],
+)
+def test_check_begin__files_behind_what_is_missing__are_refused_naming_the_block(
+    tmp_path: Path, chain: ChainOfLogs, done: dict[str, list[BlockRange]], is_enough: bool
+) -> None:
+    exporter(chain, tmp_path).run(1, BlockRange(40, 60), 10)
+    folder = open_log_folder(tmp_path)
+
+    if is_enough:
+        check_begin(folder, [DEPLOYMENT], done)
+    else:
+        with pytest.raises(
+            InvalidInput, match=r"begin at block 40, and aave-v3-test must be read from block (1|39) on"
+        ):
+            check_begin(folder, [DEPLOYMENT], done)
 
 
 def test_export__folder_with_somebody_elses_parquet__is_refused(tmp_path: Path, chain: ChainOfLogs) -> None:

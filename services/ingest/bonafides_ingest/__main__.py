@@ -1,6 +1,6 @@
 """The ingest process of one chain: reads settings, wires adapters, turns until it is asked to stop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from uuid import uuid4
 import structlog
 from bonafides.bus import Admin
 from bonafides.clock import SystemClock
+from bonafides.events import BlockRange
 from bonafides.json_rpc import JsonRpc
 from bonafides.observability import configure_logging
 from bonafides.process import Stop, retry, start
@@ -28,11 +29,14 @@ from bonafides_ingest.feed_store import FeedStore
 from bonafides_ingest.feeds import ListedFeeds
 from bonafides_ingest.indexer import Indexer, IndexerOptions
 from bonafides_ingest.lease import LeaseStore
+from bonafides_ingest.log_contents import check_begin, check_folder, content_of
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
+from bonafides_ingest.sources.look_back import MOST_RANGES, LookBackLimits
 from bonafides_ingest.sources.rpc import RpcSource
 from bonafides_ingest.store import Store
 
+LOOK_BACK_REQUESTS = 20  # in one turn, which must end before the lease does
 MAX_ANSWER_BYTES = 256 << 20  # a batch of a hundred blocks' receipts, of 2 MB each
 log = structlog.get_logger(__name__)
 
@@ -43,7 +47,7 @@ def run() -> None:
         settings = runtime.settings
         rpc = _open_node(settings)
         runtime.on_exit(rpc.close)
-        source = _source_over(rpc, settings)
+        source = _source_over(rpc, settings, LOOK_BACK_REQUESTS)
         indexer = _wire(runtime, source, settings.window_blocks)
 
         def turn() -> bool:
@@ -70,8 +74,11 @@ def run_backfill(path: Path, on_progress: Callable[[backfill.Progress], None]) -
         chain_id = ChainId(settings.chain_id)
         source = ParquetSource(folder, chain_id, settings.backfill_logs)
         registry = load_registry(settings.deployments_file)
-        backfill.check_folder(folder, (*registry.of_chain(chain_id), *registry.links_of_chain(chain_id)))
-        indexer = _wire(runtime, source, backfill.WINDOW_BLOCKS)
+        entries = (*registry.of_chain(chain_id), *registry.links_of_chain(chain_id))
+        check_folder(folder, entries)
+        indexer = _wire(
+            runtime, source, backfill.WINDOW_BLOCKS, check_done=lambda done: check_begin(folder, entries, done)
+        )
         feeds = FeedStore(runtime.engine, chain_id)
         runtime.wait_for("the database", lambda: FeedFile(path).hand_to(feeds))
         reading = backfill.Backfill(indexer, folder, on_progress)
@@ -109,7 +116,7 @@ def run_export(asked: ExportAsked, show: Callable[[ExportProgress], None]) -> in
         wait = partial(retry, stop=stop, what="the node", beat=lambda: None)
         wait(source.check_chain)
         wanted = range_to_export(asked, [entry.from_block for entry in entries], wait(source.finalized))
-        content = " ".join(sorted(entry.id for entry in entries) or map(address_text, sorted(asked.addresses)))
+        content = content_of(entries) or " ".join(map(address_text, sorted(asked.addresses)))
         chunks = ChunkFolder(asked.folder, chain_id, content)
         exporter = Exporter(
             source,
@@ -138,17 +145,26 @@ def _open_node(settings: IngestSettings) -> JsonRpc:
     )
 
 
-def _source_over(rpc: JsonRpc, settings: IngestSettings) -> RpcSource:
+def _source_over(rpc: JsonRpc, settings: IngestSettings, look_back_requests: int | None = None) -> RpcSource:
+    # With the question for the head they are one batch.
+    ranges = max(min(MOST_RANGES, settings.rpc_batch_size - 1), 1)
     return RpcSource(
         rpc,
         ChainId(settings.chain_id),
         window_blocks=settings.window_blocks,
         bloom_check_blocks=settings.bloom_check_blocks,
+        look_back=LookBackLimits(ranges, look_back_requests),
     )
 
 
-def _wire(runtime: Runtime[IngestSettings], source: ChainSource, window_blocks: int) -> Indexer:
-    """The flow over this source, once everything that it needs answers."""
+def _wire(
+    runtime: Runtime[IngestSettings],
+    source: ChainSource,
+    window_blocks: int,
+    check_done: Callable[[Mapping[str, Sequence[BlockRange]]], None] = lambda _: None,
+) -> Indexer:
+    """The flow over this source, once everything that it needs answers. `check_done` may refuse what was read so far,
+    before the broker is asked for anything."""
     settings, engine = runtime.settings, runtime.engine
     chain_id = ChainId(settings.chain_id)
     registry = load_registry(settings.deployments_file)
@@ -168,6 +184,7 @@ def _wire(runtime: Runtime[IngestSettings], source: ChainSource, window_blocks: 
     store = Store(engine, chain_id, settings.lease_s)
     runtime.wait_for("the database", lambda: store.check_starts(options.entries))
     runtime.wait_for("the database", lambda: store.accounts.ask_again(options.gateways))
+    check_done(runtime.wait_for("the database", store.done_ranges))
     admin, producer = runtime.open_admin(), runtime.open_producer()
     identity = runtime.wait_for("the topics", lambda: _log_identity(admin))
     runtime.wait_for("the database", lambda: leases.bind_log(identity))

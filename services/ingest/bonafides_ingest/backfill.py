@@ -4,16 +4,14 @@ Killed at any point it goes on from its cursor; afterwards `bonafides ingest run
 """
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
-from bonafides.errors import InvalidInput, InvalidSettings
 
 from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.indexer import Indexer
-from bonafides_ingest.registry_entries import RegistryEntry
 
 if TYPE_CHECKING:
     from bonafides_ingest.sources.parquet import LogFolder
@@ -70,22 +68,3 @@ class Backfill:
         finally:
             gc.enable()
             gc.collect(2 if self._turns % _TURNS_PER_FULL_COLLECTION == 0 else 1)
-
-
-def check_folder(folder: "LogFolder", deployments: Sequence[RegistryEntry]) -> None:
-    """Raise InvalidSettings or InvalidInput when the files cannot be the history of these deployments and links.
-
-    Files that name whose logs they hold must name all of them: what was left out would look like nothing happened.
-    """
-    if folder.range.last < min(deployment.from_block for deployment in deployments):
-        raise InvalidInput(
-            f"the files end at block {folder.range.last}, before the first deployment of the registry begins (block "
-            f"{min(deployment.from_block for deployment in deployments)}): nothing to read"
-        )
-    for content in folder.contents - {None}:
-        missing = sorted({d.id for d in deployments}.difference((content or "").split()))
-        if missing:
-            raise InvalidSettings(
-                f"the files hold the logs of {content}, the registry also lists {', '.join(missing)}: export again "
-                "with this registry, or name the one that the files were exported with"
-            )

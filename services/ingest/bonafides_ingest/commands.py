@@ -38,8 +38,11 @@ def backfill(logs_folder: LogsFolder) -> None:
       BONAFIDES_INGEST_CHAIN_ID=31337 BONAFIDES_INGEST_DEPLOYMENTS_FILE=market/deployments.yaml
       bonafides ingest backfill market/
 
-      cryo logs blocks -b 16M:17M --include-columns block_hash -o logs/ &&
+      BONAFIDES_INGEST_CHAIN_ID=1 BONAFIDES_INGEST_RPC_URL=http://localhost:8545 bonafides ingest export --out logs/ &&
       BONAFIDES_INGEST_CHAIN_ID=1 bonafides ingest backfill logs/
+
+    The files must begin where the registry does: the packaged one has sources of account links from block 0 on. Files
+    of cryo do as well: `cryo logs blocks -b 0: --include-columns block_hash chain_id -o logs/`.
     """
     from bonafides.process import exit_with
 
@@ -161,15 +164,17 @@ def decode(
     deployments: Annotated[Path, typer.Option(help="Registry of deployments (YAML).")],
     out: Annotated[Path, typer.Option(help="Folder for the files events, market, links and blocks (.parquet).")],
 ) -> None:
-    """Decode log files with the decoders of the live service; logs that cannot be read are counted, never guessed.
+    """Decode log files as a backfill does: the same events, prices and owners, without a broker and a database.
+
+    The files must begin where the registry does. Logs that cannot be read are counted, never guessed.
 
     Example: bonafides ingest decode logs/ --deployments deployments.yaml --out decoded/
     """
     from rich.console import Console
 
     from bonafides_ingest import progress
-    from bonafides_ingest.backfill import check_folder
     from bonafides_ingest.file_decoding import decode_folder
+    from bonafides_ingest.log_contents import check_folder
     from bonafides_ingest.registry import load_registry
     from bonafides_ingest.sources.parquet import open_log_folder
 

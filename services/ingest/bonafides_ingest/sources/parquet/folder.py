@@ -57,6 +57,8 @@ class LogFolder:
 
     def __init__(self, chain_id: ChainId, logs: Sequence[_File], blocks: Sequence[_File]) -> None:
         self.chain_id = chain_id
+        self.path = logs[0].path.parent
+        """Where the files are, and what stands beside them."""
         self.range = BlockRange(logs[0].range.first, logs[-1].range.last)
         """The blocks whose logs the files hold."""
         self.block_range = BlockRange(blocks[0].range.first, blocks[-1].range.last)
