@@ -42,7 +42,7 @@ from bonafides_ingest.boundaries import (
     plan_boundary,
 )
 from bonafides_ingest.boundary_store import BoundaryStore, StoredBoundary
-from bonafides_ingest.chain import ChainSource
+from bonafides_ingest.chain import ChainSource, StillLooking
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.feeds import DirectFeeds, FeedTimelines
 from bonafides_ingest.lease import Lease, LeaseStore
@@ -138,7 +138,10 @@ class Indexer:
         finalized = self._look_at_node()
         work = self._plan(session.done, finalized, self.options.window_blocks)
         if work is not None:
-            session = self._read(session, work, finalized)
+            try:
+                session = self._read(session, work, finalized)
+            except StillLooking as exc:  # nothing was sent; the next turn holds the lease, asks again and goes on
+                log.info("the window takes another turn", reason=str(exc), first=work.range.first)
         is_complete = self._plan(session.done, finalized, 1) is None
         has_more = not is_complete
         if is_complete:
