@@ -22,6 +22,7 @@ from pydantic import Field
 
 from bonafides_ingest.deployments import Deployment, RegistryAddress
 from bonafides_ingest.protocols.aave.prices import PricedState
+from bonafides_ingest.protocols.aave.reserves import ReserveTokens, token_facts, tokens_of
 from bonafides_ingest.protocols.aave_v2.prices import BaseCurrency, BasePrices
 from bonafides_ingest.protocols.state import FactKey, Watched
 
@@ -64,13 +65,9 @@ class ContractKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(ReserveTokens):
     """One listed asset."""
 
-    asset: Address
-    a_token: Address
-    stable_debt_token: Address
-    variable_debt_token: Address
     decimals: int | None
     """None until something says it."""
 
@@ -151,19 +148,13 @@ def restore_state(deployment: Deployment, facts: Mapping[FactKey, Json]) -> Aave
     )
 
 
-_TOKEN_FIELDS = ("a_token", "stable_debt_token", "variable_debt_token")
-
-
 def _reserve_fact(reserve: Reserve) -> Json:
-    tokens: dict[str, Json] = {name: address_text(getattr(reserve, name)) for name in _TOKEN_FIELDS}
-    return tokens | {"decimals": reserve.decimals}
+    return token_facts(reserve) | {"decimals": reserve.decimals}
 
 
 def _reserve(deployment: AaveV2Deployment, asset: Address, fact: Json) -> Reserve:
-    if not isinstance(fact, dict):
-        raise InvariantViolation("a stored reserve is no record: the table was changed by hand")
-    a_token, stable, variable = (parse_address(str(fact[name])) for name in _TOKEN_FIELDS)
-    logged = fact["decimals"]
+    record, tokens = tokens_of(fact)
+    logged = record["decimals"]
     # What no log told the registry may say by now.
     decimals = deployment.decimals.get(asset) if logged is None else int(str(logged))
-    return Reserve(asset, a_token, stable, variable, decimals)
+    return Reserve(asset, *tokens, decimals)

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 
 from bonafides_ingest.deployments import Deployment, RegistryAddress
 from bonafides_ingest.protocols.aave.prices import AavePrices, PricedState
+from bonafides_ingest.protocols.aave.reserves import ReserveTokens, token_facts, tokens_of
 from bonafides_ingest.protocols.aave_v3.rounding import Paired, PoolVersion, Rounding
 from bonafides_ingest.protocols.state import FactKey, Watched
 
@@ -75,13 +76,9 @@ class ContractKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(ReserveTokens):
     """One listed asset."""
 
-    asset: Address
-    a_token: Address
-    stable_debt_token: Address
-    variable_debt_token: Address
     decimals: int
     treasury: Address
     """Collects interest and fees in aTokens; no credit wallet."""
@@ -213,16 +210,10 @@ def _implementation(deployment: AaveV3Deployment, fact: Json) -> Address | None:
     return implementation
 
 
-_TOKEN_FIELDS = ("a_token", "stable_debt_token", "variable_debt_token", "treasury")
-
-
 def _reserve_fact(reserve: Reserve) -> Json:
-    tokens: dict[str, Json] = {name: address_text(getattr(reserve, name)) for name in _TOKEN_FIELDS}
-    return tokens | {"decimals": reserve.decimals}
+    return token_facts(reserve) | {"decimals": reserve.decimals, "treasury": address_text(reserve.treasury)}
 
 
 def _reserve(asset: Address, fact: Json) -> Reserve:
-    if not isinstance(fact, dict):
-        raise InvariantViolation("a stored reserve is no record: the table was changed by hand")
-    a_token, stable, variable, treasury = (parse_address(str(fact[name])) for name in _TOKEN_FIELDS)
-    return Reserve(asset, a_token, stable, variable, int(str(fact["decimals"])), treasury)
+    record, tokens = tokens_of(fact)
+    return Reserve(asset, *tokens, int(str(record["decimals"])), parse_address(str(record["treasury"])))
