@@ -65,12 +65,7 @@ class ScoringHandler:
 
     def handle(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
         """Handle records of one partition in order."""
-        if connection.get_transaction() is not self._transaction:
-            self._transaction = connection.get_transaction()
-            self._counted.clear()  # what a poll counted that was rolled back
-            self._read.clear()
-            self._events_in_poll = 0
-            self.scorer.forget_counts()
+        self._begin_poll(connection)
         match _BY_NAME[at.topic]:
             case topic if topic is WALLET_EVENTS:
                 return self._handle_wallet_events(connection, at, records)
@@ -82,6 +77,7 @@ class ScoringHandler:
 
     def before_commit(self, connection: Connection) -> None:
         """Add what no mark has asked for."""
+        self._begin_poll(connection)  # none of its partitions may have been handled
         self._add_events(connection)
 
     def after_commit(self) -> None:
@@ -96,6 +92,15 @@ class ScoringHandler:
                 case _:
                     metrics.dead_letters_total.labels(label).inc(amount)
         self._counted.clear()
+
+    def _begin_poll(self, connection: Connection) -> None:
+        """Forget what is left of a poll that was rolled back."""
+        if connection.get_transaction() is not self._transaction:
+            self._transaction = connection.get_transaction()
+            self._counted.clear()
+            self._read.clear()
+            self._events_in_poll = 0
+            self.scorer.forget_counts()
 
     def _handle_wallet_events(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
         """Events are added before the mark that claims them; a mark that must wait ends the batch.
