@@ -52,6 +52,18 @@ def test_read_events__ordinary_events__are_read() -> None:
     assert read_events(encode(EventBatch(sent))[HEAD:]) == sent
 
 
+@pytest.mark.parametrize("of", [EventBatch, MarketBatch])
+def test_read__empty_array_with_a_second_end__is_left_to_the_general_reader(
+    of: type[EventBatch] | type[MarketBatch],
+) -> None:
+    raw = encode(of(()))[:HEAD] + b"\x00\x00"
+
+    assert _by_schema(raw) is None
+    assert _quickly(raw, of) is None
+    with pytest.raises(InvalidMessage, match="1 bytes after its end"):
+        decode_parts(raw)
+
+
 def test_read_points__ordinary_facts__are_read() -> None:
     sent = (samples.price(), *samples.prices_of_one_answer())
 

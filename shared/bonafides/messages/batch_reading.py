@@ -160,11 +160,15 @@ def _read_points(body: bytes) -> tuple[MarketPoint, ...] | None:
 
 
 def _count(body: bytes) -> tuple[int, int]:
-    """How many items the array's first block holds, and where they begin. Writers of ours make one block."""
+    """How many items the array's first block holds, and where they begin. Writers of ours make one block.
+
+    None is the end of an empty array, which no batch is: the general reader refuses it.
+    """
     found = _COUNT.match(body)
-    if found is None:
-        raise ValueError("no array")
-    return _natural(found.group(1)), found.end()
+    count = _natural(found.group(1)) if found else 0
+    if found is None or not count:
+        raise ValueError("no array, or an empty one")
+    return count, found.end()
 
 
 def _values_at(body: bytes, at: int, twice_count: int) -> tuple[list[int], int]:
