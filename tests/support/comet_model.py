@@ -5,7 +5,9 @@ A model and not the contract: no package ships Comet's bytecode or sources. It f
 (contracts/CometWithExtendedAssetList.sol): principals are rounded against the account, present values down.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bonafides.types import ZERO_ADDRESS, Address
 from bonafides_ingest.chain import Log
@@ -14,11 +16,23 @@ from bonafides_ingest.protocols.compound_v3 import events as abi
 from tests.support.ingest_logs import ChainOfLogs
 
 INDEX_SCALE = 10**15
+FACTOR_SCALE = 10**18
+
+
+class Collateral(NamedTuple):
+    """What an account holds of one asset when it is absorbed."""
+
+    asset: Address
+    amount: int
+    usd: int
+    """1e8."""
+    liquidation_factor: int
+    """What part of its worth counts against the debt, 1e18."""
 
 
 @dataclass
 class CometModel:
-    """One Comet. Indices only grow; the caller lets them."""
+    """One Comet. Indices only grow; the caller lets them. Nothing looks at whom base is sent to, as in the contract."""
 
     comet: Address
     supply_index: int = INDEX_SCALE
@@ -61,6 +75,24 @@ class CometModel:
         block = self._next()
         logs = [self._burn(block, sender, withdrawn)] if withdrawn else []
         return [*logs, self._mint(block, receiver, supplied)] if supplied else logs
+
+    def absorb(
+        self, absorber: Address, account: Address, held: Sequence[Collateral], base_price: int, base_scale: int
+    ) -> list[Log]:
+        """Take a debt and all collateral. Whether it may be liquidated, the caller says."""
+        before = self.principals[account]
+        credited = sum(collateral.usd * collateral.liquidation_factor // FACTOR_SCALE for collateral in held)
+        balance = max(self._present(before) + credited * base_scale // base_price, 0)
+        after = self.principals[account] = self._principal(balance)
+        paid_out = balance - self._present(before)
+        block = self._next()
+        logs = [
+            self.chain.emit(block, 0, self.comet, abi.ABSORB_COLLATERAL, absorber, account, asset, amount, usd)
+            for asset, amount, usd, _ in held
+        ]
+        usd = paid_out * base_price // base_scale
+        logs.append(self.chain.emit(block, 0, self.comet, abi.ABSORB_DEBT, absorber, account, paid_out, usd))
+        return [*logs, self._mint(block, account, after)] if after else logs
 
     def _take(self, owner: Address, amount: int) -> int:
         """Lower the owner's balance; the part of the principal that was positive before."""

@@ -12,6 +12,7 @@ from bonafides_ingest.accounts.link_sources import LinkKind
 from bonafides_ingest.deployments import Registry
 from bonafides_ingest.protocols.aave_v3.rounding import Rounding
 from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
+from bonafides_ingest.protocols.compound_v3.state import CompoundV3Deployment
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.registry_entries import SOURCE
 
@@ -95,6 +96,15 @@ def test_packaged_registry__aave_v3__goes_from_rounding_to_rounding_once(registr
         if isinstance(entry, AaveV3Deployment):
             passed = [order.index(version.rounding) for version in entry.pool_versions]
             assert passed == sorted(passed), entry.id
+
+
+def test_packaged_registry__comets__log_what_is_left_but_the_first_one_of_which_no_source_says_since_when(
+    registry: Registry,
+) -> None:
+    comets = [entry for entry in registry.deployments if isinstance(entry, CompoundV3Deployment)]
+
+    assert len(comets) > 15
+    assert {entry.id for entry in comets if not entry.logs_rest(entry.from_block)} == {"compound-v3-ethereum-usdc"}
 
 
 def test_packaged_registry__feeds__have_a_bound(registry: Registry) -> None:

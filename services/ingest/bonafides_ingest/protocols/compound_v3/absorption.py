@@ -7,6 +7,17 @@ AbsorbDebt                 ─┤ basePaidOut = debt + what is left of the colla
 Transfer(0 → borrower)     ─┘ what is left; only where something is
 ```
 
+Anybody can put a Transfer(0 → borrower) behind an absorption: a contract absorbs, and then sends base that it borrows.
+Two things tell most of those from what was left:
+
+- What is left is less than basePaidOut, since there was a debt.
+- Where something is left, basePaidOut is what all of the collateral was credited with: at most what it was worth. An
+  AbsorbDebt of more USD than its AbsorbCollateral left nothing, whatever stands behind it.
+
+Between those two a forger can make a debt look smaller, where the collateral was worth the debt and was credited with
+less (by Comet's `liquidationFactor`, which no log tells). He cannot make a liquidation or a bad debt disappear: the
+debt that is told is never 0, and such an absorption leaves no bad debt.
+
 Source: `absorbInternal` in contracts/CometWithExtendedAssetList.sol,
 compound-finance/comet@0375004cc0605a5be2aec3d67c6f666e56393f95.
 """
@@ -14,7 +25,6 @@ compound-finance/comet@0375004cc0605a5be2aec3d67c6f666e56393f95.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bonafides.errors import InvalidMessage
 from bonafides.types import Address, EventType, Role
 
 from bonafides_ingest.chain import Log
@@ -26,6 +36,9 @@ from bonafides_ingest.protocols.ray import RAY
 from bonafides_ingest.protocols.reading import Complaint, Fact, Reader, Reading
 
 type _Reading = Reading[CompoundV3State]
+
+MAIN, FURTHER = 0, 1
+"""Legs of `liquidated`: the liquidation, and a further collateral of it, which is told before its debt."""
 
 
 class _Absorbed(NamedTuple):
@@ -44,7 +57,7 @@ def _read_collateral(reading: _Reading) -> Iterator[Fact]:
         return
     main = _main(_taken_before(reading, _debt_log(reading), borrower))
     if main is None or main.log is not reading.log:
-        yield from _liquidated(reading, borrower, absorber, 0, asset, amount)
+        yield from _liquidated(reading, borrower, absorber, 0, asset, amount, FURTHER)
     yield from reading.event(
         EventType.SUPPLY_BALANCE,
         Role.OWNER,
@@ -57,24 +70,25 @@ def _read_collateral(reading: _Reading) -> Iterator[Fact]:
 
 
 def _read_debt(reading: _Reading) -> Iterator[Fact]:
-    absorber, borrower, paid_out, debt_usd = abi.ABSORB_DEBT.decode(reading.log)
-    rest = minted_for(log_after(reading), borrower)
-    debt = paid_out - rest
-    if debt < 0:
-        raise InvalidMessage(f"AbsorbDebt refused: {rest} were left of {paid_out}, which Comet never does")
+    absorber, borrower, paid_out, paid_out_usd = abi.ABSORB_DEBT.decode(reading.log)
     taken = _taken_before(reading, reading.log, borrower)
+    missing_usd = paid_out_usd - sum(collateral.usd for collateral in taken)
+    left = minted_for(log_after(reading), borrower)
+    if missing_usd > 0 or left >= paid_out:
+        left = 0  # that Transfer is somebody's who sent it: read in its turn
+    debt = paid_out - left
     main = _main(taken)
     asset, amount = (None, 0) if main is None else (main.asset, main.amount)
-    yield from _liquidated(reading, borrower, absorber, debt, asset, amount)
-    missing_usd = debt_usd - sum(collateral.usd for collateral in taken)
-    if not rest and missing_usd < 0 and reading.log.position.block.number < reading.state.deployment.rest_logged_from:
-        yield Complaint("a Comet of 2022 does not log what it left to the borrower: the debt was this much or less")
-    if not rest and missing_usd > 0 and (bad_debt := debt * missing_usd // debt_usd):
+    yield from _liquidated(reading, borrower, absorber, debt, asset, amount, MAIN)
+    if not left and missing_usd < 0 and not reading.state.deployment.logs_rest(reading.log.position.block.number):
+        reason = "what was left to the borrower may not be logged here: the debt was this much or less"
+        yield Complaint(reason, is_hole=True)
+    if missing_usd > 0 and (bad_debt := debt * missing_usd // paid_out_usd):
         yield from reading.event(EventType.BAD_DEBT, Role.OWNER, borrower, asset=reading.asset, amount=bad_debt)
 
 
 def _liquidated(
-    reading: _Reading, borrower: Address, absorber: Address, debt: int, asset: Address | None, amount: int
+    reading: _Reading, borrower: Address, absorber: Address, debt: int, asset: Address | None, amount: int, leg: int
 ) -> Iterator[Fact]:
     for role, wallet, other in ((Role.OWNER, borrower, absorber), (Role.LIQUIDATOR, absorber, borrower)):
         yield from reading.event(
@@ -86,6 +100,7 @@ def _liquidated(
             counterparty=other,
             second_asset=asset,
             second_amount=amount,
+            leg=leg,
         )
 
 

@@ -23,6 +23,9 @@ The two logs of one action stand side by side. Their amounts differ by rounding,
 principal and an index: a mint is at most the amount supplied, and less by under 2 + index; a burn is at least the
 amount withdrawn. A withdrawal's borrowed part is exact, and at least the market's `baseBorrowMin`.
 
+Comet does not look at whom base is sent to: what is moved or supplied to the zero address is minted to nobody,
+Transfer(0 → 0, …), and is nobody's position.
+
 A party that no log names is no dead letter: nothing of the log is unread, and anybody could make any number of them. It
 shows as `transferred` without a counterparty. Because of it, and of the last line above, an account with collateral may
 owe what no event tells.
@@ -94,8 +97,10 @@ def _pair(
 
 def _read_transfer(reading: _Reading) -> Iterator[Fact]:
     sender, receiver, amount = abi.TRANSFER.decode(reading.log)
-    if (sender == ZERO_ADDRESS) == (receiver == ZERO_ADDRESS):
-        raise InvalidMessage("Transfer refused: exactly one of its addresses must be zero, as Comet emits it")
+    if ZERO_ADDRESS not in (sender, receiver):
+        raise InvalidMessage("Transfer refused: one of its addresses must be zero, as Comet emits it")
+    if sender == receiver:
+        return  # a mint to nobody; a burn before it tells what its sender did
     if receiver == ZERO_ADDRESS:
         yield from _read_burn(reading, sender, amount)
     else:
@@ -124,10 +129,11 @@ def _read_mint(reading: _Reading, receiver: Address, minted: int) -> Iterator[Fa
     if supply is not None and supply[1] == receiver and _minted_by_supply(reading.log, receiver, supply[2]):
         return  # told with the Supply
     if absorption is not None and absorption[1] == receiver:
-        yield from _move(reading, Role.RECEIVER, receiver, None, minted)  # what a liquidation left of the collateral
+        # what the liquidation left of the collateral, or what somebody sent right behind it: one word for both
+        yield from _move(reading, Role.RECEIVER, receiver, None, minted)
         return
     moved = decoded_if(before, abi.TRANSFER)
-    is_burn = moved is not None and moved[1] == ZERO_ADDRESS
+    is_burn = moved is not None and moved[0] != ZERO_ADDRESS
     if before is not None and moved is not None and is_burn and not _is_of_withdrawal(reading, before, moved[0]):
         return  # told with the burn
     yield from _move(reading, Role.RECEIVER, receiver, None, minted)  # a wallet that no log names borrowed it

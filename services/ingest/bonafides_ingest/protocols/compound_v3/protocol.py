@@ -8,8 +8,9 @@
 - Base that moves between accounts can lend and repay without naming the debtor, or without a log at all: an account
   that holds collateral may owe what nothing here tells.
 - **Absorption is the liquidation**: `liquidated` is one event for each collateral that was taken. The one that was
-  worth most carries the whole debt as `amount`; the others carry 0, so that debts add up. `basePaidOut` is more than
-  the debt where the collateral was worth more: the rest becomes a base balance of the borrower, `transferred` to it.
+  worth most carries the whole debt as `amount`; the others carry 0, so that debts add up, and leg 1, so that only one
+  is counted. `basePaidOut` is more than the debt where the collateral was worth more: the rest becomes a base balance
+  of the borrower, `transferred` to it (`compound_v3.absorption`).
 - `bad_debt` is the part of an absorbed debt that the collateral was not worth, at the prices that Comet logged:
   debt · (1 − collateral / debt in USD), rounded down. It says nothing of what the protocol sold the collateral for.
 - Whoever buys absorbed collateral (`BuyCollateral`) has no position by it. Which assets are listed, and at what

@@ -19,12 +19,17 @@ class CompoundV3Deployment(Deployment):
     """The proxy: it emits the logs."""
     base: RegistryAddress
     """The asset that is supplied and borrowed; no log says it."""
-    rest_logged_from: int = Field(default=0, ge=0)
-    """First block in which this Comet surely logs what an absorption leaves to the borrower. The very first one, that
-    of USDC on Ethereum, began to with an upgrade at the end of 2022 (compound-finance/comet, migration 1665028496)."""
+    rest_logged_from: int | None = Field(default=None, ge=0)
+    """First block in which this Comet surely logs what an absorption leaves to the borrower; left out: not known. The
+    very first one, that of USDC on Ethereum, began to with an upgrade at the end of 2022 (compound-finance/comet,
+    migration 1665028496); those that were created later always did."""
 
     def contracts(self) -> frozenset[Address]:
         return frozenset({self.comet})
+
+    def logs_rest(self, block_number: int) -> bool:
+        """Whether an absorption of this block surely logged what it left to the borrower, where it left anything."""
+        return self.rest_logged_from is not None and block_number >= self.rest_logged_from
 
 
 class ContractKind(StrEnum):
