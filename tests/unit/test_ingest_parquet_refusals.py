@@ -12,7 +12,7 @@ from bonafides.events import BlockRange
 from bonafides.types import Address
 from bonafides_ingest.chain import Log
 from bonafides_ingest.protocols.aave_v3 import events as abi
-from bonafides_ingest.sources.parquet import ParquetSource, open_log_folder
+from bonafides_ingest.sources.parquet import ParquetSource, open_log_folder, rows
 
 from tests.support.ingest_files import log_columns, write_blocks, write_files
 from tests.support.ingest_logs import CHAIN, ChainOfLogs, address
@@ -146,6 +146,86 @@ def _with_first(name: str, value: object) -> Edit:
     return edit
 
 
+def _as(kind: pa.DataType, *names: str) -> Edit:
+    return lambda columns: columns | {name: columns[name].cast(kind) for name in names}
+
+
+def _falling_transactions(columns: dict[str, Any]) -> dict[str, Any]:
+    falling = pa.array(range(len(columns["data"]), 0, -1), pa.uint32())
+    return columns | {"transaction_index": falling}
+
+
+NUMBERS = ("block_number", "transaction_index", "log_index", "chain_id")
+BYTES = ("block_hash", "transaction_hash", "address", "topic0", "topic1", "topic2", "topic3", "data")
+OTHER_TYPES: dict[str, Edit] = {
+    "views": _as(pa.binary_view(), *BYTES),
+    "large": _as(pa.large_binary(), *BYTES),
+    "fixed": _as(pa.binary(32), "block_hash", "transaction_hash", "topic0", "topic1"),
+    "int64": _as(pa.int64(), *NUMBERS),
+    "dictionaries": lambda c: c | {name: c[name].dictionary_encode() for name in BYTES},
+}
+
+
+@pytest.mark.parametrize("edit", OTHER_TYPES.values(), ids=OTHER_TYPES.keys())
+def test_fetch__same_values_in_another_type__are_the_same_logs(tmp_path: Path, chain: ChainOfLogs, edit: Edit) -> None:
+    logs = logs_between(chain, 0, 30)
+    pq.write_table(pa.table(edit(log_columns(logs))), tmp_path / "dev__logs__00000000_to_00000030.parquet")
+    write_blocks(tmp_path, 0, 30)
+    reader = ParquetSource(open_log_folder(tmp_path), CHAIN)
+
+    assert reader.fetch(BlockRange(0, 30), frozenset({CONTRACT}), None).logs == logs
+    found = reader.last_log_before(CONTRACT, abi.USER_EMODE_SET.topic0, 0, 25)
+    assert found == logs_between(chain, 0, 24)[-1]
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (_as(pa.float64(), "block_number"), "block_number is of type double, expected whole numbers"),
+        (_as(pa.decimal128(20, 0), "log_index"), r"log_index is of type decimal128\(20, 0\), expected whole numbers"),
+        (lambda c: c | {"data": pa.array([[1]] * len(c["data"]))}, "data is of type list.*, expected bytes"),
+    ],
+)
+def test_open__column_of_a_type_that_says_something_else__is_refused_naming_both(
+    tmp_path: Path, chain: ChainOfLogs, edit: Edit, said: str
+) -> None:
+    columns = edit(log_columns(logs_between(chain, 0, 20)))
+    pq.write_table(pa.table(columns), tmp_path / "dev__logs__00000000_to_00000020.parquet")
+    write_blocks(tmp_path, 0, 20)
+
+    with pytest.raises(InvalidInput, match=said):
+        open_log_folder(tmp_path)
+
+
+def _edit_times(folder: Path, edit: Callable[[list[int]], pa.Array]) -> None:
+    path = folder / "dev__blocks__00000000_to_00000020.parquet"
+    table = pq.read_table(path)
+    place = table.schema.names.index("timestamp")
+    pq.write_table(table.set_column(place, "timestamp", edit(table.column("timestamp").to_pylist())), path)
+
+
+def test_open__timestamps_of_a_calendar_type__are_refused_since_their_unit_is_a_guess(
+    tmp_path: Path, chain: ChainOfLogs
+) -> None:
+    write_files(tmp_path, chain, 0, 20)
+    _edit_times(tmp_path, lambda times: pa.array([time * 1000 for time in times], pa.timestamp("ms", "UTC")))
+
+    with pytest.raises(InvalidInput, match=r"timestamp is of type timestamp\[ms.*expected whole numbers of seconds"):
+        open_log_folder(tmp_path)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 5, 5_000])
+def test_block__times_that_fall__are_refused(
+    tmp_path: Path, chain: ChainOfLogs, monkeypatch: pytest.MonkeyPatch, batch_rows: int
+) -> None:
+    monkeypatch.setattr(rows, "ROWS_PER_BATCH", batch_rows)
+    write_files(tmp_path, chain, 0, 20)
+    _edit_times(tmp_path, lambda times: pa.array([*times[:5], times[4] - 1, *times[6:]], pa.uint32()))
+
+    with pytest.raises(InvalidInput, match="timestamp falls from a block to the next"):
+        ParquetSource(open_log_folder(tmp_path), CHAIN).block(20)
+
+
 WRONG_ROWS: dict[str, tuple[Edit, str]] = {
     "rows swapped": (_swap_first_rows, "out of order"),
     "a row twice": (lambda c: {name: pa.concat_arrays([column[:1], column]) for name, column in c.items()}, "order"),
@@ -154,6 +234,12 @@ WRONG_ROWS: dict[str, tuple[Edit, str]] = {
     "short address": (_with_first("address", bytes(19)), "address that is not 20 bytes long"),
     "short topic": (_with_first("topic0", bytes(31)), "topic0 that is not 32 bytes long"),
     "hole in the topics": (_with_first("topic0", None), "topic1 and without topic0"),
+    "negative index": (lambda c: _with_first("log_index", -1)(_as(pa.int64(), "log_index")(c)), "log_index is -1"),
+    "index beyond all": (
+        lambda c: _with_first("transaction_index", 2**32)(_as(pa.int64(), "transaction_index")(c)),
+        "transaction_index is 4294967296 in a row, expected 0 to 4294967295",
+    ),
+    "transactions fall": (_falling_transactions, "transaction_index falls inside of a block"),
     "another hash": (_with_first("block_hash", b"\x01" * 32), "has another hash"),
 }
 

@@ -14,6 +14,7 @@ from bonafides.events import BlockRange
 from bonafides.types import BlockRef, ChainId, Digest
 
 from bonafides_ingest.chain import Log
+from bonafides_ingest.sources.parquet.checks import check_columns
 from bonafides_ingest.sources.parquet.logs import logs_of
 from bonafides_ingest.sources.parquet.rows import RowGroup, RowReader
 
@@ -35,10 +36,6 @@ LOG_COLUMNS = (
 BLOCK_COLUMNS = ("block_number", "block_hash", "timestamp", "chain_id")
 CONTENT_KEY = b"bonafides.logs_of"
 """In a file's metadata: whose logs `bonafides ingest export` was asked for. Files of others say nothing about it."""
-_HINTS = {
-    "block_hash": "run cryo with --include-columns block_hash",
-    "chain_id": "run cryo with --include-columns chain_id",
-}
 _NAME = re.compile(r"__(\d+)_to_(\d+)\.parquet$")
 
 
@@ -175,7 +172,7 @@ def _open_file(path: Path, columns: Sequence[str]) -> _File:
     covered = BlockRange(int(named[1]), int(named[2]))
     try:
         with pq.ParquetFile(path) as file:
-            _check_columns(path, file.schema_arrow, columns)
+            check_columns(path, file.schema_arrow, columns)
             groups = tuple(_row_groups(path, file.metadata, covered))
             first = next(file.iter_batches(1, columns=["chain_id"]), None) if groups else None
             content = (file.schema_arrow.metadata or {}).get(CONTENT_KEY)
@@ -183,15 +180,6 @@ def _open_file(path: Path, columns: Sequence[str]) -> _File:
         raise InvalidInput(f"{path.name} cannot be read as Parquet") from exc
     chain_id = first.column(0)[0].as_py() if first is not None and first.num_rows else None
     return _File(path, covered, groups, chain_id, content and content.decode())
-
-
-def _check_columns(path: Path, schema: pa.Schema, columns: Sequence[str]) -> None:
-    for name in columns:
-        if name not in schema.names:
-            raise InvalidInput(f"{path.name} has no column {name}: {_HINTS.get(name, 'export it with cryo')}")
-        kind = schema.field(name).type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            raise InvalidInput(f"{path.name}: {name} is text; run cryo without --hex")
 
 
 def _row_groups(path: Path, metadata: pq.FileMetaData, covered: BlockRange) -> Iterator[RowGroup]:

@@ -18,6 +18,8 @@ from bonafides.errors import InvalidInput
 from bonafides.events import BlockRange
 from bonafides.types import ChainId
 
+from bonafides_ingest.sources.parquet.checks import RowPlace, check_rows, plain
+
 ROWS_PER_BATCH = 5_000  # about 2 MB of logs
 KEPT_BYTES = 12 << 20
 READ_AHEAD_BYTES = 1 << 16  # of each column: else a whole column of a row group would be read at once
@@ -97,7 +99,7 @@ class RowReader:
 
     def _decode(self, group: int) -> Iterator[pa.RecordBatch]:
         """Every batch from a row group on, checked."""
-        before: tuple[int, int] | None = None
+        before: RowPlace | None = None
         while group < len(self._groups):
             path, named = self._groups[group].path, self._groups[group].named
             end = group
@@ -107,7 +109,7 @@ class RowReader:
             rows_left = self._groups[group].rows
             for batch in _batches(path, numbers, self._columns):
                 self._at = group
-                before = self._check(path, named, batch, before)
+                before = check_rows(path, named, self._chain_id, batch, before)
                 yield batch
                 rows_left -= batch.num_rows
                 while rows_left <= 0 and group < end - 1:
@@ -115,44 +117,12 @@ class RowReader:
                     rows_left += self._groups[group].rows
             group = end
 
-    def _check(
-        self, path: Path, named: BlockRange, batch: pa.RecordBatch, before: tuple[int, int] | None
-    ) -> tuple[int, int]:
-        """Raise InvalidInput unless the rows go on in order and are of the chain; returns the place of the last."""
-        for name in self._columns:
-            if batch.column(name).null_count and not name.startswith("topic"):
-                raise InvalidInput(f"{path.name} has rows without {name}: export it again")
-        if not pc.all(pc.equal(batch.column("chain_id"), self._chain_id)).as_py():
-            raise InvalidInput(
-                f"{path.name} has rows of another chain than {self._chain_id}: keep one chain to a folder"
-            )
-        numbers = batch.column("block_number")
-        places = (
-            batch.column("log_index")
-            if "log_index" in self._columns
-            else pa.nulls(len(numbers), pa.uint32()).fill_null(0)
-        )
-        same_block = pc.equal(numbers[:-1], numbers[1:])
-        is_late = pc.or_(
-            pc.greater(numbers[:-1], numbers[1:]), pc.and_(same_block, pc.greater_equal(places[:-1], places[1:]))
-        )
-        first = (numbers[0].as_py(), places[0].as_py())
-        if pc.any(is_late).as_py() or (before is not None and first <= before):
-            raise InvalidInput(f"the rows of {path.name} are out of order: sort them by block_number, then log_index")
-        last = (numbers[-1].as_py(), places[-1].as_py())
-        if first[0] < named.first or last[0] > named.last:
-            raise InvalidInput(
-                f"{path.name} holds rows of blocks {first[0]}–{last[0]}, its name says {named.first}–{named.last}: "
-                "export it again"
-            )
-        return last
-
 
 def _batches(path: Path, row_groups: list[int], columns: list[str]) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False) as file:
             for batch in file.iter_batches(ROWS_PER_BATCH, row_groups=row_groups, columns=columns, use_threads=False):
                 if batch.num_rows:
-                    yield batch
+                    yield plain(batch)
     except (OSError, pa.ArrowException) as exc:
         raise InvalidInput(f"{path.name} cannot be read to its end: it is cut short or damaged") from exc
