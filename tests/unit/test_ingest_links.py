@@ -9,6 +9,7 @@ from bonafides.types import AccountKind, Address, Digest
 from bonafides_ingest.accounts import link_events as abi
 from bonafides_ingest.accounts.kinds import kind_of_code
 from bonafides_ingest.accounts.link_sources import topics_anywhere
+from bonafides_ingest.accounts.links import MOST_OWNERS, read_links
 from bonafides_ingest.accounts.urns import urn_of
 from bonafides_ingest.decoders import EventCodec
 from hypothesis import given
@@ -114,7 +115,6 @@ def test_read_links__owners_added_swapped_and_removed__are_told_when_whole(
     assert owners_told(read(chain.logs).facts) == [
         (5, (ALICE,), 1),
         (6, (BOB,), 1),
-        (7, (BOB, CAROL), 1),
         (7, (BOB, CAROL), 2),
         (8, (CAROL,), 1),
     ]
@@ -177,6 +177,59 @@ def test_read_links__safe_stays_with_listed_code__stays_a_safe(chain: ChainOfLog
     chain.emit(6, 0, SAFE, abi.CHANGED_MASTER_COPY, SINGLETON)
 
     assert owners_told(read(chain.logs).facts) == [(5, (ALICE,), 1)]
+
+
+def _crowd(count: int) -> tuple[Address, ...]:
+    return tuple(sorted(address(f"owner {number}") for number in range(count)))
+
+
+def test_read_links__safe_of_too_many_owners__is_a_mere_contract(chain: ChainOfLogs) -> None:
+    _make_safe(chain, 5, _crowd(MOST_OWNERS), 1)
+    chain.emit(6, 0, SAFE, abi.ADDED_OWNER, ALICE)
+    chain.emit(7, 0, SAFE, abi.REMOVED_OWNER, ALICE)
+
+    facts = read(chain.logs).facts
+
+    assert [(fact.block.number, fact.kind, len(fact.owners)) for fact in facts] == [
+        (5, AccountKind.SAFE, MOST_OWNERS),
+        (6, AccountKind.CONTRACT, 0),
+    ]
+
+
+def test_read_links__safe_made_with_too_many_owners__is_a_mere_contract(chain: ChainOfLogs) -> None:
+    _make_safe(chain, 5, _crowd(MOST_OWNERS + 1), 1)
+
+    found = read(chain.logs)
+
+    assert [(fact.kind, fact.owners, fact.threshold) for fact in found.facts] == [(AccountKind.CONTRACT, (), 0)]
+    assert found.refused == ()
+
+
+def test_read_links__many_changes_in_one_transaction__are_told_once(chain: ChainOfLogs) -> None:
+    crowd = _crowd(100)
+    _make_safe(chain, 5, crowd[:1], 1)
+    for owner in crowd[1:]:
+        chain.emit(6, 0, SAFE, abi.ADDED_OWNER, owner)
+
+    facts = read(chain.logs).facts
+
+    assert owners_told(facts) == [(5, crowd[:1], 1), (6, crowd, 1)]
+    assert facts[1].log_index == 98  # the last of 99
+
+
+def test_read_links__void_place__is_told_again_though_nothing_changed(chain: ChainOfLogs) -> None:
+    newer = SAFES.model_copy(update={"id": "newer", "singletons": (SINGLETON, address("newer singleton"))})
+    _make_safe(chain, 5, (ALICE,), 1)
+    chain.emit(6, 0, SAFE, abi.CHANGED_MASTER_COPY, address("newer singleton"))
+    old = read(chain.logs, sources=[SAFES]).facts
+    assert [fact.kind for fact in old] == [AccountKind.SAFE, AccountKind.CONTRACT]
+
+    void = [(fact.account, fact.block.number, fact.log_index or 0) for fact in old]
+    new = read_links([newer], {}, chain.logs, 2, void).facts
+
+    assert [(fact.id, fact.kind, fact.owners) for fact in new] == [
+        (fact.id, AccountKind.SAFE, (ALICE,)) for fact in old
+    ]
 
 
 # Urns

@@ -1,16 +1,21 @@
 """Decoded facts as records: packed, in order, each in its wallet's partition."""
 
+from dataclasses import replace
+
 import pytest
+from bonafides.accounts import AccountFact
 from bonafides.events import BoundaryMark, WalletDeadLetter
-from bonafides.messages import EventBatch, LogDeadLetter, MarketBatch, decode
+from bonafides.messages import AccountBatch, EventBatch, LogDeadLetter, MarketBatch, decode
+from bonafides.testing.memory_bus import MAX_RECORD_BYTES
 from bonafides.topics import MARKET, WALLET_EVENTS, partition_of
-from bonafides_ingest.outgoing import mark_records, records_of, touched_partitions
+from bonafides.types import AccountKind, Address
+from bonafides_ingest.outgoing import account_records, mark_records, records_of, touched_partitions
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
 from bonafides_ingest.protocols.aave_v3.state import AaveV3State
 from bonafides_ingest.protocols.decoded import Decoded
 
-from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, ChainOfLogs, address, encode_event
+from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, ChainOfLogs, address, block_at, encode_event
 
 pytestmark = pytest.mark.unit
 
@@ -84,3 +89,23 @@ def test_mark_records__partitions_given__say_the_number_in_each() -> None:
         ("wallet-events.v1", 5),
     ]
     assert [decode(record.value) for record in records] == [BoundaryMark(CHAIN, 9)] * 2
+
+
+def test_account_records__facts_with_many_owners__stay_below_what_a_broker_takes() -> None:
+    owners = tuple(Address(number.to_bytes(20)) for number in range(1, 5_001))
+    fact = AccountFact(block_at(5), 0, 0, 1, 1, "safes", address("safe"), AccountKind.SAFE, owners, 1)
+    facts = [replace(fact, log_index=index) for index in range(50)]
+
+    records = list(account_records(facts))
+
+    assert max(len(record.value) for record in records) < MAX_RECORD_BYTES
+    batches = [decode(record.value) for record in records]
+    assert [fact for batch in batches if isinstance(batch, AccountBatch) for fact in batch.facts] == facts
+
+
+def test_account_records__small_facts__are_packed_in_full() -> None:
+    fact = AccountFact(block_at(5), None, None, 1, 1, "", address("robot"), AccountKind.CONTRACT)
+
+    batches = [decode(record.value) for record in account_records([fact] * 51)]
+
+    assert [len(batch.facts) for batch in batches if isinstance(batch, AccountBatch)] == [50, 1]

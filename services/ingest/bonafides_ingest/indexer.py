@@ -25,13 +25,13 @@ import structlog
 from bonafides import crashpoints
 from bonafides.bus import Producer
 from bonafides.clock import Clock
-from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
 from bonafides.topics import MARKET
 from bonafides.types import Address, BlockRef, ChainId
 
 from bonafides_ingest import metrics
-from bonafides_ingest.accounts.census import MOST_AT_ONCE, CodeSource, ask
+from bonafides_ingest.accounts.asking import Asking
+from bonafides_ingest.accounts.census import MOST_AT_ONCE, CodeSource
 from bonafides_ingest.accounts.link_sources import LinkSource
 from bonafides_ingest.boundaries import (
     BoundaryPace,
@@ -108,7 +108,9 @@ class Indexer:
     """Knows the code at addresses; None without a node."""
     _session: _Session | None = None
     _finalized: int = -1
-    _asked_in_vain: BlockRef | None = None
+    _asking: Asking = field(default_factory=Asking)
+    _forgot_under: int | None = None
+    """Fork epoch at whose beginning was forgotten what it makes void."""
 
     def turn(self) -> bool:
         """Read and send the next window, and a boundary when one is due; returns whether there was anything to read.
@@ -132,7 +134,7 @@ class Indexer:
         self.leases.release(self.token)
 
     def _turn(self) -> bool:
-        session = self._hold_lease()
+        session, pace = self._hold_lease(), self.options.pace
         if session is None:
             return False
         finalized = self._look_at_node()
@@ -146,7 +148,8 @@ class Indexer:
         has_more = not is_complete
         if is_complete:
             session, has_more = self._ask_accounts(session)
-        session = self._make_boundary(session, is_complete=is_complete)
+        if not (is_complete and self._asking.keeps_boundaries(has_more, self.clock.now(), pace.scoring_interval_s)):
+            session = self._make_boundary(session, is_complete=is_complete)
         self._session = session
         self._show(session, finalized)
         return has_more
@@ -169,7 +172,10 @@ class Indexer:
         # Unsent boundaries first: nothing newer may stand before them in the log.
         for stored in self.boundaries.unsent():
             self._send_boundary(stored)
-        self.store.accounts.forget_above_cursor(lease, [source.id for source in self.options.links])
+        if self._forgot_under != lease.epoch:  # else what was read ahead still stands
+            ids = [[entry.id for entry in entries] for entries in (self.options.deployments, self.options.links)]
+            self.store.accounts.forget_void(lease, *ids)
+            self._forgot_under = lease.epoch
         session = _Session(
             lease,
             {d.id: self.store.load_state(d) for d in self.options.deployments},
@@ -192,7 +198,7 @@ class Indexer:
         lease = session.lease
         parent = lease.tip if lease.tip and lease.tip.number == work.range.first - 1 else None
         if sources := [source for source in self.options.links if source.id in work.deployments]:
-            memory = self.store.accounts
+            memory = self.store.accounts.memory_of(sources)
             read = read_sources_of_links(self.source, memory, sources, work.range, parent, lease.epoch)
         else:
             states = {name: session.states[name] for name in work.deployments}
@@ -224,26 +230,17 @@ class Indexer:
         return replace(session, lease=lease, states={**session.states, **read.states}, done=self.store.done_ranges())
 
     def _ask_accounts(self, session: _Session) -> tuple[_Session, bool]:
-        """Ask what new wallets are, and say so; returns whether there may be more. A node that cannot tell hinders
-        nothing: they stay unknown, and are asked about at the next block."""
+        """Ask what new wallets are, and say so; returns whether there may be more."""
         lease, memory = session.lease, self.store.accounts
-        if self.codes is None or lease.tip in (None, self._asked_in_vain):
-            return session, False
-        unknown = memory.unknown(MOST_AT_ONCE)
-        if not unknown or lease.tip is None:
-            return session, False
-        try:
-            facts = ask(self.codes, unknown, self.options.gateways, lease.tip, lease.epoch)
-        except Unavailable as exc:
-            self._asked_in_vain = lease.tip
-            metrics.count_error(exc)
-            log.warning("the node does not tell what accounts are", error=type(exc).__name__, accounts=len(unknown))
+        told_to = session.sent.block_number
+        facts = self._asking.ask(self.codes, memory.unknown, self.options.gateways, lease, told_to)
+        if not facts:
             return session, False
         records = list(account_records(facts))
         self._send(records)
         lease = memory.set_kinds(lease, facts, touched_partitions(records))
         count_accounts(facts)
-        return replace(session, lease=lease), len(unknown) == MOST_AT_ONCE
+        return replace(session, lease=lease), len(facts) == MOST_AT_ONCE
 
     def _make_boundary(self, session: _Session, *, is_complete: bool) -> _Session:
         lease, now = session.lease, self.clock.now()

@@ -22,6 +22,9 @@ from bonafides.types import ChainId
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.protocols.decoded import Decoded, RefusedLog
 
+MAX_OWNERS_PER_RECORD = 20_000
+"""Of 21 bytes each: under half a megabyte, of the megabyte that a broker takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRecord:
@@ -57,8 +60,22 @@ def account_records(facts: Iterable[AccountFact]) -> Iterator[OutgoingRecord]:
     for fact in facts:
         by_partition.setdefault(partition_of(fact.account, WALLET_EVENTS), []).append(fact)
     for partition, found in sorted(by_partition.items()):
-        for batch in batched(found, MAX_ACCOUNTS_PER_RECORD):
-            yield OutgoingRecord(WALLET_EVENTS.name, partition, encode(AccountBatch(batch)))
+        for accounts in _account_batches(found):
+            yield OutgoingRecord(WALLET_EVENTS.name, partition, encode(AccountBatch(accounts)))
+
+
+def _account_batches(facts: Iterable[AccountFact]) -> Iterator[tuple[AccountFact, ...]]:
+    """Owners are what makes a fact large: without end, anybody's Safe could make a record that no broker takes."""
+    batch: list[AccountFact] = []
+    owners = 0
+    for fact in facts:
+        if batch and (len(batch) == MAX_ACCOUNTS_PER_RECORD or owners + len(fact.owners) > MAX_OWNERS_PER_RECORD):
+            yield tuple(batch)
+            batch, owners = [], 0
+        batch.append(fact)
+        owners += len(fact.owners)
+    if batch:
+        yield tuple(batch)
 
 
 def touched_partitions(records: Iterable[OutgoingRecord]) -> frozenset[int]:

@@ -10,11 +10,15 @@ urn       manager: NewCdp(owner, cdp) ─► manager: give(cdp, owner) …
 - A log of a factory or manager that cannot be read is a dead letter. One of an account is none: whoever owns it can
   make it emit anything (`execute`, `delegatecall`), and a flood of dead letters stops the service. What emits nonsense,
   or goes over to code that is not listed, is a mere contract from there on, without owners.
-- Half-changed owners are not told: `swapOwner` of a Safe with one owner removes it before it adds the other.
+- An account is told once a transaction, as it is at its end: `swapOwner` of a Safe with one owner removes it before it
+  adds the other.
+- A Safe of more than `MOST_OWNERS` is a mere contract too, from there on: its maker pays once for its owners, and each
+  of its facts would repeat them.
+- What a source said that is no longer listed is said anew, at the same log, by the one that takes its account over.
 - A delegatecall can change owners without any event. Nobody but the owners can have it done; no log tells of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -28,6 +32,12 @@ from bonafides_ingest.accounts.urns import urn_of
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import DECODER_VERSION, EventCodec
 from bonafides_ingest.protocols.decoded import RefusedLog
+
+MOST_OWNERS = 256
+"""Of a Safe that is followed: a fact then has 5 KB at most, and a full record 270 KB, of the megabyte that fits."""
+
+type Place = tuple[Address, int, int]
+"""Account, block number and log index of a fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +73,19 @@ class _Held:
 
 
 def read_links(
-    sources: Sequence[LinkSource], known: Mapping[Address, AccountFact], logs: Sequence[Log], fork_epoch: int
+    sources: Sequence[LinkSource],
+    known: Mapping[Address, AccountFact],
+    logs: Sequence[Log],
+    fork_epoch: int,
+    void: Collection[Place] = (),
 ) -> ReadLinks:
     """What logs in canonical order say about owners.
 
     `known` holds the newest fact before these logs of every account that emitted one of them, where there is one.
-    `logs` may hold those of strangers.
+    `logs` may hold those of strangers. At the places in `void` a fact is told even where nothing changed: it replaces
+    what was sent there and is believed no more.
     """
-    reader = _LinkReader(sources, known, fork_epoch)
+    reader = _LinkReader(sources, known, fork_epoch, void)
     for _, transaction in groupby(logs, key=lambda log: log.position.tx_hash):
         reader.read_transaction(tuple(transaction))
     return ReadLinks(tuple(reader.facts), tuple(reader.refused))
@@ -79,10 +94,16 @@ def read_links(
 class _LinkReader:
     """Reads on from what is known; lives for one call of `read_links`."""
 
-    def __init__(self, sources: Iterable[LinkSource], known: Mapping[Address, AccountFact], fork_epoch: int) -> None:
+    def __init__(
+        self,
+        sources: Iterable[LinkSource],
+        known: Mapping[Address, AccountFact],
+        fork_epoch: int,
+        void: Collection[Place],
+    ) -> None:
         self.facts: list[AccountFact] = []
         self.refused: list[RefusedLog] = []
-        self._fork_epoch = fork_epoch
+        self._fork_epoch, self._void = fork_epoch, frozenset(void)
         self._by_address = {source.address: source for source in sources}
         by_id = {source.id: source for source in sources}
         self._held = {
@@ -91,24 +112,25 @@ class _LinkReader:
             if fact.source in by_id and fact.kind.is_linked
         }
         self._told = {account: held.told for account, held in self._held.items()}
+        self._seen: dict[Address, list[Log]] = {}
+        """Of the transaction, the logs about each account."""
+        self._changed: dict[Address, Log] = {}
+        """Of the transaction, the last log that changed an account."""
 
     def read_transaction(self, logs: Sequence[Log]) -> None:
+        self._seen, self._changed = {}, {}
         for log in logs:  # a Safe's setup stands before the log that says who made it
             source = self._factory_of(log)
             if source and source.kind is LinkKind.SAFE_FACTORY:
                 self._make_safe(source, log)
-        last_logs: dict[Address, Log] = {}
         for log in logs:
             source = self._factory_of(log)
             if source:
                 self._read_factory(source, log)
             elif log.topics and log.address in self._held:
                 self._read_account(self._held[log.address], log)
-                last_logs[log.address] = log
-        for account, log in last_logs.items():
-            held = self._held.get(account)
-            if held and held.is_half_changed and (held.owners or self._told.get(account, held.told) != held.told):
-                self._give_up(held, log)
+        told = {account: self._tell(account, seen) for account, seen in self._seen.items()}
+        self.facts += sorted((fact for facts in told.values() for fact in facts), key=lambda fact: fact.order)
 
     def _factory_of(self, log: Log) -> LinkSource | None:
         source = self._by_address.get(log.address)
@@ -132,7 +154,7 @@ class _LinkReader:
                 case LinkKind.SAFE_FACTORY:
                     created = _created_safe(log)
                     if created and created[0] in self._held:
-                        self._tell(log, created[0])  # news only of one that is not set up yet
+                        self._seen.setdefault(created[0], []).append(log)
                 case LinkKind.MAKER_CDP_MANAGER:
                     if found := _urn_owner(source.address, log):
                         self._hold(log, found[0], _Held(source, AccountKind.URN, frozenset({found[1]})))
@@ -143,42 +165,50 @@ class _LinkReader:
         if not held.source.covers(log.position.block.number):
             return
         try:
-            changed = _set_owner(held, log) if held.kind is AccountKind.DS_PROXY else _changed_safe(held, log)
+            match held.kind:
+                case AccountKind.DS_PROXY:
+                    changed = _set_owner(held, log)
+                case AccountKind.SAFE:
+                    changed = _changed_safe(held, log)
+                case _:
+                    changed = held  # given up earlier in the transaction
         except InvalidMessage:
-            self._give_up(held, log)
-        else:
-            self._hold(log, log.address, changed)
+            changed = _Held(held.source, AccountKind.CONTRACT)
+        self._hold(log, log.address, changed)
 
     def _hold(self, log: Log, account: Address, held: _Held) -> None:
+        self._seen.setdefault(account, []).append(log)
+        # What an urn's owner was is not looked up: each word of the manager counts as news.
+        if held.kind is AccountKind.URN or self._held.get(account) != held:
+            self._changed[account] = log
         self._held[account] = held
-        if not held.is_half_changed:
-            self._tell(log, account)
 
-    def _give_up(self, held: _Held, log: Log) -> None:
-        self._held[log.address] = _Held(held.source, AccountKind.CONTRACT)
-        self._tell(log, log.address)
-        del self._held[log.address]
+    def _tell(self, account: Address, seen: Sequence[Log]) -> list[AccountFact]:
+        """What an account is at the end of the transaction, where that is new."""
+        held, before = self._held[account], self._told.get(account)
+        if held.is_half_changed and (held.owners or (before or held.told) != held.told):
+            held = _Held(held.source, AccountKind.CONTRACT)
+        places = [log for log in seen if (account, log.position.block.number, log.position.log_index) in self._void]
+        if before != held.told or held.kind is AccountKind.URN:
+            places.append(self._changed.get(account, seen[-1]))
+        self._held[account], self._told[account] = held, held.told
+        if held.kind is AccountKind.CONTRACT:
+            del self._held[account]
+        return [self._fact(log, account, held) for log in {log.position.log_index: log for log in places}.values()]
 
-    def _tell(self, log: Log, account: Address) -> None:
-        held = self._held[account]
-        if self._told.get(account) == held.told and held.kind is not AccountKind.URN:
-            return
-        self._told[account] = held.told
+    def _fact(self, log: Log, account: Address, held: _Held) -> AccountFact:
         kind, owners, threshold = held.told
-        position = log.position
-        self.facts.append(
-            AccountFact(
-                block=position.block,
-                tx_index=position.tx_index,
-                log_index=position.log_index,
-                fork_epoch=self._fork_epoch,
-                decoder_version=DECODER_VERSION,
-                source=held.source.id,
-                account=account,
-                kind=kind,
-                owners=owners,
-                threshold=threshold,
-            )
+        return AccountFact(
+            block=log.position.block,
+            tx_index=log.position.tx_index,
+            log_index=log.position.log_index,
+            fork_epoch=self._fork_epoch,
+            decoder_version=DECODER_VERSION,
+            source=held.source.id,
+            account=account,
+            kind=kind,
+            owners=owners,
+            threshold=threshold,
         )
 
 
@@ -222,6 +252,8 @@ def _changed_safe(held: _Held, log: Log) -> _Held:
         (singleton,) = abi.CHANGED_MASTER_COPY.decode(log)
         if singleton not in held.source.singletons:
             raise InvalidMessage("a Safe goes over to code that is not listed")
+    if len(held.owners) > MOST_OWNERS:
+        raise InvalidMessage("a Safe of more owners than are followed")
     if held.threshold == 0:
         raise InvalidMessage("a Safe needs no owner's word any more")
     return held

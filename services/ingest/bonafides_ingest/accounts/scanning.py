@@ -1,6 +1,6 @@
 """Reading one window of links."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from bonafides.accounts import AccountFact
@@ -8,7 +8,7 @@ from bonafides.events import BlockRange
 from bonafides.types import Address, BlockRef
 
 from bonafides_ingest.accounts.link_sources import LinkSource, topics_anywhere, watched_by
-from bonafides_ingest.accounts.links import ReadLinks, read_links
+from bonafides_ingest.accounts.links import Place, ReadLinks, read_links
 from bonafides_ingest.chain import ChainSource, Window
 
 
@@ -17,6 +17,9 @@ class LinkMemory(Protocol):
 
     def newest_links(self, accounts: Iterable[Address], before: int) -> Mapping[Address, AccountFact]:
         """The newest word of logs below block `before` about each of these accounts, where there is one."""
+
+    def void_places(self, accounts: Iterable[Address], blocks: BlockRange) -> Collection[Place]:
+        """Where in these blocks something was sent about these accounts that is believed no more."""
 
 
 def scan_links(
@@ -32,5 +35,6 @@ def scan_links(
     Most contracts that emit a `LogSetOwner` are none of ours; which are, memory knows.
     """
     window = source.fetch(wanted, watched_by(sources), parent, topics_anywhere(sources))
-    known = memory.newest_links({log.address for log in window.logs}, window.range.first)
-    return window, read_links(sources, known, window.logs, fork_epoch)
+    accounts = {log.address for log in window.logs}
+    known, void = memory.newest_links(accounts, window.range.first), memory.void_places(accounts, window.range)
+    return window, read_links(sources, known, window.logs, fork_epoch, void)

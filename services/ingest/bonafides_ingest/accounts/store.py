@@ -1,10 +1,12 @@
 """What ingest remembers of accounts, in Postgres: who owns them from which log on, and what the wallets are."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bonafides.accounts import AccountFact
 from bonafides.database import transaction
+from bonafides.events import BlockRange
 from bonafides.types import AccountKind, Address, BlockRef, ChainId, Digest
 from sqlalchemy import (
     ARRAY,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     Text,
     any_,
     delete,
+    exists,
     func,
     literal,
     or_,
@@ -26,6 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bonafides_ingest import tables
+from bonafides_ingest.accounts.link_sources import LinkSource
+from bonafides_ingest.accounts.links import Place
 from bonafides_ingest.accounts.tables import account as account_table
 from bonafides_ingest.accounts.tables import link as link_table
 from bonafides_ingest.decoders import DECODER_VERSION
@@ -33,6 +38,9 @@ from bonafides_ingest.lease import Lease, hold_lease
 
 MOST_REMEMBERED = 100_000
 """Wallets, 10 MB: those that act again and again. Looking for a row takes 30 µs, and a window has thousands."""
+
+NOBODY = ""
+"""Source of a link whose source is no longer listed: it is believed no more, and says where something was sent."""
 
 
 class AccountStore:
@@ -52,56 +60,34 @@ class AccountStore:
             self._have_rows.clear()
         self._have_rows |= wallets
 
-    def newest_links(self, accounts: Iterable[Address], before: int) -> dict[Address, AccountFact]:
-        """The newest word of logs below block `before` about each of these accounts, where there is one."""
-        table = link_table
-        query = (
-            select(table)
-            .ext(distinct_on(table.c.account))
-            .where(
-                table.c.chain_id == self._chain_id,
-                table.c.account == any_(_addresses(accounts)),
-                table.c.block_number < before,
-            )
-            .order_by(table.c.account, table.c.block_number.desc(), table.c.log_index.desc())
-        )
-        with transaction(self._engine) as connection:
-            return {
-                Address(bytes(row["account"])): AccountFact(
-                    block=BlockRef(
-                        self._chain_id, row["block_number"], Digest(bytes(row["block_hash"])), row["block_timestamp"]
-                    ),
-                    tx_index=row["tx_index"],
-                    log_index=row["log_index"],
-                    fork_epoch=0,
-                    decoder_version=DECODER_VERSION,
-                    source=row["source"],
-                    account=Address(bytes(row["account"])),
-                    kind=AccountKind(row["kind"]),
-                    owners=tuple(Address(bytes(owner)) for owner in row["owners"]),
-                    threshold=row["threshold"],
-                )
-                for row in connection.execute(query).mappings()
-            }
+    def memory_of(self, sources: Iterable[LinkSource]) -> "StoredLinks":
+        """What these sources, which are read now, said before."""
+        return StoredLinks(self._engine, self._chain_id, frozenset(source.id for source in sources))
 
-    def forget_above_cursor(self, lease: Lease, sources: Collection[str]) -> None:
-        """Forget what these sources said above the cursor, so that it is read again.
+    def forget_void(self, lease: Lease, deployments: Collection[str], sources: Collection[str]) -> None:
+        """Forget what the registry or a new fork epoch makes void, so that it is read again. Raises LeaseLost.
 
-        Links are read a window ahead of the cursor. A new fork epoch begins there: it makes void what was sent.
-        Raises LeaseLost.
+        - Links above the cursor, of whichever source: they are read a window ahead of it, and the epoch begins there.
+        - Which blocks were read of a source that is no longer listed: another may take its accounts over. Put back, it
+          is read from its first block. What it said becomes nobody's word, kept for where it was sent.
         """
         tip = lease.tip.number if lease.tip else -1
         links, done = link_table, tables.done_range
-        mine = (done.c.chain_id == self._chain_id) & done.c.deployment.in_(sources)
+        is_ours, is_link = done.c.chain_id == self._chain_id, done.c.deployment.not_in(deployments)
+        by_unlisted = exists().where(links.c.chain_id == self._chain_id, links.c.source == done.c.deployment)
+        unlisted = select(done.c.deployment).where(
+            is_ours, is_link, done.c.deployment.not_in(sources), by_unlisted
+        )  # the ranges of an old deployment, which said nothing about owners, stay
         with transaction(self._engine) as connection:
             hold_lease(connection, self._chain_id, lease, self._lease_s, {})
-            connection.execute(
-                delete(links).where(
-                    links.c.chain_id == self._chain_id, links.c.source.in_(sources), links.c.block_number > tip
-                )
-            )
-            connection.execute(delete(done).where(mine & (done.c.first_block > tip)))
-            connection.execute(update(done).where(mine & (done.c.last_block > tip)).values(last_block=tip))
+            gone = list(connection.scalars(unlisted.distinct()))
+            if gone:
+                connection.execute(delete(done).where(is_ours, done.c.deployment.in_(gone)))
+                mine = (links.c.chain_id == self._chain_id) & links.c.source.in_(gone)
+                connection.execute(update(links).where(mine).values(source=NOBODY))
+            connection.execute(delete(links).where(links.c.chain_id == self._chain_id, links.c.block_number > tip))
+            connection.execute(delete(done).where(is_ours, is_link, done.c.first_block > tip))
+            connection.execute(update(done).where(is_ours, is_link, done.c.last_block > tip).values(last_block=tip))
 
     def ask_again(self, gateways: Collection[Address]) -> None:
         """Have these marked as gateways, and no others, at the next questions."""
@@ -141,6 +127,60 @@ class AccountStore:
         return Lease(lease.token, lease.epoch, lease.tip, pending)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredLinks:
+    """`LinkMemory` of some sources."""
+
+    engine: Engine
+    chain_id: ChainId
+    sources: frozenset[str]
+
+    def newest_links(self, accounts: Iterable[Address], before: int) -> dict[Address, AccountFact]:
+        """The newest word of their logs below block `before` about each of these accounts, where there is one."""
+        table = link_table
+        query = (
+            select(table)
+            .ext(distinct_on(table.c.account))
+            .where(
+                table.c.chain_id == self.chain_id,
+                table.c.account == any_(_addresses(accounts)),
+                table.c.source.in_(self.sources),
+                table.c.block_number < before,
+            )
+            .order_by(table.c.account, table.c.block_number.desc(), table.c.log_index.desc())
+        )
+        with transaction(self.engine) as connection:
+            return {
+                Address(bytes(row["account"])): AccountFact(
+                    block=BlockRef(
+                        self.chain_id, row["block_number"], Digest(bytes(row["block_hash"])), row["block_timestamp"]
+                    ),
+                    tx_index=row["tx_index"],
+                    log_index=row["log_index"],
+                    fork_epoch=0,
+                    decoder_version=DECODER_VERSION,
+                    source=row["source"],
+                    account=Address(bytes(row["account"])),
+                    kind=AccountKind(row["kind"]),
+                    owners=tuple(Address(bytes(owner)) for owner in row["owners"]),
+                    threshold=row["threshold"],
+                )
+                for row in connection.execute(query).mappings()
+            }
+
+    def void_places(self, accounts: Iterable[Address], blocks: BlockRange) -> frozenset[Place]:
+        """Where in these blocks a source that is no longer listed said something about these accounts."""
+        table = link_table
+        query = select(table.c.account, table.c.block_number, table.c.log_index).where(
+            table.c.chain_id == self.chain_id,
+            table.c.account == any_(_addresses(accounts)),
+            table.c.source == NOBODY,
+            table.c.block_number.between(blocks.first, blocks.last),
+        )
+        with transaction(self.engine) as connection:
+            return frozenset((Address(bytes(row[0])), row[1], row[2]) for row in connection.execute(query))
+
+
 def put_links(connection: Connection, chain_id: ChainId, facts: Sequence[AccountFact]) -> None:
     """Add what logs said about owners. Said again by the same log, it replaces what was said."""
     if not facts:
@@ -176,7 +216,7 @@ def put_wallets(connection: Connection, chain_id: ChainId, wallets: Collection[A
     wallet = func.unnest(_addresses(sorted(wallets))).table_valued("account", name="wallet").render_derived()
     newest = (
         select(links.c.kind, links.c.block_number)
-        .where(links.c.chain_id == chain_id, links.c.account == wallet.c.account)
+        .where(links.c.chain_id == chain_id, links.c.account == wallet.c.account, links.c.source != NOBODY)
         .order_by(links.c.block_number.desc(), links.c.log_index.desc())
         .limit(1)
         .lateral("newest")
