@@ -26,6 +26,9 @@ def address(name: str) -> Address:
 FEED, A, B, C = (address(name) for name in ("feed", "a", "b", "c"))
 
 
+GONE = NodeRefused("eth_call", -32000, "missing trie node 1f00 (path ) state 0x00 is not available")
+
+
 class ProxyNode(JsonRpc):
     """A node with one proxy, whose phases begin at given blocks. It holds state from `oldest_state` on."""
 
@@ -35,11 +38,18 @@ class ProxyNode(JsonRpc):
         self.refusal: NodeRefused | None = None
         self.asked: list[int] = []
         self.answers_with_nothing = False
+        self.requests = 0
+        self.failures: dict[int, NodeRefused] = {}
+        """By the number of the request."""
+        self.gone = GONE
 
     def finalized(self) -> int:
         return self.head
 
     def batch(self, calls: Sequence[Call]) -> list[Json]:
+        self.requests += 1
+        if self.requests in self.failures:
+            raise self.failures[self.requests]
         answers: list[Json] = []
         for method, (call, block) in calls:
             number = int(str(block), 16)
@@ -47,7 +57,7 @@ class ProxyNode(JsonRpc):
             if self.refusal:
                 raise self.refusal
             if number < self.oldest_state:
-                raise NodeRefused(method, -32000, "missing trie node 1f00 (path ) state 0x00 is not available")
+                raise self.gone
             begun = [aggregator for first, aggregator in self.begun if first <= number]
             if method == "eth_getCode":
                 answers.append("0x60" if begun else "0x")
@@ -179,6 +189,122 @@ def test_node_feeds__rate_limited__is_unavailable_and_no_hole() -> None:
     with pytest.raises(Unavailable):
         phases_of(node, memory)
     assert memory.kept == {}
+
+
+@pytest.mark.parametrize("failing_call", range(1, 22))
+def test_node_feeds__header_not_found_once__is_unavailable_and_no_hole(failing_call: int) -> None:
+    node, memory = ProxyNode([(50, A), (500_000, B)], head=1_000_000), PhasesInMemory()
+    node.failures[failing_call] = NodeRefused("eth_call", -32000, "header not found")
+
+    with pytest.raises(Unavailable):
+        phases_of(node, memory)
+
+    assert memory.kept == {}
+    assert phases_of(node, memory) == (Phase(50, A), Phase(500_000, B), Phase(1_000_001, ZERO_ADDRESS))
+
+
+@pytest.mark.parametrize("failing_call", range(1, 22))
+def test_node_feeds__one_node_of_several_has_no_archive__the_second_answer_counts(failing_call: int) -> None:
+    node = ProxyNode([(50, A), (500_000, B)], head=1_000_000)
+    node.failures[failing_call] = GONE
+
+    assert phases_of(node) == (Phase(50, A), Phase(500_000, B), Phase(1_000_001, ZERO_ADDRESS))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "missing trie node 1f00 (path ) state 0x00 is not available, not found",
+        "required historical state unavailable (reexec=128)",
+        "historical state 1f00 is not available",
+        "historical state is not available",
+        "state 0x1f00 is not available",
+        "state at block #17 is pruned",
+        "No state available for block 17 (0x1f00)",
+        "old data not available due to pruning: requested block 17",
+        "pruned history unavailable",
+        "World state unavailable",
+        "project ID does not have access to archive state",
+        "Archive requests require a personal token",
+    ],
+)
+def test_node_feeds__what_nodes_say_without_the_state__is_a_hole(message: str) -> None:
+    node = ProxyNode([(50, A), (500, B)], head=1_000, oldest_state=900)
+    node.gone = NodeRefused("eth_call", -32000, message)
+
+    assert phases_of(node) == (Phase(900, B), Phase(1_001, ZERO_ADDRESS))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "header not found",
+        "block not found",
+        "internal error: bad state",
+        "state sync is running",
+        "see our history page",
+    ],
+)
+def test_node_feeds__other_words_with_state_or_history_in_them__are_no_hole(message: str) -> None:
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000, oldest_state=900), PhasesInMemory()
+    node.gone = NodeRefused("eth_call", -32000, message)
+
+    with pytest.raises(Unavailable):
+        phases_of(node, memory)
+    assert memory.kept == {}
+
+
+def test_node_feeds__hole_and_the_state_comes_back__is_filled_behind_what_was_told() -> None:
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000, oldest_state=900), PhasesInMemory()
+    feeds = NodeFeeds(node, memory, node.finalized)
+    first = feeds.read([FEED], 100)[FEED]
+    node.oldest_state = 0
+
+    second = feeds.read([FEED], 200)[FEED]
+
+    assert first.phases == (Phase(900, B), Phase(1_001, ZERO_ADDRESS))
+    assert second.phases == (Phase(101, A), Phase(500, B), Phase(1_001, ZERO_ADDRESS))
+    assert second.at_end_of(100) == ZERO_ADDRESS  # what was told stands
+    assert second.changes(BlockRange(101, 200)) == (Phase(101, A),)  # so that the price is said at once
+    assert feeds.read([FEED], 300)[FEED] == second
+    assert NodeFeeds(node, memory, node.finalized).read([FEED], 100)[FEED] == second  # and a replay says it, too
+
+
+def test_node_feeds__hole_between_phases_and_the_state_comes_back__goes_on_without_a_seam() -> None:
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), PhasesInMemory()
+    memory.kept[FEED] = (KnownPhase(50, 300, 1, A), KnownPhase(700, 1_000, 2, B))
+    feeds = NodeFeeds(node, memory, node.finalized)
+    feeds.read([FEED], 300)
+
+    assert feeds.read([FEED], 310)[FEED].phases == (Phase(50, A), Phase(500, B), Phase(1_001, ZERO_ADDRESS))
+    assert memory.kept[FEED] == (KnownPhase(50, 499, 1, A), KnownPhase(500, 1_000, 2, B))
+
+
+def test_node_feeds__hole_that_stays__is_asked_about_ever_more_rarely() -> None:
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000, oldest_state=900), PhasesInMemory()
+    feeds = NodeFeeds(node, memory, node.finalized)
+    feeds.read([FEED], 100)
+    before = node.requests
+
+    for last in range(101, 229):
+        assert feeds.read([FEED], last)[FEED].phases == (Phase(900, B), Phase(1_001, ZERO_ADDRESS))
+
+    assert node.requests - before == 2 * 8  # at windows 1, 2, 4 … 128, each twice
+
+
+def test_node_feeds__newest_block_s_state_gone_for_a_while__price_is_unknown_just_as_long() -> None:
+    node, memory = ProxyNode([(50, A)], head=1_000), PhasesInMemory()
+    feeds = NodeFeeds(node, memory, node.finalized)
+    feeds.read([FEED], 1_000)
+    node.head, node.oldest_state = 1_100, 1_101
+    gone = feeds.read([FEED], 1_100)[FEED]
+    node.head, node.oldest_state = 1_200, 1_150
+
+    back = feeds.read([FEED], 1_200)[FEED]
+
+    assert [gone.at_end_of(block) for block in (1_000, 1_001, 1_100)] == [A, ZERO_ADDRESS, ZERO_ADDRESS]
+    assert [back.at_end_of(block) for block in (1_000, 1_001, 1_149, 1_150)] == [A, ZERO_ADDRESS, ZERO_ADDRESS, A]
+    assert back.changes(BlockRange(1_101, 1_200)) == (Phase(1_150, A),)
 
 
 @given(

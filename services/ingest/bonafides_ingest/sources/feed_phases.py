@@ -4,9 +4,19 @@
 the blocks between two that differ. What was found is kept, so that a replay says the same, and asked no more. A node
 that has forgotten the state of old blocks leaves a hole, and a hole is no price: never a stale one, never a wrong one.
 
+Only the known words for forgotten state make a hole, said twice: anything else (a node behind a balancer that lags says
+"header not found") means to ask again. A hole is asked about again when a window comes to it, and may end earlier then:
+
+```
+ blocks told with the hole ───────────┤ floor      hole ends
+ … A ├──── stays a hole ──────────────┤▒▒ filled ▒▒├ B …      what was sent stands, and a replay says it again
+```
+
 ABI: EACAggregatorProxy of @chainlink/contracts@0.1.7.
 """
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -19,8 +29,16 @@ from bonafides_ingest.feeds import KnownPhase, ListedFeed, PhaseMemory, Timeline
 from bonafides_ingest.sources.errors import refusals_told_apart
 
 _AGGREGATOR, _PHASE_ID = (keccak(name.encode())[:4] for name in ("aggregator()", "phaseId()"))
-_STATE_GONE: Final = ("trie node", "state", "prun", "archive", "historical", "history", "header not found")
-"""Words of nodes that no longer hold the state of a block: geth, Erigon, Nethermind, Reth, anvil, providers."""
+_STATE_GONE: Final = re.compile(
+    r"missing trie node"  # geth with state by hash, Nethermind
+    r"|(historical|world) state (\S+ )?(is )?(not available|unavailable)"  # geth, Besu
+    r"|\bstate (0x[0-9a-f]+ |at block \S+ )(is )?(not available|pruned)"  # geth with state by path, Reth
+    r"|no state available for block"  # Nethermind
+    r"|due to pruning|pruned history|(been|already) pruned"  # Erigon, geth
+    r"|archive (state|requests?|access|data)|archive node (is )?required|requires? (an )?archive",  # providers
+    re.IGNORECASE,
+)
+"""What nodes say that no longer hold the state of a block."""
 
 
 class _Seen(NamedTuple):
@@ -46,6 +64,10 @@ class NodeFeeds:
     ) -> None:
         self._rpc, self._memory, self._finalized = rpc, memory, finalized
         self._listed = {} if listed is None else listed  # an empty list may have a default bound
+        self._told: dict[Address, int] = {}
+        """The last block up to which it was told who answers, since this process began."""
+        self._windows: Counter[Address] = Counter()
+        """That came to a hole since it last shrank."""
 
     def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
         return {feed: self._timeline(feed, last) for feed in sorted(feeds)}
@@ -53,18 +75,25 @@ class NodeFeeds:
     def _timeline(self, feed: Address, last: int) -> Timeline:
         listed = self._listed.get(feed, ListedFeed(0))
         known = self._memory.phases(feed)
+        told = self._told.get(feed)
         if not known or known[-1].known_to < last:
             # Asked at the newest final block: its state is the likeliest to be there, and windows below need not ask.
-            extended = self._extended(feed, known or _given(listed), max(last, self._finalized()))
-            if extended != known:
-                self._memory.remember(feed, extended)
-            known = extended
-        return timeline_of(known, listed.max_age_s)
+            newest = max(last, self._finalized())
+            extended = self._extended(feed, known or _given(listed), newest, 0 if told is None else told + 1)
+        else:
+            extended = self._filled(feed, known, (last if told is None else told) + 1, last)
+        if extended != known:
+            self._memory.remember(feed, extended)
+        self._told[feed] = max(last, told or 0)
+        return timeline_of(extended, listed.max_age_s)
 
-    def _extended(self, feed: Address, known: tuple[KnownPhase, ...], last: int) -> tuple[KnownPhase, ...]:
+    def _extended(self, feed: Address, known: tuple[KnownPhase, ...], last: int, floor: int) -> tuple[KnownPhase, ...]:
+        """With what the node says up to block `last`; what was told as unknown below block `floor` stays so."""
         now = self._ask(feed, last)
         if now is None or now == _NOTHING_THERE:
             return known
+        if floor > (known[-1].known_to + 1 if known else 0):
+            return (*known, *self._since(feed, floor, last, now, last)) if floor <= last else known
         if now.number == 0 or (now.number == 1 and not known):  # since it was made
             return (KnownPhase(0, last, now.number, now.aggregator),)
         if not known:
@@ -76,6 +105,46 @@ class NodeFeeds:
         changes = self._changes(feed, newest.known_to, _Seen(newest.number, newest.aggregator), last, now)
         # Up to the first change it went on: also where what follows is a hole, the last block before it was seen.
         return (*earlier, replace(newest, known_to=changes[0][0] - 1), *_phases(changes, last))
+
+    def _filled(self, feed: Address, known: tuple[KnownPhase, ...], floor: int, last: int) -> tuple[KnownPhase, ...]:
+        """With what the node says now about holes from block `floor` on, where block `last` has come to them."""
+        found: list[KnownPhase] = []
+        for phase in known:
+            first = found[-1].known_to + 1 if found else 0
+            start = max(first, floor)
+            if first <= last and start < phase.from_block and self._is_turn(feed):
+                parts = self._asked_again(feed, start, phase)
+                if (
+                    found
+                    and start == first
+                    and parts[0] == replace(found[-1], from_block=start, known_to=parts[0].known_to)
+                ):
+                    parts = (replace(found.pop(), known_to=parts[0].known_to), *parts[1:])
+                found += parts
+            else:
+                found.append(phase)
+        if found != list(known):
+            del self._windows[feed]
+        return tuple(found)
+
+    def _is_turn(self, feed: Address) -> bool:
+        """Whether to ask about a hole: at windows 1, 2, 4, 8 …, since most nodes that forgot never know again."""
+        self._windows[feed] += 1
+        return self._windows[feed].bit_count() == 1
+
+    def _asked_again(self, feed: Address, start: int, above: KnownPhase) -> tuple[KnownPhase, ...]:
+        """The phases from block `start` of a hole to the end of the phase above it."""
+        if self._ask(feed, above.from_block - 1) in (None, _NOTHING_THERE):
+            return (above,)
+        return self._since(feed, start, above.from_block, _Seen(above.number, above.aggregator), above.known_to)
+
+    def _since(self, feed: Address, start: int, high: int, at_high: _Seen, known_to: int) -> tuple[KnownPhase, ...]:
+        """The phases from block `start` on, of which nothing is known below `high`; the last one is known further."""
+        if start == high:
+            return _phases([(high, at_high)], known_to)
+        at_start = self._ask(feed, start)
+        changes = [] if at_start == at_high else self._changes(feed, start, at_start, high, at_high)
+        return _phases([(start, at_start), *changes], known_to)
 
     def _changes(
         self, feed: Address, low: int, at_low: _Seen | None, high: int, at_high: _Seen | None
@@ -89,7 +158,11 @@ class NodeFeeds:
         return found if at_middle == at_high else found + self._changes(feed, middle, at_middle, high, at_high)
 
     def _ask(self, feed: Address, block: int) -> _Seen | None:
-        """None where the node has forgotten the block's state."""
+        """None where the node has forgotten the block's state: it is asked twice, another may stand behind its URL."""
+        seen = self._ask_once(feed, block)
+        return self._ask_once(feed, block) if seen is None else seen
+
+    def _ask_once(self, feed: Address, block: int) -> _Seen | None:
         calls: list[Call] = [("eth_call", [_call(feed, selector), hex(block)]) for selector in (_AGGREGATOR, _PHASE_ID)]
         calls.append(
             ("eth_getCode", [address_text(feed), hex(block)])
@@ -99,7 +172,7 @@ class NodeFeeds:
         except NodeRefused as exc:
             if exc.is_revert:
                 return _Seen(0, feed)
-            if any(word in exc.message.lower() for word in _STATE_GONE):
+            if _STATE_GONE.search(exc.message):
                 return None
             with refusals_told_apart():
                 raise
