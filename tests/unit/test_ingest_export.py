@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -219,6 +220,41 @@ def test_export__folder_of_another_export__is_refused_naming_both(tmp_path: Path
 
     with pytest.raises(InvalidInput, match=r"holds the logs of aave-v3-test, asked for are those of another"):
         exporter(chain, tmp_path, content="another").run(1, BlockRange(1, 20), 10)
+
+
+def _fork(from_block: int) -> Callable[[Any, list[Any]], Any]:
+    """What a node of another fork makes of headers from this block on."""
+
+    def lie(truth: dict[str, Any], params: list[Any]) -> dict[str, Any]:
+        number = int(truth["number"], 16)
+        changed = {"hash": "0x" + block_at(number, "other").hash.hex()} if number >= from_block else {}
+        parent = {"parentHash": "0x" + block_at(number - 1, "other").hash.hex()} if number > from_block else {}
+        return truth | changed | parent
+
+    return lie
+
+
+@pytest.mark.parametrize("of_addresses", [False, True])
+@pytest.mark.parametrize(
+    ("fork", "lost", "refused"), [(30, "00000030_to_00000039", "40–49"), (1, "00000100_to_00000100", "1–9")]
+)
+def test_export__resumed_from_a_node_of_another_fork__is_refused_naming_the_blocks(
+    tmp_path: Path, chain: ChainOfLogs, fork: int, lost: str, refused: str, of_addresses: bool
+) -> None:
+    asked: dict[str, Any] = {"deployments": (), "addresses": frozenset({POOL})} if of_addresses else {}
+    exporter(chain, tmp_path, **asked).run(1, BlockRange(1, 100), 10)
+    for path in tmp_path.glob(f"*{lost}*"):
+        path.unlink()
+    node = FakeNode(chain)
+    node.lies["eth_getBlockByNumber"] = _fork(fork)
+    again = exporter(chain, tmp_path, **asked)
+    again.node = RpcSource(node, CHAIN, window_blocks=9, bloom_check_blocks=0)
+    before = _contents(tmp_path)
+
+    with pytest.raises(InvalidInput, match=f"files of blocks {refused} end with another block than the node"):
+        again.run(1, BlockRange(1, 100), 10)
+
+    assert _contents(tmp_path) == before
 
 
 EDITS: dict[str, dict[str, object]] = {

@@ -11,7 +11,7 @@ A crash costs the chunk that was being written. A scan that needs an earlier ans
 in the chunks on disk hides none.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -88,6 +88,9 @@ class BlockSource(ChainSource, Protocol):
     def blocks(self, wanted: BlockRange) -> tuple[BlockRef, ...]:
         """All blocks of a range."""
 
+    def blocks_at(self, numbers: Iterable[int]) -> tuple[BlockRef, ...]:
+        """These blocks, ascending."""
+
 
 @dataclass
 class Contents:
@@ -120,9 +123,11 @@ class Exporter:
     def run(self, first_read: int, wanted: BlockRange, chunk_blocks: int = CHUNK_BLOCKS) -> None:
         """Write the chunks of `wanted` that are missing. Reading begins at `first_read`, at or before it.
 
-        Raises InvalidInput for a folder that holds another export.
+        Raises InvalidInput for a folder that holds another export, or blocks that the node's chain has not.
         """
         self._on_disk = list(self.folder.prepare())
+        if self._on_disk:
+            self.retry(self._check_fork)
         missing = [chunk for gap in gaps_in(self._on_disk, wanted) for chunk in chunks_of(gap, chunk_blocks)]
         parent: BlockRef | None = None
         if missing:
@@ -130,6 +135,23 @@ class Exporter:
                 parent = self._do(chunk, kind, parent)
                 self.on_progress(min(chunk.last, wanted.last))
         self.on_progress(wanted.last)
+
+    def _check_fork(self) -> BlockRef:
+        """Raise InvalidInput unless every chunk on disk ends with a block of the node's chain; returns the last.
+
+        A chunk came from one fork, so that its last block speaks for all of it.
+        """
+        held = [self.folder.last_block(chunk) for chunk in self._on_disk]
+        for chunk, ours, theirs in zip(
+            self._on_disk, held, self.node.blocks_at(block.number for block in held), strict=True
+        ):
+            if ours != theirs:
+                raise InvalidInput(
+                    f"the files of blocks {chunk.first}–{chunk.last} end with another block than the node has there: "
+                    "they are of another fork or of another network with the same chain id; remove the files from "
+                    f"block {chunk.first} on, or name another folder"
+                )
+        return held[-1]
 
     def _steps(
         self, first_read: int, wanted: BlockRange, missing: Sequence[BlockRange]

@@ -148,6 +148,10 @@ class RpcSource:
         _check_links(headers, wanted)
         return tuple(headers[number].ref for number in range(wanted.first, wanted.last + 1))
 
+    def blocks_at(self, numbers: Iterable[int]) -> tuple[BlockRef, ...]:
+        """These blocks, ascending."""
+        return tuple(header.ref for header in self._headers(numbers).values())
+
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
         return self._look_back.newest(address, topic0, first, before, self.window.blocks)
 

@@ -82,9 +82,9 @@ class LogFolder:
             count += group.rows * min(max(block - group.range.first + 1, 0), blocks) // blocks
         return count
 
-    def read_blocks(self) -> Iterator[BlockRef]:
-        """All blocks, ascending. Raises InvalidInput."""
-        for batch in self.block_rows().read(self.block_range):
+    def read_blocks(self, wanted: BlockRange | None = None) -> Iterator[BlockRef]:
+        """These blocks or all, ascending. Raises InvalidInput."""
+        for batch in self.block_rows().read(wanted or self.block_range):
             yield from _block_refs(self.chain_id, batch)
 
     def read_logs(self, most: int = LOGS_PER_STRETCH) -> Iterator[list[Log]]:

@@ -84,6 +84,11 @@ class ChunkFolder:
             [self._path("logs", chunk) for chunk in chunks], [self._path("blocks", chunk) for chunk in chunks]
         )
 
+    def last_block(self, chunk: BlockRange) -> BlockRef:
+        """The last block of a chunk that is on disk."""
+        (block,) = self.open([chunk]).read_blocks(BlockRange(chunk.last, chunk.last))
+        return block
+
     def begin(self, chunk: BlockRange) -> "ChunkWriter":
         """Write a chunk that is not there."""
         return ChunkWriter(self, chunk)
