@@ -1,4 +1,7 @@
-"""Facts about accounts as rows: what an address is, and who owns it. No score depends on them yet.
+"""Facts about accounts as rows: what an address is, and who owns it. No score is computed from them yet.
+
+Their sources do stand in the coverage, and that is meant: a gap in one makes wallets `history_incomplete`, since what
+was not attributed in full shall not look complete.
 
 Each copy is added once and never changed, with the offset at which it was read, like events.
 """
