@@ -7,7 +7,7 @@ cryo makes one of a whole file, so that going back costs at most the decoding of
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from bonafides.types import ChainId
 from bonafides_ingest.sources.parquet.checks import RowPlace, check_rows, plain
 
 ROWS_PER_BATCH = 5_000  # about 2 MB of logs
+BATCH_BYTES = 4 << 20
+"""Of a batch, about: fewer rows where they are large, since anyone may write logs of a megabyte."""
 KEPT_BYTES = 12 << 20
 READ_AHEAD_BYTES = 1 << 16  # of each column: else a whole column of a row group would be read at once
 
@@ -118,10 +120,18 @@ class RowReader:
             group = end
 
 
+def rows_per_batch(metadata: pq.FileMetaData, row_groups: Iterable[int]) -> int:
+    """So many rows of these row groups are about `BATCH_BYTES`, by the sizes that the file tells of them."""
+    groups = [metadata.row_group(number) for number in row_groups]
+    row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    return min(max(BATCH_BYTES // max(row_bytes, 1), 1), ROWS_PER_BATCH)
+
+
 def _batches(path: Path, row_groups: list[int], columns: list[str]) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False) as file:
-            for batch in file.iter_batches(ROWS_PER_BATCH, row_groups=row_groups, columns=columns, use_threads=False):
+            most = rows_per_batch(file.metadata, row_groups)
+            for batch in file.iter_batches(most, row_groups=row_groups, columns=columns, use_threads=False):
                 if batch.num_rows:
                     yield plain(batch)
     except (OSError, pa.ArrowException) as exc:

@@ -18,6 +18,8 @@ MOST_LOGS = 20_000
 setting `backfill_logs` says another number."""
 MOST_ROWS = 2_000_000
 """Rows looked at for one window, wanted or not: a turn must end before the lease does (1 s or less for these)."""
+MOST_BYTES = 32 << 20
+"""Of the logs of one window, about: four times what as many logs usually are."""
 
 
 class ParquetSource:
@@ -55,7 +57,7 @@ class ParquetSource:
         if parent is not None:
             self._check_parent(parent)
         found: list[Log] = []
-        last, seen = wanted.last, 0
+        last, seen, held = wanted.last, 0, 0
         wanted_addresses = pa.array(sorted(addresses), pa.binary())
         wanted_topics = pa.array(sorted(topics_anywhere), pa.binary())
         for batch in self._rows.read(wanted):
@@ -66,9 +68,10 @@ class ParquetSource:
             room = max(self._most_logs - len(found), 1)
             if mine.num_rows >= room:
                 last = min(last, mine.column("block_number")[room - 1].as_py())
-            found += self._placed(_up_to(mine, last))
-            seen += batch.num_rows
-            if seen >= self._most_rows:
+            mine = _up_to(mine, last)
+            found += self._placed(mine)
+            seen, held = seen + batch.num_rows, held + mine.nbytes
+            if seen >= self._most_rows or held >= MOST_BYTES:
                 last = min(last, numbers[-1].as_py())
         self.window_blocks = last - wanted.first + 1
         return Window(BlockRange(wanted.first, last), tuple(found), self.block(last))

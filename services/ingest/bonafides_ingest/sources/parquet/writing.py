@@ -13,7 +13,7 @@ from bonafides.types import BlockRef, ChainId, Digest
 
 from bonafides_ingest.chain import Log
 from bonafides_ingest.sources.parquet.folder import CONTENT_KEY, LogFolder, open_log_files
-from bonafides_ingest.sources.parquet.rows import READ_AHEAD_BYTES, ROWS_PER_BATCH
+from bonafides_ingest.sources.parquet.rows import READ_AHEAD_BYTES, rows_per_batch
 
 _LOGS = pa.schema(
     [
@@ -108,7 +108,8 @@ class ChunkFolder:
             pq.ParquetFile(path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False) as file,
             pq.ParquetWriter(partial, self._log_schema, compression="zstd") as writer,
         ):
-            for batch in _merged(file.iter_batches(ROWS_PER_BATCH, use_threads=False), self._rows(logs)):
+            most = rows_per_batch(file.metadata, range(file.metadata.num_row_groups))
+            for batch in _merged(file.iter_batches(most, use_threads=False), self._rows(logs)):
                 writer.write_table(batch)
         partial.replace(path)
 
