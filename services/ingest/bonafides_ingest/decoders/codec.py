@@ -19,7 +19,7 @@ from bonafides_ingest.decoders.codec_source import NAMES, cut_names, payload_wor
 if TYPE_CHECKING:
     from bonafides_ingest.chain import Log
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Of all decoders and protocols together: raised when what is made of a log changes."""
 
 
