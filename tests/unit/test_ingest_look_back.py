@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
 from bonafides.json_rpc import Call, NodeRefused
 from bonafides.types import Address, Json
@@ -149,6 +150,26 @@ def test_last_log_before__after_every_other_question__says_what_a_fresh_source_s
 def test_last_log_before__not_even_one_block_allowed__is_unavailable(chain: ChainOfLogs) -> None:
     with pytest.raises(RangeRefused):
         source_of(MeteredNode(chain, most_blocks=0)).last_log_before(QUIET, TOPIC, 1, HEAD)
+
+
+def test_last_log_before__node_takes_too_long_for_large_ranges__asks_for_less_the_next_time(chain: ChainOfLogs) -> None:
+    class SlowNode(MeteredNode):
+        def batch(self, calls: Sequence[Call]) -> list[Json]:
+            try:
+                return super().batch(calls)
+            except NodeRefused as exc:
+                raise Unavailable("the node does not answer eth_getLogs: TimeoutError") from exc
+
+    node = SlowNode(chain, most_blocks=10_000)
+    source, failures = source_of(node), 0
+    for _ in range(3):
+        try:
+            assert source.last_log_before(QUIET, TOPIC, 1, HEAD) is None
+            break
+        except Unavailable:
+            failures += 1
+
+    assert failures == 1
 
 
 def test_last_log_before__refused_for_a_moment__grows_back_to_the_usual_range(chain: ChainOfLogs) -> None:

@@ -36,7 +36,7 @@ from bonafides_ingest.sources.look_back import MOST_RANGES, LookBackLimits
 from bonafides_ingest.sources.rpc import RpcSource
 from bonafides_ingest.store import Store
 
-LOOK_BACK_REQUESTS = 20  # in one turn, which must end before the lease does
+LOOK_BACK_REQUESTS = 10  # in one turn, which must end before the lease does
 MAX_ANSWER_BYTES = 256 << 20  # a batch of a hundred blocks' receipts, of 2 MB each
 log = structlog.get_logger(__name__)
 

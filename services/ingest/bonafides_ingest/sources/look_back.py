@@ -13,11 +13,12 @@ What is found silent is the node's word: no bloom is looked at here, that would 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
 from bonafides.types import Address, Digest
 
 from bonafides_ingest.chain import Log, StillLooking
-from bonafides_ingest.sources.errors import RangeRefused
+from bonafides_ingest.sources.errors import RangeRefused, RateLimited
 
 MOST_RANGES = 16
 """In one request."""
@@ -104,6 +105,7 @@ class LookBack:
         Raises:
             StillLooking: the turn's requests are used up; ask again.
             RangeRefused: the node refuses even one block.
+            Unavailable: it does not answer; less is asked for the next time.
         """
         key, last = (address, topic0), before - 1
         at_first = Pace(usual_blocks, usual_blocks, self._limits.ranges)
@@ -120,6 +122,11 @@ class LookBack:
                     self._known[key] = replace(search, pace=at_first)
                     raise
                 search = replace(search, pace=search.pace.after_refusal())
+            except RateLimited:
+                raise
+            except Unavailable:  # perhaps it took the node too long
+                self._known[key] = replace(search, pace=search.pace.after_refusal())
+                raise
             else:
                 silent_from = found.position.block.number + 1 if found else ranges[-1].first
                 search = replace(search, silent_from=silent_from, log=found, pace=search.pace.after_answer())
