@@ -8,6 +8,7 @@ from bonafides.events import BlockRange
 from bonafides.hashing import keccak
 from bonafides.json_rpc import Call, JsonRpc, NodeRefused
 from bonafides.types import ZERO_ADDRESS, Address, Json
+from bonafides_ingest.chain import StillLooking
 from bonafides_ingest.feeds import FeedList, KnownPhase, ListedFeed, ListedFeeds, Phase, Timeline, timeline_of
 from bonafides_ingest.sources.errors import RateLimited
 from bonafides_ingest.sources.feed_phases import NodeFeeds
@@ -278,6 +279,22 @@ def test_node_feeds__hole_between_phases_and_the_state_comes_back__goes_on_witho
 
     assert feeds.read([FEED], 310)[FEED].phases == (Phase(50, A), Phase(500, B), Phase(1_001, ZERO_ADDRESS))
     assert memory.kept[FEED] == (KnownPhase(50, 499, 1, A), KnownPhase(500, 1_000, 2, B))
+
+
+def test_node_feeds__more_requests_than_a_turn_has__goes_on_with_other_feeds_in_the_next() -> None:
+    node, memory = ProxyNode([(50, A), (500, B)], head=1_000), PhasesInMemory()
+    names = [address(f"feed {number}") for number in range(5)]
+    feeds = NodeFeeds(node, memory, node.finalized, most_requests=5)
+    for turn in range(1, 5):
+        with pytest.raises(StillLooking):
+            feeds.read(names, 1_000)
+        assert len(memory.kept) == turn
+
+    found = feeds.read(names, 1_000)
+
+    assert {timeline.phases for timeline in found.values()} == {phases_of(node)}
+    node.head = 1_001  # one question for each feed that did not change is no search
+    assert len(feeds.read(names, 1_001)) == 5
 
 
 def test_node_feeds__hole_that_stays__is_asked_about_ever_more_rarely() -> None:

@@ -72,7 +72,8 @@ class FeedTimelines(Protocol):
     def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
         """The phases of these feeds up to the end of block `last`. A feed that is left out answers itself.
 
-        Raises Unavailable when the node does not answer; what it cannot know any more is an unknown phase instead.
+        Raises Unavailable when the node does not answer, StillLooking when it takes more than one turn; what it cannot
+        know any more is an unknown phase instead.
         """
 
 

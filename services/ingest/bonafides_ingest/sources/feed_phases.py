@@ -25,6 +25,7 @@ from bonafides.hashing import keccak
 from bonafides.json_rpc import Call, JsonRpc, NodeRefused, octets
 from bonafides.types import ZERO_ADDRESS, Address, Json, address_text
 
+from bonafides_ingest.chain import StillLooking
 from bonafides_ingest.feeds import KnownPhase, ListedFeed, PhaseMemory, Timeline, timeline_of
 from bonafides_ingest.sources.errors import refusals_told_apart
 
@@ -53,7 +54,11 @@ _NOTHING_THERE = _Seen(0, ZERO_ADDRESS)
 
 
 class NodeFeeds:
-    """`feeds.FeedTimelines` over JSON-RPC. `finalized` is what `ChainSource` says."""
+    """`feeds.FeedTimelines` over JSON-RPC. `finalized` is what `ChainSource` says.
+
+    With `most_requests`, `read` raises StillLooking when it has made so many to find changes: what was found by then is
+    remembered, and the next turn goes on with other feeds.
+    """
 
     def __init__(
         self,
@@ -61,16 +66,23 @@ class NodeFeeds:
         memory: PhaseMemory,
         finalized: Callable[[], int],
         listed: Mapping[Address, ListedFeed] | None = None,
+        most_requests: int | None = None,
     ) -> None:
         self._rpc, self._memory, self._finalized = rpc, memory, finalized
         self._listed = {} if listed is None else listed  # an empty list may have a default bound
+        self._most_requests, self._requests = most_requests, 0
         self._told: dict[Address, int] = {}
         """The last block up to which it was told who answers, since this process began."""
         self._windows: Counter[Address] = Counter()
         """That came to a hole since it last shrank."""
 
     def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
-        return {feed: self._timeline(feed, last) for feed in sorted(feeds)}
+        self._requests, found = 0, dict[Address, Timeline]()
+        for feed in sorted(feeds):
+            if self._most_requests is not None and self._requests >= self._most_requests:
+                raise StillLooking("still looking for the blocks at which price feeds changed their aggregators")
+            found[feed] = self._timeline(feed, last)
+        return found
 
     def _timeline(self, feed: Address, last: int) -> Timeline:
         listed = self._listed.get(feed, ListedFeed(0))
@@ -153,6 +165,7 @@ class NodeFeeds:
         if high - low == 1:
             return [(high, at_high)]
         middle = (low + high) // 2
+        self._requests += 1
         at_middle = self._ask(feed, middle)
         found = [] if at_middle == at_low else self._changes(feed, low, at_low, middle, at_middle)
         return found if at_middle == at_high else found + self._changes(feed, middle, at_middle, high, at_high)

@@ -86,7 +86,8 @@ class RpcSource:
         look_back: LookBackLimits | None = None,
     ) -> None:
         self._rpc, self._chain_id = rpc, chain_id
-        self._look_back = LookBack(look_back or LookBackLimits(), self._newest)
+        self._limits = look_back or LookBackLimits()
+        self._look_back = LookBack(self._limits, self._newest)
         self._bloom_check_blocks = bloom_check_blocks
         self.window = WindowSize(window_blocks, window_blocks)
         """What is asked for at once now."""
@@ -157,7 +158,7 @@ class RpcSource:
 
     def feeds(self, memory: PhaseMemory, listed: Mapping[Address, ListedFeed]) -> NodeFeeds:
         """Who answers for price feeds, asked of this node."""
-        return NodeFeeds(self._rpc, memory, self.finalized, listed)
+        return NodeFeeds(self._rpc, memory, self.finalized, listed, self._limits.requests)
 
     def codes(self) -> NodeCodes:
         """The code at addresses, asked of this node."""
