@@ -42,7 +42,7 @@ def backfill(logs_folder: LogsFolder) -> None:
       BONAFIDES_INGEST_CHAIN_ID=1 bonafides ingest backfill logs/
 
     The files must begin where the registry does: the packaged one has sources of account links from block 0 on. Files
-    of cryo do as well: `cryo logs blocks -b 0: --include-columns block_hash chain_id -o logs/`.
+    of cryo do as well: `cryo logs blocks -b 0:17M --include-columns block_hash -o logs/`.
     """
     from bonafides.process import exit_with
 
