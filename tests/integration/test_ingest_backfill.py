@@ -253,6 +253,21 @@ def test_backfill__registry_lists_more_than_was_exported__refuses_to_start(setup
     assert "the registry also lists another-" in _log_of(process)
 
 
+def test_backfill__files_that_begin_behind_the_registry__says_where_to_begin_before_it_asks_for_a_broker(
+    setup: IngestSetup, exported: Path
+) -> None:
+    folder = setup.folder / "later"
+    _copy(exported, folder)
+    for path in folder.glob("*_to_00000049.parquet"):
+        path.unlink()
+
+    process = _backfill(setup, folder, kafka_bootstrap="127.0.0.1:9")
+
+    assert process.wait(30) == 1, _log_of(process)
+    assert "the files begin at block 50, and" in _log_of(process)
+    assert "Traceback" not in _log_of(process)
+
+
 def test_backfill__no_files__says_what_to_run(setup: IngestSetup, tmp_path: Path) -> None:
     process = _backfill(setup, tmp_path)
 
