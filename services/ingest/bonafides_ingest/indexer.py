@@ -13,7 +13,7 @@ A window of links (accounts/) goes the same way; the cursor moves with the deplo
 end of the chain the node is asked what new wallets are.
 
 The source can be read again at will, so there is no outbox: what was produced and not committed is produced again.
-Only finalized blocks are read. Following the head, with its reorgs, comes with the reorg handling of issue 5; the
+Only finalized blocks are read. Following the head, with its reorgs, is to come; the
 messages (epochs, finality) hold it already.
 """
 

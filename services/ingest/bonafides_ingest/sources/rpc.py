@@ -5,7 +5,7 @@ of the addresses asked for; that each log's block hash is the header's; and that
 short windows (the live tail) every header is fetched: they must hang together, and where a bloom says that a block may
 hold logs of a contract of which none came, its receipts must show just the logs that came. A bloom cannot tell one log
 of a contract from two: a second one that is left out, and whatever is left out of a long window, is a matter for the
-sampled audit of receipts that comes with issue 5. So is a log left out where the latest answer of a price feed is
+sampled audit of receipts that is to come. So is a log left out where the latest answer of a price feed is
 looked for (`last_log_before`): no bloom is asked there, and an older answer is believed.
 """
 
