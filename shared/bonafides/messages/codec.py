@@ -22,17 +22,8 @@ from bonafides.errors import InvalidInput, InvalidMessage, UnknownSchema
 from bonafides.events import LendingEvent, MarketPoint, WalletDeadLetter
 from bonafides.messages.batch_reading import EVENTS_FINGERPRINT, POINTS_FINGERPRINT, read_events, read_points
 from bonafides.messages.batches import event_batch_body, market_batch_body
-from bonafides.messages.records import (
-    MESSAGE_TYPES,
-    Record,
-    event_from,
-    fact_from,
-    from_record,
-    point_from,
-    position_from,
-    to_record,
-    wallet_from,
-)
+from bonafides.messages.chain_records import Record, event_from, fact_from, point_from, position_from, wallet_from
+from bonafides.messages.records import MESSAGE_TYPES, from_record, to_record
 from bonafides.messages.types import AccountBatch, EventBatch, MarketBatch, Message
 from bonafides.ranges import MAX_U16
 
