@@ -2,8 +2,8 @@
 
 The schemas stand in `schemas/`, one file a message; inside `.v1` they only grow. A message written under an older
 schema is read through it (`schemas/history/`). Golden bytes: `tests/vectors/messages.json`. Bytes are checked twice, by
-Avro for form and by `records.py` for meaning; what fails either is an `InvalidMessage` and loses nothing. A schema that
-nobody here knows is another matter: `UnknownSchema`.
+Avro for form and by the `…records.py` for meaning; what fails either is an `InvalidMessage` and loses nothing. A schema
+that nobody here knows is another matter: `UnknownSchema`.
 """
 
 import io
@@ -30,7 +30,7 @@ from bonafides.ranges import MAX_U16
 MAGIC = b"\xc3\x01"
 _EVENTS_HEAD, _POINTS_HEAD = MAGIC + EVENTS_FINGERPRINT, MAGIC + POINTS_FINGERPRINT
 _OUT_OF_RANGE = (ValueError, KeyError, TypeError, InvalidInput)
-"""What `records.py` raises; InvalidInput comes from an as-of that names its chains wrongly."""
+"""What the `…records.py` raise; InvalidInput comes from an as-of that names its chains wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +191,6 @@ def _bytes_of(name: str, record: Record) -> bytes:
 @cache
 def _header_of(name: str) -> bytes:
     return MAGIC + _fingerprint_of(name)
-
-
-def schema_names() -> list[str]:
-    """File names of all current schemas, sorted."""
-    return sorted(_file_name(name) for name in MESSAGE_TYPES)
 
 
 def fingerprint(message_name: str) -> bytes:

@@ -1,7 +1,6 @@
 """Events of wallets as rows, and back. A copy is added once and never changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from bonafides.digests import encode_event
 from bonafides.errors import InvariantViolation
@@ -191,20 +190,6 @@ def add_hydration(connection: Connection, offset: int, hydrated: Hydrated) -> No
         )
         .on_conflict_do_nothing()
     )
-
-
-def position_columns(position: Position) -> dict[str, Any]:
-    """Columns of a place in a chain."""
-    block = position.block
-    return {
-        "chain_id": block.chain_id,
-        "block_number": block.number,
-        "block_hash": block.hash,
-        "block_timestamp": block.timestamp,
-        "tx_hash": position.tx_hash,
-        "tx_index": position.tx_index,
-        "log_index": position.log_index,
-    }
 
 
 def position_of(row: RowMapping) -> Position:
