@@ -1,5 +1,6 @@
 """What ingest knows of a chain: logs in their place, ranges of blocks that were read, and the port of a source."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,8 +30,29 @@ class Window:
     """The last block of the range, with or without logs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A block, and what it stands on."""
+
+    ref: BlockRef
+    parent_hash: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTips:
+    """How far a chain is, in one look."""
+
+    head: Header
+    finalized: int
+    """Number of the newest finalized block."""
+
+
 class StillLooking(Unavailable):
     """A source needs another turn to answer. It goes on where it was: turn again, at once."""
+
+
+class BlockGone(Unavailable):
+    """A live block that was asked for by its hash is on the chain no more: look at the head again, at once."""
 
 
 class ChainSource(Protocol):
@@ -70,4 +92,23 @@ class ChainSource(Protocol):
         Raises:
             StillLooking: it takes more than one turn; what was seen so far is remembered.
             Unavailable: as `fetch` does.
+        """
+
+
+class LiveSource(ChainSource, Protocol):
+    """A chain that can also be read above finalized, where a block may be replaced by another at any moment."""
+
+    def tips(self) -> ChainTips:
+        """The head and the newest finalized block. Raises Unavailable: it does not answer, or is still syncing."""
+
+    def headers(self, wanted: BlockRange) -> tuple[Header, ...]:
+        """The blocks of a range that may lie above finalized, ascending; they hang together.
+
+        Raises BlockGone when they do not any more, or one is not there.
+        """
+
+    def logs_of(self, headers: Sequence[Header], addresses: frozenset[Address]) -> tuple[Log, ...]:
+        """The logs of these addresses in exactly these blocks, asked for by hash; proved by bloom and receipts.
+
+        Raises BlockGone when one of the blocks was replaced.
         """

@@ -1,5 +1,6 @@
 """Tables of the schema `ingest`: what of each chain was read and sent."""
 
+from bonafides.offsets import offsets_table
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -32,6 +33,7 @@ chain = Table(
     Column("tip_number", BigInteger, comment="The cursor: everything up to here was flushed."),
     Column("tip_hash", LargeBinary),
     Column("tip_timestamp", BigInteger),
+    Column("final_number", BigInteger, comment="Up to here blocks were taken as final; never goes back."),
     Column("pending_partitions", ARRAY(Integer), nullable=False, comment="Got something since the last boundary."),
     Column("log_identity", Text, comment="Cluster and topics that the cursor speaks of."),
 )
@@ -53,7 +55,53 @@ done_range = Table(
     Column("deployment", Text, primary_key=True),
     Column("first_block", BigInteger, primary_key=True, autoincrement=False),
     Column("last_block", BigInteger, nullable=False, comment="Inclusive."),
+    Column("last_hash", LargeBinary, comment="Of the last block."),
+    Column("last_timestamp", BigInteger, comment="Of the last block."),
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="done_range_of_chain"),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("deployment", Text, primary_key=True, comment="Or source of links: one replica reads it at a time."),
+    Column("first_block", BigInteger, nullable=False),
+    Column("last_block", BigInteger, nullable=False, comment="Inclusive; final."),
+    Column("token", Uuid, nullable=False, comment="Who reads it."),
+    Column("until", DateTime(timezone=True), nullable=False, comment="By the database's clock; then it is free again."),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="claim_of_chain"),
+)
+
+replica = Table(
+    "replica",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("token", Uuid, primary_key=True),
+    Column("seen_until", DateTime(timezone=True), nullable=False, comment="Counts as alive until then."),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="replica_of_chain"),
+)
+
+live_block = Table(
+    "live_block",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="Above final, up to the cursor."),
+    Column("hash", LargeBinary, nullable=False),
+    Column("parent_hash", LargeBinary, nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="live_block_of_chain"),
+)
+
+read_window = Table(
+    "read_window",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("deployment", Text, primary_key=True),
+    Column("first_block", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_block", BigInteger, nullable=False, comment="Inclusive."),
+    Column("logs", BigInteger, nullable=False, comment="Of its contracts, that were read."),
+    Column("digest", LargeBinary, nullable=False, comment="Of the set of these logs: what the audit compares."),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="read_window_of_chain"),
 )
 
 deployment = Table(
@@ -115,6 +163,13 @@ dead_letter = Table(
     Column("is_wallet_known", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
     Column("decoder_version", Integer, nullable=False),
+    Column("tx_hash", LargeBinary),
+    Column("tx_index", Integer),
+    Column("block_timestamp", BigInteger),
+    Column("address", LargeBinary, comment="Of the contract."),
+    Column("topics", ARRAY(LargeBinary)),
+    Column("payload", LargeBinary, comment="The log's data, as it came."),
+    Column("mended_at", DateTime(timezone=True), comment="When a later decoder could read it; null: not yet."),
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="dead_letter_of_chain"),
 )
 
@@ -131,3 +186,5 @@ hole = Table(
     Column("decoder_version", Integer, nullable=False),
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="hole_of_chain"),
 )
+
+consumer_offset = offsets_table(metadata, SCHEMA)
