@@ -101,7 +101,18 @@ read_window = Table(
     Column("last_block", BigInteger, nullable=False, comment="Inclusive."),
     Column("logs", BigInteger, nullable=False, comment="Of its contracts, that were read."),
     Column("digest", LargeBinary, nullable=False, comment="Of the set of these logs: what the audit compares."),
+    Column("filter_key", LargeBinary, nullable=False, comment="Which logs were asked for: see log_filter."),
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="read_window_of_chain"),
+)
+
+log_filter = Table(
+    "log_filter",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, primary_key=True, comment="LogFilter.key."),
+    Column("contracts", ARRAY(LargeBinary), nullable=False, comment="That were watched in a window."),
+    Column("topics_anywhere", ARRAY(LargeBinary), nullable=False),
+    ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="log_filter_of_chain"),
 )
 
 deployment = Table(

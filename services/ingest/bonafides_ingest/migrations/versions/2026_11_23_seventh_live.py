@@ -69,12 +69,25 @@ def upgrade() -> None:
             last_block BIGINT NOT NULL,
             logs BIGINT NOT NULL,
             digest BYTEA NOT NULL,
+            filter_key BYTEA NOT NULL,
             PRIMARY KEY (chain_id, deployment, first_block),
             CONSTRAINT read_window_of_chain FOREIGN KEY(chain_id) REFERENCES ingest.chain (chain_id)
         );
         COMMENT ON COLUMN ingest.read_window.last_block IS 'Inclusive.';
         COMMENT ON COLUMN ingest.read_window.logs IS 'Of its contracts, that were read.';
         COMMENT ON COLUMN ingest.read_window.digest IS 'Of the set of these logs: what the audit compares.';
+        COMMENT ON COLUMN ingest.read_window.filter_key IS 'Which logs were asked for: see log_filter.';
+
+        CREATE TABLE ingest.log_filter (
+            chain_id BIGINT NOT NULL,
+            key BYTEA NOT NULL,
+            contracts BYTEA[] NOT NULL,
+            topics_anywhere BYTEA[] NOT NULL,
+            PRIMARY KEY (chain_id, key),
+            CONSTRAINT log_filter_of_chain FOREIGN KEY(chain_id) REFERENCES ingest.chain (chain_id)
+        );
+        COMMENT ON COLUMN ingest.log_filter.key IS 'LogFilter.key.';
+        COMMENT ON COLUMN ingest.log_filter.contracts IS 'That were watched in a window.';
 
         ALTER TABLE ingest.dead_letter
             ADD COLUMN tx_hash BYTEA,
@@ -99,7 +112,8 @@ def upgrade() -> None:
         );
 
         GRANT SELECT, INSERT, UPDATE, DELETE
-            ON ingest.claim, ingest.replica, ingest.live_block, ingest.read_window, ingest.consumer_offset
+            ON ingest.claim, ingest.replica, ingest.live_block, ingest.read_window, ingest.log_filter,
+                ingest.consumer_offset
             TO bonafides_ingest;
         GRANT UPDATE ON ingest.dead_letter TO bonafides_ingest;
         """
