@@ -115,5 +115,12 @@ class Admin(Protocol):
     def end_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
         """The offset after the last record of each partition."""
 
+    def group_lag(self, group: str, topics: Iterable[str]) -> dict[TopicPartition, int]:
+        """How many records of each partition the group has not committed; of one it never committed, all.
+
+        A group that nobody ever joined has all of them before it. What is committed is what its members say (`commit`):
+        a little less than they have done.
+        """
+
     def close(self) -> None:
         """Let go of the connection."""

@@ -7,25 +7,25 @@ extra checksums are pure Python at 6 MB/s.
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
-from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, OffsetAndMetadata
 from kafka import TopicPartition as KafkaTopicPartition
 from kafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
-    IncompatibleBrokerVersion,
     KafkaError,
     MessageSizeTooLargeError,
     OffsetOutOfRangeError,
     RebalanceInProgressError,
-    TopicAlreadyExistsError,
     UnknownMemberIdError,
 )
 
-from bonafides.bus import LogIdentity, Record, TopicPartition
-from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
-from bonafides.topics import Topic
+from bonafides.bus import Record, TopicPartition
+from bonafides.errors import InvariantViolation
+from bonafides.kafka_admin import KafkaBusAdmin
+from bonafides.kafka_connection import KafkaConnection, unavailable
+
+__all__ = ["KafkaBusAdmin", "KafkaBusConsumer", "KafkaBusProducer", "KafkaConnection"]
 
 # What matters of it comes back to us as an error; its own lines, one per attempt, would bury our one that says so.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
@@ -34,38 +34,6 @@ logging.getLogger("kafka").setLevel(logging.CRITICAL)
 JOINING_S = 1.0
 """How long a poll waits while nothing is assigned. kafka-python 3.0.12 drops a join that completes between two polls
 and starts another: on a busy machine short polls then never join at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class KafkaConnection:
-    """How to reach the brokers."""
-
-    bootstrap: str
-    """host:port, comma-separated."""
-    security_protocol: str = "PLAINTEXT"
-    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
-    sasl_mechanism: str | None = None
-    sasl_username: str | None = None
-    sasl_password: str | None = field(default=None, repr=False)
-    ssl_cafile: str | None = None
-
-    def options(self, client_id: str) -> dict[str, object]:
-        """Arguments that every kafka-python client takes."""
-        options: dict[str, object] = {
-            "bootstrap_servers": self.bootstrap.split(","),
-            "client_id": client_id,
-            "security_protocol": self.security_protocol,
-            "bootstrap_timeout_ms": 10_000,
-        }
-        if self.sasl_mechanism:
-            options |= {
-                "sasl_mechanism": self.sasl_mechanism,
-                "sasl_plain_username": self.sasl_username,
-                "sasl_plain_password": self.sasl_password,
-            }
-        if self.ssl_cafile:
-            options["ssl_cafile"] = self.ssl_cafile
-        return options
 
 
 class KafkaBusProducer:
@@ -89,7 +57,7 @@ class KafkaBusProducer:
                 allow_auto_create_topics=False,
             )
         except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
+            raise unavailable(self._bootstrap, exc) from exc
 
     def send(self, topic: str, partition: int, value: bytes) -> None:
         try:
@@ -97,19 +65,19 @@ class KafkaBusProducer:
         except MessageSizeTooLargeError as exc:
             raise _too_large(topic, value) from exc
         except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
+            raise unavailable(self._bootstrap, exc) from exc
 
     def flush(self) -> None:
         try:
             self._producer.flush(timeout=40)
         except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
+            raise unavailable(self._bootstrap, exc) from exc
         finally:
             failures, self._failures = self._failures, []
         if too_large := next((exc for exc in failures if isinstance(exc, MessageSizeTooLargeError)), None):
             raise InvariantViolation("a record that was sent is larger than the broker takes") from too_large
         if failures:
-            raise _unavailable(self._bootstrap, failures[0]) from failures[0]
+            raise unavailable(self._bootstrap, failures[0]) from failures[0]
 
     def close(self) -> None:
         self._producer.close(timeout=5)
@@ -154,7 +122,7 @@ class KafkaBusConsumer:
                 metadata_max_age_ms=60_000,
             )
         except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
+            raise unavailable(self._bootstrap, exc) from exc
 
     def subscribe(
         self,
@@ -173,7 +141,7 @@ class KafkaBusConsumer:
                 self._consumer.partitions_for_topic(topic)
             self._consumer.subscribe(topics=self._topics, listener=_Listener(self))
         except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
+            raise unavailable(self._bootstrap, exc) from exc
         self._empty_since = time.monotonic()
 
     def _join_again_if_forgotten(self) -> None:
@@ -214,7 +182,7 @@ class KafkaBusConsumer:
                 "name): nothing may be skipped; restore the log, or rebuild this service's database from it"
             ) from exc
         except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
+            raise unavailable(self._bootstrap, exc) from exc
         return [
             Record(TopicPartition(at.topic, at.partition), record.offset, record.value or b"")
             for at, records in batches.items()
@@ -240,82 +208,11 @@ class KafkaBusConsumer:
         except (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError):
             return  # the partition went to another member, whose commit will tell; ours is for metrics only
         except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
+            raise unavailable(self._bootstrap, exc) from exc
 
     def close(self) -> None:
         self._consumer.close(autocommit=False)
 
 
-class KafkaBusAdmin:
-    """`bus.Admin`."""
-
-    def __init__(self, connection: KafkaConnection, client_id: str) -> None:
-        self._bootstrap = connection.bootstrap
-        self._options = connection.options(client_id)
-        try:
-            self._admin = KafkaAdminClient(**self._options)
-        except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
-
-    def ensure_topics(self, topics: Iterable[Topic], replication: int) -> None:
-        try:
-            present = {
-                row["name"]: len(row["partitions"]) for row in self._admin.describe_topics() if not row["error_code"]
-            }
-            for topic in topics:
-                if topic.name in present:
-                    if present[topic.name] != topic.partitions:
-                        raise InvalidSettings(
-                            f"topic {topic.name} has {present[topic.name]} partitions, expected {topic.partitions}: a "
-                            "change would tear wallets apart; make a new topic name instead"
-                        )
-                    continue
-                wanted = {
-                    "num_partitions": topic.partitions,
-                    "replication_factor": replication,
-                    "configs": {"retention.ms": str(topic.retention_ms), "cleanup.policy": "delete"},
-                }
-                try:
-                    self._admin.create_topics({topic.name: wanted})
-                except TopicAlreadyExistsError:
-                    continue  # another replica was faster
-        except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
-
-    def identity(self, topic: str) -> LogIdentity:
-        try:
-            cluster = self._admin.describe_cluster()
-            row = self._admin.describe_topics([topic])[0]
-        except (KafkaError, OSError, IncompatibleBrokerVersion) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
-        if row["error_code"]:
-            raise Unavailable(f"topic {topic} does not exist on {self._bootstrap}: create it with `bonafides topics`")
-        return LogIdentity(str(cluster.get("cluster_id") or ""), str(row.get("topic_id") or ""))
-
-    def end_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
-        try:
-            consumer = KafkaConsumer(**self._options, metrics_enabled=False)
-        except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
-        try:
-            partitions = [
-                KafkaTopicPartition(topic, partition)
-                for topic in topics
-                for partition in sorted(consumer.partitions_for_topic(topic) or ())
-            ]
-            return {TopicPartition(p.topic, p.partition): end for p, end in consumer.end_offsets(partitions).items()}
-        except (KafkaError, OSError) as exc:
-            raise _unavailable(self._bootstrap, exc) from exc
-        finally:
-            consumer.close(autocommit=False)
-
-    def close(self) -> None:
-        self._admin.close()
-
-
 def _too_large(topic: str, value: bytes) -> InvariantViolation:
     return InvariantViolation(f"a record of {len(value)} bytes for {topic} is larger than the broker takes")
-
-
-def _unavailable(bootstrap: str, exc: BaseException) -> Unavailable:
-    return Unavailable(f"the broker at {bootstrap} does not answer: {type(exc).__name__}")

@@ -40,6 +40,15 @@ def until(claim: Callable[[], bool], turn: Callable[[], object]) -> None:
         turn()
 
 
+def answers(ask: Callable[[], object]) -> bool:
+    """Whether it does. A broker makes the topic of the groups' offsets only when it is first asked."""
+    try:
+        ask()
+    except Unavailable:
+        return False
+    return True
+
+
 def make_topic(bus: Bus, partitions: int = 4) -> Topic:
     topic = fresh_topic(partitions)
     bus.admin().ensure_topics([topic], 1)
@@ -75,6 +84,32 @@ def test_end_offsets__after_a_flush__count_every_record(exact_bus: Bus) -> None:
     ends = exact_bus.admin().end_offsets([topic.name])
 
     assert ends == {TopicPartition(topic.name, 0): 0, TopicPartition(topic.name, 1): 7}
+
+
+def test_group_lag__a_group_that_nobody_joined__has_every_record_before_it(exact_bus: Bus) -> None:
+    topic = make_topic(exact_bus, 2)
+    produce(exact_bus, topic, 7, partition=1)
+
+    admin, group = exact_bus.admin(), fresh_group()
+    until(lambda: answers(lambda: admin.group_lag(group, [topic.name])), lambda: time.sleep(0.2))
+    lag = admin.group_lag(group, [topic.name])
+
+    assert lag == {TopicPartition(topic.name, 0): 0, TopicPartition(topic.name, 1): 7}
+
+
+def test_group_lag__a_part_is_committed__is_what_comes_behind_it(exact_bus: Bus) -> None:
+    topic, group = make_topic(exact_bus, 2), fresh_group()
+    produce(exact_bus, topic, 10, partition=0)
+    reader = Reader(exact_bus.consumer(group), topic).join()
+    until(lambda: len(reader.records) >= 10, reader.poll)
+    reader.consumer.commit({TopicPartition(topic.name, 0): 4})
+    admin = exact_bus.admin()
+    produce(exact_bus, topic, 3, partition=0)
+    produce(exact_bus, topic, 5, partition=1)
+
+    lag = admin.group_lag(group, [topic.name])
+
+    assert lag == {TopicPartition(topic.name, 0): 9, TopicPartition(topic.name, 1): 5}
 
 
 def test_group_resume__offsets_named_by_the_caller__start_there_whatever_the_group_committed(bus: Bus) -> None:

@@ -21,6 +21,8 @@ class MemoryBroker:
     logs: dict[TopicPartition, list[bytes]] = field(default_factory=dict)
     topic_ids: dict[str, str] = field(default_factory=dict)
     members: dict[str, "list[MemoryConsumer]"] = field(default_factory=dict)
+    committed: dict[str, dict[TopicPartition, int]] = field(default_factory=dict)
+    """By group."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def partitions(self, topic: str) -> list[TopicPartition]:
@@ -144,6 +146,7 @@ class MemoryConsumer:
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         self._broker.check()
         self.committed |= offsets
+        self._broker.committed.setdefault(self._group, {}).update(offsets)
 
     def close(self) -> None:
         with self._broker.lock:
@@ -179,6 +182,10 @@ class MemoryAdmin:
     def end_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
         self._broker.check()
         return {at: len(self._broker.logs[at]) for topic in topics for at in self._broker.partitions(topic)}
+
+    def group_lag(self, group: str, topics: Iterable[str]) -> dict[TopicPartition, int]:
+        committed = self._broker.committed.get(group, {})
+        return {at: end - committed.get(at, 0) for at, end in self.end_offsets(topics).items()}
 
     def close(self) -> None:
         """Nothing to let go of."""
