@@ -9,17 +9,13 @@ No message of ours repeats a node's URL, which may hold a key, nor a provider's 
 import http.client
 import json
 import re
-import selectors
-import ssl
-import threading
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from itertools import count
 from typing import Final
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from bonafides.errors import InvalidInput, Unavailable
+from bonafides.node_http import NodeHttp, split_url
 from bonafides.types import Json
 
 type Call = tuple[str, Sequence[Json]]
@@ -29,20 +25,31 @@ type Exchange = Callable[[bytes], tuple[int, bytes]]
 
 MAX_ANSWER_BYTES: Final = 16 << 20
 REVERTED: Final = 3  # code of a call that the contract reverts, as geth, Nethermind, Reth and anvil give it
+MOST_WORDS: Final = 500  # Alchemy's longest refusal has 304 characters, and its last ones are what counts
+LONGEST_WAIT_S: Final = 86_400.0  # no node's word holds anything up for more than a day
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]+")
 
 
 class NodeRefused(InvalidInput):
     """The node answered a call with an error. Whether to ask again, and how, its caller must know.
 
-    `message` holds the node's own words, at most 300 characters: never to be logged where the node is a provider's.
-    `revert` holds the data that a contract reverted with, if there was any.
+    `message` holds the node's own words, at most 500 characters: never to be logged where the node is a provider's.
+    `revert` holds the data that a contract reverted with, if there was any; `retry_after_s` how long the node asks to
+    wait (`Retry-After`, or Infura's `backoff_seconds`), where it does.
     """
 
     def __init__(
-        self, method: str, code: int | None, message: str = "", revert: bytes = b"", *, shows_message: bool = False
+        self,
+        method: str,
+        code: int | None,
+        message: str = "",
+        revert: bytes = b"",
+        *,
+        shows_message: bool = False,
+        retry_after_s: float | None = None,
     ) -> None:
-        self.method, self.code, self.message, self.revert = method, code, message[:300], revert
+        self.method, self.code, self.message, self.revert = method, code, message[:MOST_WORDS], revert
+        self.retry_after_s = retry_after_s
         reason = f": {self.message}" if shows_message else ""
         super().__init__(f"the node refused {method} (JSON-RPC error {code}){reason}")
 
@@ -61,10 +68,7 @@ class AnswerTooLong(Unavailable):
 
 
 class JsonRpc:
-    """One node. Threads may share it: each has a connection of its own, kept between calls.
-
-    A kept connection that the node has closed meanwhile is opened again, once, before anything is sent on it; no
-    question is ever sent twice. Redirects are not followed and no proxy is used.
+    """One node. Threads may share it: each has a connection of its own, kept between calls (`NodeHttp`).
 
     Args:
         url: http(s)://[name:password@]host[:port][/path]; name and password go as Basic authentication.
@@ -88,9 +92,9 @@ class JsonRpc:
         shows_messages: bool = False,
         exchange: Exchange | None = None,
     ) -> None:
-        self._http = _Http(_split(url), timeout_s, max_answer_bytes)
+        self._http = NodeHttp(split_url(url), timeout_s, max_answer_bytes)
         self._exchange = exchange or self._http.exchange
-        self._batch_size, self._shows_messages = batch_size, shows_messages
+        self._batch_size, self._shows_messages, self._max_answer_bytes = batch_size, shows_messages, max_answer_bytes
         self._ids = count(1)
 
     def call(self, method: str, *params: Json) -> Json:
@@ -137,8 +141,16 @@ class JsonRpc:
             status, raw = self._exchange(json.dumps(question).encode())
         except (OSError, http.client.HTTPException, UnicodeError) as exc:  # the last: a host that is no DNS name
             raise Unavailable(f"the node does not answer {method}: {type(exc).__name__}") from exc
+        if len(raw) > self._max_answer_bytes:
+            raise AnswerTooLong(f"the node's answer is longer than {self._max_answer_bytes} bytes")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise NodeRefused(method, status, "Too Many Requests", shows_message=self._shows_messages)
+            raise NodeRefused(
+                method,
+                status,
+                "Too Many Requests",
+                shows_message=self._shows_messages,
+                retry_after_s=_seconds(self._http.retry_after),
+            )
         try:
             answer: Json = json.loads(raw)
         except (ValueError, RecursionError) as exc:
@@ -169,12 +181,13 @@ class JsonRpc:
             str(message or "no reason given"),
             _revert_data(found.get("data")),
             shows_message=self._shows_messages,
+            retry_after_s=_backoff(found.get("data")),
         )
 
 
 def check_node_url(url: str) -> None:
     """Raises InvalidInput, without repeating it, when `JsonRpc` would not take this URL."""
-    _split(url)
+    split_url(url)
 
 
 def member(value: Json, name: str) -> Json:
@@ -211,81 +224,24 @@ def octets(value: Json, size: int | None = None) -> bytes:
     raise NodeLied(f"the node sent no {'bytes' if size is None else f'{size} bytes'} where they belong")
 
 
-class _Kept:
-    """One thread's connection; it is closed when the thread ends or the client goes."""
-
-    def __init__(self, connection: http.client.HTTPConnection) -> None:
-        self.connection = connection
-
-    def __del__(self) -> None:
-        self.connection.close()
-
-
-class _Http(threading.local):
-    """POSTs to one address over one kept connection per thread."""
-
-    def __init__(self, parts: SplitResult, timeout_s: float, max_answer_bytes: int) -> None:
-        self._parts, self._timeout_s, self._max_answer_bytes = parts, timeout_s, max_answer_bytes
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if parts.username is not None:
-            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self._headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
-        self._kept: _Kept | None = None
-
-    def exchange(self, body: bytes) -> tuple[int, bytes]:
-        if self._kept is not None and _was_dropped(self._kept.connection):
-            self.close()
-        if self._kept is None:
-            self._kept = _Kept(self._connect())
-        connection, is_done = self._kept.connection, False
-        try:
-            connection.request("POST", self._target, body, self._headers)
-            response = connection.getresponse()
-            raw = response.read(self._max_answer_bytes + 1)
-            is_done = response.isclosed() and len(raw) <= self._max_answer_bytes
-        finally:
-            if not is_done:  # what is left of this answer must not meet the next question
-                self.close()
-        if len(raw) > self._max_answer_bytes:
-            raise AnswerTooLong(f"the node's answer is longer than {self._max_answer_bytes} bytes")
-        return response.status, raw
-
-    def close(self) -> None:
-        if self._kept is not None:
-            self._kept.connection.close()
-            self._kept = None
-
-    def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
-        if self._parts.scheme == "https":
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=context)
-        return http.client.HTTPConnection(host, port, timeout=self._timeout_s)
-
-
-def _was_dropped(connection: http.client.HTTPConnection) -> bool:
-    """Between two questions a node has nothing to say: what can be read then is the end of the connection."""
-    if connection.sock is None:
-        return False  # http.client saw the end itself, and connects again
-    with selectors.DefaultSelector() as selector:
-        selector.register(connection.sock, selectors.EVENT_READ)
-        return bool(selector.select(timeout=0))
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        is_right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, an IPv6 address that is none
-        is_right = False
-    if not is_right or not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidInput("the node's URL is malformed: expected http://host:port or https://host/path")
-    return parts
-
-
 def _has_id(answer: dict[str, Json]) -> bool:
     return type(answer.get("id")) is int
+
+
+def _seconds(text: str | None) -> float | None:
+    """`Retry-After` in seconds; None for a date, which would need a clock that agrees with the node's."""
+    return min(float(text), LONGEST_WAIT_S) if text and text.isascii() and text.isdigit() else None
+
+
+def _backoff(found: Json) -> float | None:
+    """How long Infura asks to wait, in the data of its error."""
+    rate = found.get("rate") if isinstance(found, dict) else None
+    seconds = rate.get("backoff_seconds") if isinstance(rate, dict) else None
+    if (
+        not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds >= 0
+    ):  # not a number is not, either
+        return None
+    return min(float(seconds), LONGEST_WAIT_S)
 
 
 def _revert_data(found: Json) -> bytes:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bonafides.errors import Unavailable
-from bonafides.json_rpc import AnswerTooLong, JsonRpc
+from bonafides.json_rpc import AnswerTooLong, JsonRpc, NodeRefused
 
 from tests.support.http_node import fixed, http_node, results
 
@@ -40,6 +40,18 @@ def test_calls__of_several_threads__have_a_connection_each_and_their_own_answers
     assert answers == [[number] * 50 for number in range(4)]
     assert len(set(node.connections)) == 4
     assert len({asked["id"] for asked in node.questions}) == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"), [("7", 7.0), ("99999999", 86_400.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)]
+)
+def test_call__http_429_with_retry_after__carries_its_seconds(header: str, expected: float | None) -> None:
+    with http_node(lambda _: (429, b"slow down")) as node:
+        node.headers["Retry-After"] = header
+        with pytest.raises(NodeRefused) as caught:
+            JsonRpc(node.url, 5).call("a")
+
+    assert (caught.value.code, caught.value.retry_after_s) == (429, expected)
 
 
 def test_call__node_closed_the_idle_connection__opens_another_and_asks_once() -> None:

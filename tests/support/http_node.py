@@ -22,6 +22,8 @@ class HttpNode:
     drops_after_answer: bool = False
     """Close the connection without announcing it, as a node does with one that was idle for long."""
     drops_before_answer: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    """That go with each answer."""
     questions: list[Any] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     connections: list[int] = field(default_factory=list)
@@ -48,6 +50,8 @@ def http_node(answer: Callable[[Any], Answer]) -> Iterator[HttpNode]:
             status, body = node.answer(asked)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            for name, value in node.headers.items():
+                self.send_header(name, value)
             if 300 <= status < 400:
                 self.send_header("Location", f"{node.url}/elsewhere")
             self.end_headers()

@@ -115,7 +115,7 @@ def test_call__answer_too_long__says_so() -> None:
     [
         ({"code": 3, "message": "execution reverted", "data": "0x1234"}, 3, "execution reverted", b"\x12\x34"),
         ({"code": -32015, "message": "VM", "data": {"data": "0x12"}}, -32015, "VM", b"\x12"),
-        ({"code": "3", "message": "x" * 400, "data": "Reverted"}, None, "x" * 300, b""),
+        ({"code": "3", "message": "x" * 600, "data": "Reverted"}, None, "x" * 500, b""),
         ({"code": -32000, "message": "nonce too low", "data": 5}, -32000, "nonce too low", b""),
         ("busy", None, "no reason given", b""),
         ({}, None, "no reason given", b""),
@@ -127,6 +127,26 @@ def test_call__error__carries_code_words_and_revert_data(
     found = refusal(error)
 
     assert (found.method, found.code, found.message, found.revert) == ("eth_call", code, message, revert)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"rate": {"allowed_rps": 1, "backoff_seconds": 30, "current_rps": 1.5}, "see": "https://x.invalid"}, 30.0),
+        ({"rate": {"backoff_seconds": 1e300}}, 86_400.0),
+        ({"rate": {"backoff_seconds": float("nan")}}, None),
+        ({"rate": {"backoff_seconds": -1}}, None),
+        ({"rate": {"backoff_seconds": True}}, None),
+        ({"rate": {"backoff_seconds": "30"}}, None),
+        ({"rate": 30}, None),
+        ("0x", None),
+        (None, None),
+    ],
+)
+def test_call__quota_with_infuras_backoff__carries_its_seconds(data: Any, expected: float | None) -> None:
+    found = refusal({"code": -32005, "message": "project ID request rate exceeded", "data": data})
+
+    assert found.retry_after_s == expected
 
 
 def test_node_refused__text__holds_the_nodes_words_only_when_asked_to() -> None:
