@@ -28,6 +28,16 @@ BLOCK_TO_KAFKA = Histogram(
     buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1800),
 )
 
+CONSUMER_LAG = Gauge("bonafides_ingest_consumer_lag_records", "Records that the scoring workers have not committed.")
+BACKFILL_PAUSED = Gauge(
+    "bonafides_ingest_backfill_paused", "1 while reading old blocks waits for consumers or the broker."
+)
+FLUSH_SECONDS = Histogram(
+    "bonafides_ingest_flush_seconds",
+    "From handing over records to the broker's acknowledgement of all.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
 ERROR_CLASSES = ("Unavailable", "RateLimited", "RangeRefused", "NodeLied", "LeaseLost", "InvariantViolation", "Other")
 
 for _type in EventType:

@@ -41,6 +41,13 @@ class IngestSettings(ServiceSettings):
     """Least time between two boundaries at which the workers score, once the chain was read to finalized."""
     lease_s: float = Field(default=30.0, ge=2, le=600)
     """A live lease not renewed for this long may be taken over by another replica."""
+    pressure_group: str = "bonafides-scoring-worker"
+    """Consumer group whose lag holds a backfill back."""
+    lag_limit_records: int = Field(default=50_000, ge=0)
+    """A backfill waits while the group has more records than this before it, until it has less than half. Live blocks
+    never wait. 0: nobody reads along, so nothing waits for them."""
+    flush_limit_s: float = Field(default=5.0, gt=0, le=600)
+    """A backfill waits while the broker takes longer than this to acknowledge a window, until it takes half."""
     dead_letter_limit: int = Field(default=1_000, ge=0)
     """The process stops and pages when the chain has more dead letters than this: it never skips a flood silently."""
 
