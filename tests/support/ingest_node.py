@@ -51,6 +51,8 @@ class FakeNode(JsonRpc):
         """A larger range is refused."""
         self.lies: dict[str, Answer] = {}
         self.calls: list[str] = []
+        self._served: dict[str, int] = {}
+        """Numbers of the blocks whose headers it sent, by hash."""
 
     def batch(self, calls: Sequence[Call]) -> list[Json]:
         return [self._answer(method, list(params)) for method, params in calls]
@@ -66,27 +68,58 @@ class FakeNode(JsonRpc):
                 return hex(self.chain_id)
             case "eth_blockNumber":
                 return hex(self.chain.head + 2)
+            case "eth_syncing":
+                return False
             case "eth_getBlockByNumber":
-                number = self.chain.head if params[0] == "finalized" else int(params[0], 16)
-                return self._header(number)
+                tags = {"finalized": self.chain.head, "latest": self.chain.head + 2}
+                number = tags[params[0]] if params[0] in tags else int(params[0], 16)
+                return self._header(number) if number <= self.chain.head + 2 else None
+            case "eth_getLogs" if "blockHash" in params[0]:
+                number = self._number_of(params[0]["blockHash"])
+                return self._logs({**params[0], "fromBlock": hex(number), "toBlock": hex(number)})
             case "eth_getLogs":
                 return self._logs(params[0])
             case "eth_getBlockReceipts":
-                found = [log_object(log) for log in self._logs_of(int(params[0], 16))]
-                return [{"logs": list(found)}]
+                return [*self._receipts(self._number_of(params[0]))]
+            case "eth_getTransactionReceipt":
+                return next(
+                    receipt
+                    for number in sorted({log.position.block.number for log in self.chain.logs})
+                    for receipt in self._receipts(number)
+                    if receipt["transactionHash"] == params[0]
+                )
         raise AssertionError(method)
 
     def _logs_of(self, number: int) -> list[Log]:
         return [log for log in self.chain.logs if log.position.block.number == number]
 
+    def _number_of(self, block_hash: str) -> int:
+        if block_hash not in self._served:
+            raise NodeRefused("eth_getLogs", -32000, "unknown block")
+        return self._served[block_hash]
+
+    def _receipts(self, number: int) -> list[dict[str, Json]]:
+        logs = self._logs_of(number)
+        return [
+            {"transactionHash": hash, "logs": [log_object(log) for log in logs if _text(log.position.tx_hash) == hash]}
+            for hash in self._transactions(number)
+        ]
+
+    def _transactions(self, number: int) -> list[str]:
+        """Those with logs; a block has no others."""
+        places = sorted({(log.position.tx_index, log.position.tx_hash) for log in self._logs_of(number)})
+        return [_text(hash) for _, hash in places]
+
     def _header(self, number: int) -> Json:
         block = block_at(number)
+        self._served[_text(block.hash)] = number
         return {
             "number": hex(number),
             "hash": "0x" + block.hash.hex(),
             "parentHash": "0x" + block_at(number - 1).hash.hex(),
             "timestamp": hex(block.timestamp),
             "logsBloom": "0x" + _bloom(self._logs_of(number)).hex(),
+            "transactions": list(self._transactions(number)),
         }
 
     def _logs(self, criteria: dict[str, Any]) -> Json:
@@ -105,3 +138,7 @@ class FakeNode(JsonRpc):
             and (addresses is None or log.address in addresses)
             and (not topic0 or log.topics[0] in topic0)
         ]
+
+
+def _text(value: bytes) -> str:
+    return "0x" + value.hex()

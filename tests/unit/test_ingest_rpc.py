@@ -8,7 +8,9 @@ from bonafides.events import BlockRange
 from bonafides.json_rpc import AnswerTooLong, NodeLied, NodeRefused
 from bonafides.types import Address
 from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.sources.audit import Trust
 from bonafides_ingest.sources.errors import RangeRefused, RateLimited, refusals_told_apart
+from bonafides_ingest.sources.node_reader import NodeBehind
 from bonafides_ingest.sources.rpc import RpcSource
 
 from tests.support.ingest_logs import CHAIN, ORACLE, POOL, ChainOfLogs, address, block_at
@@ -121,10 +123,22 @@ def test_fetch__bloom_that_says_maybe_to_everything__takes_what_the_receipts_con
 
 
 def test_fetch__node_behind_what_it_called_finalized__is_caught(node: FakeNode) -> None:
+    source = _source(node)
+    source.finalized()
     node.lies["eth_blockNumber"] = lambda *_: hex(29)
 
     with pytest.raises(NodeLied, match="head is below"):
-        _fetch(node)
+        source.fetch(BlockRange(1, 30), WATCHED, None)
+
+
+def test_fetch__node_behind_what_others_called_finalized__lags_and_did_not_lie(node: FakeNode) -> None:
+    node.lies["eth_blockNumber"] = lambda *_: hex(29)
+    source = _source(node)
+
+    with pytest.raises(NodeBehind):
+        source.fetch(BlockRange(1, 30), WATCHED, None)
+
+    assert source.trust == Trust()
 
 
 def test_fetch__blocks_that_do_not_hang_together__are_caught(node: FakeNode) -> None:

@@ -1,0 +1,167 @@
+"""What a node says of blocks and logs, read and checked for sense. Pure: nothing here asks the node."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bonafides.events import BlockRange, Position
+from bonafides.json_rpc import NodeLied, items, member, octets, quantity
+from bonafides.types import Address, BlockRef, ChainId, Digest, Json, address_text
+
+from bonafides_ingest.chain import Header, Log
+from bonafides_ingest.sources.bloom import BLOOM_BYTES, bloom_may_hold
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHeader:
+    """A block's header, as far as it is used to check the node."""
+
+    ref: BlockRef
+    parent_hash: Digest
+    bloom: bytes
+    transactions: tuple[bytes, ...]
+    """Hashes, in their order."""
+
+    @property
+    def header(self) -> Header:
+        """As the flow knows it."""
+        return Header(self.ref, self.parent_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLog:
+    """A log as the node gave it, before its block is known."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    tx_index: int
+    log_index: int
+    address: Address
+    topics: tuple[Digest, ...]
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which logs are asked for."""
+
+    addresses: frozenset[Address]
+    topics_anywhere: frozenset[Digest] = frozenset()
+    topic0: Digest | None = None
+    """Of the addresses, this event alone."""
+
+    def filters(self) -> list[dict[str, Json]]:
+        """One `eth_getLogs` each."""
+        found: list[dict[str, Json]] = []
+        if self.addresses:
+            mine: dict[str, Json] = {"address": [address_text(address) for address in sorted(self.addresses)]}
+            found.append(mine | ({"topics": ["0x" + self.topic0.hex()]} if self.topic0 else {}))
+        if self.topics_anywhere:
+            found.append({"topics": [["0x" + topic.hex() for topic in sorted(self.topics_anywhere)]]})
+        return found
+
+    def fits(self, log: FoundLog) -> bool:
+        """Whether the log was asked for."""
+        if log.topics and log.topics[0] in self.topics_anywhere:
+            return True
+        return log.address in self.addresses and self.topic0 in (None, *log.topics[:1])
+
+    def silent_maybe(self, bloom: bytes, came: Iterable[FoundLog] = ()) -> bool:
+        """Whether a block with this bloom may hold logs of an address or topic of which none came."""
+        if self.topic0 is not None and not bloom_may_hold(bloom, self.topic0):
+            return False
+        came = tuple(came)
+        silent = self.addresses.difference(log.address for log in came)
+        missing = self.topics_anywhere.difference(*(log.topics[:1] for log in came))
+        return any(bloom_may_hold(bloom, value) for value in (*silent, *missing))
+
+
+def read_header(answer: Json, chain_id: ChainId) -> NodeHeader:
+    """A block as `eth_getBlockByNumber` answers it, without its transactions' contents."""
+    if answer is None:
+        raise NodeLied("the node does not have a block below its finalized one")
+    ref = BlockRef(
+        chain_id,
+        quantity(member(answer, "number")),
+        Digest(octets(member(answer, "hash"), 32)),
+        quantity(member(answer, "timestamp")),
+    )
+    return NodeHeader(
+        ref,
+        Digest(octets(member(answer, "parentHash"), 32)),
+        octets(member(answer, "logsBloom"), BLOOM_BYTES),
+        tuple(octets(transaction, 32) for transaction in items(member(answer, "transactions"))),
+    )
+
+
+def broken_link(headers: Mapping[int, NodeHeader], blocks: BlockRange) -> int | None:
+    """The first block of a range that does not stand on the one below it, where both are known."""
+    for number in range(blocks.first, blocks.last + 1):
+        below, block = headers.get(number - 1), headers.get(number)
+        if below and block and block.parent_hash != below.ref.hash:
+            return number
+    return None
+
+
+def check_links(headers: Mapping[int, NodeHeader], blocks: BlockRange) -> None:
+    """Raise NodeLied when the blocks of a final range do not hang together."""
+    if (number := broken_link(headers, blocks)) is not None:
+        raise NodeLied(f"the node's blocks {number - 1} and {number} do not hang together")
+
+
+def read_logs(answers: Sequence[Json], blocks: BlockRange, asked: Asked) -> list[FoundLog]:
+    """The logs of a range out of one answer per filter, in order."""
+    placed: dict[tuple[int, int], FoundLog] = {}
+    for answer in answers:
+        found = [read_log(entry) for entry in items(answer)]
+        for log in found:
+            if not blocks.first <= log.block_number <= blocks.last or not asked.fits(log):
+                raise NodeLied("the node sent a log that was not asked for: another block, address or topic")
+        places = {(log.block_number, log.log_index): log for log in found}
+        if len(places) != len(found):
+            raise NodeLied("the node sent one log twice")
+        if any(placed.get(place, log) != log for place, log in places.items()):
+            raise NodeLied("the node sent two logs of one place")
+        placed |= places
+    return [placed[place] for place in sorted(placed)]
+
+
+def read_log(entry: Json) -> FoundLog:
+    """One log, wherever it stands."""
+    if isinstance(entry, dict) and entry.get("removed") is True:
+        raise NodeLied("the node sent a log that it calls removed, of a block that it calls its own")
+    topics = tuple(Digest(octets(topic, 32)) for topic in items(member(entry, "topics")))
+    if len(topics) > 4:
+        raise NodeLied("the node sent a log with more than four topics")
+    return FoundLog(
+        block_number=quantity(member(entry, "blockNumber")),
+        block_hash=octets(member(entry, "blockHash"), 32),
+        tx_hash=octets(member(entry, "transactionHash"), 32),
+        tx_index=quantity(member(entry, "transactionIndex")),
+        log_index=quantity(member(entry, "logIndex")),
+        address=Address(octets(member(entry, "address"), 20)),
+        topics=topics,
+        payload=octets(member(entry, "data")),
+    )
+
+
+def by_block(logs: Iterable[FoundLog]) -> dict[int, list[FoundLog]]:
+    """The logs of each block that has any, in their order."""
+    found: dict[int, list[FoundLog]] = {}
+    for log in logs:
+        found.setdefault(log.block_number, []).append(log)
+    return found
+
+
+def place_logs(found: Iterable[FoundLog], headers: Mapping[int, NodeHeader]) -> tuple[Log, ...]:
+    """The logs in their blocks, each checked against its header."""
+    logs = []
+    for log in found:
+        header = headers[log.block_number]
+        if log.block_hash != header.ref.hash:
+            raise NodeLied(f"a log of block {log.block_number} names another block hash than its header")
+        if not all(bloom_may_hold(header.bloom, value) for value in (log.address, *log.topics)):
+            raise NodeLied(f"the bloom of block {log.block_number} excludes a log that came")
+        position = Position(header.ref, Digest(log.tx_hash), log.tx_index, log.log_index)
+        logs.append(Log(position, log.address, log.topics, log.payload))
+    return tuple(logs)
