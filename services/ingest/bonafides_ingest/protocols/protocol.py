@@ -14,6 +14,7 @@ from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.feeds import Timeline
 from bonafides_ingest.protocols.decoded import Decoded
 from bonafides_ingest.protocols.reading import Routes, read_transaction
+from bonafides_ingest.protocols.search import Criteria
 from bonafides_ingest.protocols.state import DeploymentState, FactKey
 
 
@@ -41,6 +42,25 @@ class LendingProtocol[S: DeploymentState](ABC):
     def discover(self, state: S, logs: Sequence[Log]) -> Discovery:
         """The contracts that these logs name. Logs that cannot be read are passed over here."""
         return Discovery()
+
+    def configuration(self, state: S, found: Sequence[Log]) -> tuple[Criteria, ...] | None:
+        """The logs that say all that must be known to decode any one transaction of these contracts by itself.
+
+        `found` are those that were found so far: contracts that they name are asked about, too. `state` is the
+        deployment before its first log. None where a transaction cannot be decoded by itself (`search`).
+        """
+        return None
+
+    def naming(self, state: S, found: Sequence[Log], wallet: Address) -> tuple[Criteria, ...]:
+        """In every transaction that gives an event of this wallet, or a hole in its history, a log fits one of these.
+
+        `found` is the whole configuration up to the last block that is asked about.
+        """
+        return ()
+
+    def unnamed(self, found: Sequence[Log]) -> frozenset[Address]:
+        """Wallets that get events by logs which do not name them: their history can only be scanned."""
+        return frozenset()
 
     def decode_transaction(self, state: S, logs: Sequence[Log], fork_epoch: int) -> tuple[S, Decoded]:
         """What the logs of one transaction say, and the deployment after them. See `read_transaction`."""

@@ -24,7 +24,9 @@ from bonafides.types import ZERO_ADDRESS, Address, Json
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.deployments import Deployment
+from bonafides_ingest.protocols.aave import search
 from bonafides_ingest.protocols.aave.prices import PricedProtocol
+from bonafides_ingest.protocols.aave.reserves import ReserveTokens
 from bonafides_ingest.protocols.aave_v2 import events as abi
 from bonafides_ingest.protocols.aave_v2.ledger import LEDGER_READERS
 from bonafides_ingest.protocols.aave_v2.market import MARKET_READERS
@@ -33,6 +35,7 @@ from bonafides_ingest.protocols.aave_v2.state import AaveV2Deployment, AaveV2Sta
 from bonafides_ingest.protocols.aave_v3.events import ANSWER_UPDATED
 from bonafides_ingest.protocols.protocol import Discovery
 from bonafides_ingest.protocols.reading import Routes
+from bonafides_ingest.protocols.search import Criteria, contracts_of_wallets, logs_of, naming, wallet_signatures
 from bonafides_ingest.protocols.state import FactKey
 
 
@@ -82,6 +85,22 @@ class AaveV2(PricedProtocol[AaveV2State]):
         if log.topics[0] != ANSWER_UPDATED.topic0:
             return state
         return state.with_prices(state.prices.with_answer(log))
+
+    def configuration(self, state: AaveV2State, found: Sequence[Log]) -> tuple[Criteria, ...]:
+        """Listings, and what aTokens say of themselves. Prices are no wallet's matter."""
+        return (
+            logs_of({state.deployment.configurator}, (abi.RESERVE_INITIALIZED.topic0,)),
+            logs_of({reserve.a_token for reserve in self._listed(state, found)}, (abi.INITIALIZED.topic0,)),
+        )
+
+    def naming(self, state: AaveV2State, found: Sequence[Log], wallet: Address) -> tuple[Criteria, ...]:
+        reserves = self._listed(state, found)
+        contracts = contracts_of_wallets(state) | search.tokens(reserves)
+        signatures = wallet_signatures(self.routes, state)
+        return (*naming(contracts, signatures, wallet), *search.payments(reserves, wallet))
+
+    def _listed(self, state: AaveV2State, found: Sequence[Log]) -> tuple[ReserveTokens, ...]:
+        return search.listed(found, state.deployment.configurator, abi.RESERVE_INITIALIZED)
 
 
 def _is[T](log: Log, address: Address, codec: EventCodec[T]) -> bool:

@@ -106,7 +106,9 @@ class AaveV2State(PricedState):
             ):
                 watched[token] = Watched(ContractKind.REBASING_TOKEN if is_rebasing else kind, asset)
         watched.pop(ZERO_ADDRESS, None)  # an asset without a feed
-        own = {*watched, *self.treasuries, *deployment.treasuries, *deployment.gateways}
+        # A feed is no contract of the market's: who answers is known window by window, and must decide no event.
+        contracts = {address for address, what in watched.items() if what.kind is not ContractKind.FEED}
+        own = {*contracts, *self.treasuries, *deployment.treasuries, *deployment.gateways}
         object.__setattr__(self, "watched", watched)
         object.__setattr__(self, "not_wallets", frozenset({ZERO_ADDRESS, *own}))
 

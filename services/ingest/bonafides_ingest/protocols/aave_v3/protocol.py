@@ -26,7 +26,9 @@ from bonafides.types import ZERO_ADDRESS, Address, Json
 from bonafides_ingest.chain import Log
 from bonafides_ingest.decoders import EventCodec
 from bonafides_ingest.deployments import Deployment
+from bonafides_ingest.protocols.aave import search
 from bonafides_ingest.protocols.aave.prices import PricedProtocol
+from bonafides_ingest.protocols.aave.reserves import ReserveTokens
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.protocols.aave_v3.ledger import LEDGER_READERS
 from bonafides_ingest.protocols.aave_v3.market import MARKET_READERS
@@ -34,9 +36,10 @@ from bonafides_ingest.protocols.aave_v3.pairing import pair_transaction
 from bonafides_ingest.protocols.aave_v3.pool import POOL_READERS
 from bonafides_ingest.protocols.aave_v3.rounding import Rounding
 from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment, AaveV3State, Reserve, restore_state
-from bonafides_ingest.protocols.aave_v3.upgrades import UPGRADE_READERS
+from bonafides_ingest.protocols.aave_v3.upgrades import TOKEN_UPGRADES, UPGRADE_READERS
 from bonafides_ingest.protocols.protocol import Discovery
 from bonafides_ingest.protocols.reading import Routes
+from bonafides_ingest.protocols.search import Criteria, contracts_of_wallets, logs_of, naming, wallet_signatures
 from bonafides_ingest.protocols.state import FactKey
 
 
@@ -83,6 +86,25 @@ class AaveV3(PricedProtocol[AaveV3State]):
         if log.topics[0] != abi.ANSWER_UPDATED.topic0:
             return state
         return state.with_prices(state.prices.with_answer(log))
+
+    def configuration(self, state: AaveV3State, found: Sequence[Log]) -> tuple[Criteria, ...]:
+        """Listings, and upgrades as far as they change how logs are read. Prices are no wallet's matter."""
+        entry, reserves = state.deployment, self._listed(state, found)
+        upgrades = (abi.POOL_UPDATED.topic0, abi.ADDRESS_SET.topic0, abi.ADDRESS_SET_AS_PROXY.topic0)
+        return (
+            logs_of({entry.provider}, upgrades),
+            logs_of({entry.configurator}, (abi.RESERVE_INITIALIZED.topic0, *TOKEN_UPGRADES)),
+            logs_of({reserve.a_token for reserve in reserves}, (abi.INITIALIZED.topic0,)),
+        )
+
+    def naming(self, state: AaveV3State, found: Sequence[Log], wallet: Address) -> tuple[Criteria, ...]:
+        reserves = self._listed(state, found)
+        contracts = contracts_of_wallets(state) | search.tokens(reserves)
+        signatures = wallet_signatures(self.routes, state)
+        return (*naming(contracts, signatures, wallet), *search.payments(reserves, wallet))
+
+    def _listed(self, state: AaveV3State, found: Sequence[Log]) -> tuple[ReserveTokens, ...]:
+        return search.listed(found, state.deployment.configurator, abi.RESERVE_INITIALIZED)
 
 
 def _is[T](log: Log, address: Address, codec: EventCodec[T]) -> bool:

@@ -124,7 +124,9 @@ class AaveV3State(PricedState):
         watched.pop(ZERO_ADDRESS, None)  # an asset without a feed; a reserve without stable debt (V3.2 and later)
         treasuries = {*self.treasuries, *(reserve.treasury for reserve in self.reserves.values())}
         object.__setattr__(self, "watched", watched)
-        object.__setattr__(self, "not_wallets", frozenset({ZERO_ADDRESS, *watched, *treasuries, *deployment.gateways}))
+        # A feed is no contract of the market's: who answers is known window by window, and must decide no event.
+        own = {address for address, what in watched.items() if what.kind is not ContractKind.FEED}
+        object.__setattr__(self, "not_wallets", frozenset({ZERO_ADDRESS, *own, *treasuries, *deployment.gateways}))
 
     def facts(self) -> Mapping[FactKey, Json]:
         facts: dict[FactKey, Json] = {

@@ -77,7 +77,7 @@ def _read_token_upgraded(reading: _Reading) -> Iterator[Fact]:
 
 
 def _change_token(reading: _Reading) -> AaveV3State:
-    _, _, implementation = _TOKEN_UPGRADES[reading.log.topics[0]].decode(reading.log)
+    _, _, implementation = TOKEN_UPGRADES[reading.log.topics[0]].decode(reading.log)
     return reading.state.with_token_implementation(implementation)
 
 
@@ -88,7 +88,7 @@ def _change_treasury(reading: _Reading) -> AaveV3State:
     return state if treasury in state.not_wallets else state.with_treasury(treasury)
 
 
-_TOKEN_UPGRADES = {
+TOKEN_UPGRADES = {
     codec.topic0: codec
     for codec in (abi.A_TOKEN_UPGRADED, abi.STABLE_DEBT_TOKEN_UPGRADED, abi.VARIABLE_DEBT_TOKEN_UPGRADED)
 }
@@ -97,6 +97,6 @@ UPGRADE_READERS: tuple[Reader[AaveV3State], ...] = (
     Reader(_PROVIDER, abi.POOL_UPDATED, _read_pool_updated, change=_change_pool),
     Reader(_PROVIDER, abi.ADDRESS_SET_AS_PROXY, _read_proxy_set, change=_change_proxy),
     Reader(_PROVIDER, abi.ADDRESS_SET, _read_address_set, change=_change_address),
-    *(Reader(_CONFIGURATOR, codec, _read_token_upgraded, change=_change_token) for codec in _TOKEN_UPGRADES.values()),
+    *(Reader(_CONFIGURATOR, codec, _read_token_upgraded, change=_change_token) for codec in TOKEN_UPGRADES.values()),
     Reader((ContractKind.A_TOKEN,), abi.INITIALIZED, lambda _: (), change=_change_treasury),
 )

@@ -19,11 +19,12 @@
 Events: ABI of @compound-finance/compound-js@0.6.2.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from bonafides.events import LendingEvent
 from bonafides.types import Address, EventType, Json, Role
 
+from bonafides_ingest.chain import Log
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.protocols.compound_v3 import events as abi
 from bonafides_ingest.protocols.compound_v3.absorption import ABSORPTION_READERS
@@ -37,6 +38,7 @@ from bonafides_ingest.protocols.compound_v3.state import (
 from bonafides_ingest.protocols.protocol import LendingProtocol
 from bonafides_ingest.protocols.ray import RAY
 from bonafides_ingest.protocols.reading import Fact, Reader, Reading, Routes
+from bonafides_ingest.protocols.search import Criteria, contracts_of_wallets, naming, wallet_signatures
 from bonafides_ingest.protocols.state import FactKey
 
 type _Reading = Reading[CompoundV3State]
@@ -103,3 +105,10 @@ class CompoundV3(LendingProtocol[CompoundV3State]):
 
     def restore(self, deployment: Deployment, facts: Mapping[FactKey, Json]) -> CompoundV3State:
         return restore_state(deployment)
+
+    def configuration(self, state: CompoundV3State, found: Sequence[Log]) -> tuple[Criteria, ...]:
+        return ()
+
+    def naming(self, state: CompoundV3State, found: Sequence[Log], wallet: Address) -> tuple[Criteria, ...]:
+        """Every party of an event is indexed; one that is not named gets no event."""
+        return naming(contracts_of_wallets(state), wallet_signatures(self.routes, state), wallet)

@@ -17,12 +17,14 @@ debt_balance    leg 0  loan token        borrowShares       leg 1: the shares of
 Source: Morpho.sol and EventsLib.sol of @morpho-org/morpho-blue@1.0.0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bonafides.errors import InvalidMessage
 from bonafides.events import LendingEvent
 from bonafides.types import Address, Digest, EventType, Json, Role
 
+from bonafides_ingest.chain import Log
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.protocols.morpho_blue import events as abi
 from bonafides_ingest.protocols.morpho_blue.state import (
@@ -35,6 +37,7 @@ from bonafides_ingest.protocols.morpho_blue.state import (
 from bonafides_ingest.protocols.protocol import LendingProtocol
 from bonafides_ingest.protocols.ray import RAY
 from bonafides_ingest.protocols.reading import Reader, Reading, Routes
+from bonafides_ingest.protocols.search import Criteria, contracts_of_wallets, logs_of, naming, wallet_signatures
 from bonafides_ingest.protocols.state import FactKey
 
 _WAD = 10**18
@@ -248,3 +251,22 @@ class MorphoBlue(LendingProtocol[MorphoBlueState]):
 
     def restore(self, deployment: Deployment, facts: Mapping[FactKey, Json]) -> MorphoBlueState:
         return restore_state(deployment, facts)
+
+    def configuration(self, state: MorphoBlueState, found: Sequence[Log]) -> tuple[Criteria, ...]:
+        signatures = (abi.CREATE_MARKET.topic0, abi.SET_FEE.topic0, abi.SET_FEE_RECIPIENT.topic0)
+        return (logs_of({state.deployment.morpho}, signatures),)
+
+    def naming(self, state: MorphoBlueState, found: Sequence[Log], wallet: Address) -> tuple[Criteria, ...]:
+        """Owner, payer, recipient and liquidator are indexed; a caller that is not, is none of these."""
+        return naming(contracts_of_wallets(state), wallet_signatures(self.routes, state), wallet)
+
+    def unnamed(self, found: Sequence[Log]) -> frozenset[Address]:
+        """Whoever got the fees: AccrueInterest does not say who."""
+        recipients: set[Address] = set()
+        for log in found:
+            if log.topics[:1] == (abi.SET_FEE_RECIPIENT.topic0,):
+                try:
+                    recipients.add(abi.SET_FEE_RECIPIENT.decode(log)[0])
+                except InvalidMessage:
+                    continue  # refused, with its reason, when it is decoded: it changes nothing
+        return frozenset(recipients)

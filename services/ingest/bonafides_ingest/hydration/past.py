@@ -1,0 +1,42 @@
+"""The port of a chain's final past, asked by what its logs say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bonafides.events import BlockRange, Position
+from bonafides.types import BlockRef
+
+from bonafides_ingest.chain import Log, Window
+from bonafides_ingest.protocols.search import Criteria
+
+
+@dataclass(frozen=True, slots=True)
+class FinalView:
+    """Up to where blocks were taken as final, and the epoch that what is sent of them carries.
+
+    Later epochs begin above, so what is sent under this one is never void.
+    """
+
+    epoch: int
+    number: int
+
+
+class PastSource(Protocol):
+    """A chain that can be asked for single logs. The adapter distrusts the node behind it (DESIGN 7)."""
+
+    def find(self, wanted: BlockRange, criteria: Sequence[Criteria]) -> Window:
+        """The logs that fit one of these criteria, in a range of final blocks or, when the provider refuses the whole,
+        in the first part of it.
+
+        Raises Unavailable: the node does not answer, refuses even one block, or was caught lying.
+        """
+
+    def receipts(self, transactions: Sequence[Position]) -> tuple[Log, ...]:
+        """All logs of these transactions, which `find` gave last, in canonical order; a position is any log's of it.
+
+        Raises Unavailable as `find` does.
+        """
+
+    def block(self, number: int) -> BlockRef:
+        """A final block."""
