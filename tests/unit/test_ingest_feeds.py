@@ -10,8 +10,8 @@ from bonafides.json_rpc import Call, JsonRpc, NodeRefused
 from bonafides.types import ZERO_ADDRESS, Address, Json
 from bonafides_ingest.chain import StillLooking
 from bonafides_ingest.feeds import FeedList, KnownPhase, ListedFeed, ListedFeeds, Phase, Timeline, timeline_of
-from bonafides_ingest.sources.errors import RateLimited
 from bonafides_ingest.sources.feed_phases import NodeFeeds
+from bonafides_ingest.sources.providers.refusals import RateLimited
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ from bonafides.json_rpc import Call, NodeRefused
 from bonafides.types import Address, Json
 from bonafides_ingest.chain import Log, StillLooking
 from bonafides_ingest.protocols.aave_v3 import events as abi
-from bonafides_ingest.sources.errors import RangeRefused
 from bonafides_ingest.sources.look_back import LookBackLimits
+from bonafides_ingest.sources.providers.refusals import RangeRefused
 from bonafides_ingest.sources.rpc import RpcSource
 
 from tests.support.ingest_logs import CHAIN, ChainOfLogs, address

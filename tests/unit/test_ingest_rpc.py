@@ -9,8 +9,7 @@ from bonafides.json_rpc import AnswerTooLong, NodeLied, NodeRefused
 from bonafides.types import Address
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.sources.audit import Trust
-from bonafides_ingest.sources.errors import RangeRefused, RateLimited, refusals_told_apart
-from bonafides_ingest.sources.node_reader import NodeBehind
+from bonafides_ingest.sources.providers.refusals import NodeBehind, RangeRefused, RateLimited, refusals_told_apart
 from bonafides_ingest.sources.rpc import RpcSource
 
 from tests.support.ingest_logs import CHAIN, ORACLE, POOL, ChainOfLogs, address, block_at

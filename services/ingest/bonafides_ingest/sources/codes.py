@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bonafides.json_rpc import Call, JsonRpc, octets
 from bonafides.types import Address, BlockRef, Json, address_text
 
-from bonafides_ingest.sources.errors import refusals_told_apart
+from bonafides_ingest.sources.providers.refusals import refusals_told_apart
 
 
 class NodeCodes:

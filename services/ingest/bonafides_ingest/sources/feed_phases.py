@@ -27,7 +27,7 @@ from bonafides.types import ZERO_ADDRESS, Address, Json, address_text
 
 from bonafides_ingest.chain import StillLooking
 from bonafides_ingest.feeds import KnownPhase, ListedFeed, PhaseMemory, Timeline, timeline_of
-from bonafides_ingest.sources.errors import refusals_told_apart
+from bonafides_ingest.sources.providers.refusals import refusals_told_apart
 
 _AGGREGATOR, _PHASE_ID = (keccak(name.encode())[:4] for name in ("aggregator()", "phaseId()"))
 _STATE_GONE: Final = re.compile(

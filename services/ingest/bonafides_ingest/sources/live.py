@@ -18,9 +18,9 @@ from bonafides.types import Address, Json
 
 from bonafides_ingest.chain import BlockGone, ChainTips, Header, Log
 from bonafides_ingest.sources.answers import Asked, NodeHeader, broken_link, place_logs, read_header, read_logs
-from bonafides_ingest.sources.errors import refusals_told_apart
 from bonafides_ingest.sources.node_reader import RECEIPTS_AT_ONCE, NodeReader, hash_text, header_call
 from bonafides_ingest.sources.proof import ReceiptsMissing, check_receipts
+from bonafides_ingest.sources.providers.refusals import refusals_told_apart
 from bonafides_ingest.sources.refused_words import is_unknown_block
 
 _MOST_SEEN = 4_096  # headers, of about half a kB and 32 bytes a transaction

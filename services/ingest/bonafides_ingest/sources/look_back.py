@@ -18,7 +18,7 @@ from bonafides.events import BlockRange
 from bonafides.types import Address, Digest
 
 from bonafides_ingest.chain import Log, StillLooking
-from bonafides_ingest.sources.errors import RangeRefused, RateLimited
+from bonafides_ingest.sources.providers.refusals import RangeRefused, RateLimited
 
 MOST_RANGES = 16
 """In one request."""

@@ -2,21 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
 from bonafides.json_rpc import Call, JsonRpc, NodeLied, NodeRefused, quantity
 from bonafides.types import ChainId, Json
 
 from bonafides_ingest.sources.answers import Asked, FoundLog, NodeHeader, read_header, read_logs
-from bonafides_ingest.sources.errors import refusals_told_apart
+from bonafides_ingest.sources.providers.refusals import NodeBehind, refusals_told_apart
 from bonafides_ingest.sources.refused_words import is_unknown_method
 
 RECEIPTS_AT_ONCE = 16
 """Blocks: receipts of a large one are megabytes, and no more than these are held."""
-
-
-class NodeBehind(Unavailable):
-    """The node is not as far as it must be: it is still syncing, or lags. Never a reorg, never a lie."""
 
 
 class NodeReader:

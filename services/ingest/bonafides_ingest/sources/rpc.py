@@ -27,12 +27,12 @@ from bonafides_ingest.feeds import ListedFeed, PhaseMemory
 from bonafides_ingest.sources.answers import Asked, FoundLog, by_block, check_links, place_logs
 from bonafides_ingest.sources.audit import Trust, blocks_to_audit, blocks_to_look_at
 from bonafides_ingest.sources.codes import NodeCodes
-from bonafides_ingest.sources.errors import RangeRefused
 from bonafides_ingest.sources.feed_phases import NodeFeeds
 from bonafides_ingest.sources.live import LiveBlocks
 from bonafides_ingest.sources.look_back import LookBack, LookBackLimits
-from bonafides_ingest.sources.node_reader import NodeBehind, NodeReader
+from bonafides_ingest.sources.node_reader import NodeReader
 from bonafides_ingest.sources.proof import check_receipts
+from bonafides_ingest.sources.providers.refusals import NodeBehind, RangeRefused
 from bonafides_ingest.windows import WindowSize
 
 AUDIT_BLOCKS = 4
