@@ -66,7 +66,7 @@ suites: bootstrap
 	$(PYTEST) -m e2e
 	$(PYTEST) -m "integration or chart" -n 2 --dist loadfile
 
-bench-%: bootstrap ## Measure and write benchmarks/results/<name>.json: bench-ingest.
+bench-%: bootstrap ## Measure and write benchmarks/results/<name>.json: bench-ingest, bench-live.
 	$(BIN)/python -m benchmarks.$*
 
 .PHONY: train
@@ -82,6 +82,8 @@ lock: $(STAMP) ## Resolve the dependencies again into requirements/*.lock.
 	done
 	printf 'hatchling>=1.27\n' | $(BIN)/uv pip compile -q --generate-hashes --universal --no-header --python-version 3.12 \
 	  -c requirements/dev.lock - -o requirements/build.lock
+	printf 'ethereum-etl==2.4.2\nsetuptools<81\n' | $(BIN)/uv pip compile -q --generate-hashes --universal --no-header \
+	  --python-version 3.10 - -o requirements/ethereum-etl.lock
 
 .PHONY: clean
 clean: ## Remove the virtual environment and what the tools made.

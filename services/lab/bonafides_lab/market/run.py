@@ -93,8 +93,10 @@ class MarketRun:
         *,
         seed: int,
         start_timestamp: int,
+        actions_per_block: int = MOST_ACTIONS_PER_BLOCK,
     ) -> None:
         self._chain = chain
+        self._actions_per_block = actions_per_block
         self._deployment = deployment
         self._people = people
         self._path = path
@@ -206,7 +208,7 @@ class MarketRun:
         """Blocks of whole groups (what one borrower sends in one go), spread evenly over the day."""
         blocks: list[list[Action]] = []
         for group in groups:
-            if not blocks or len(blocks[-1]) + len(group) > MOST_ACTIONS_PER_BLOCK:
+            if not blocks or len(blocks[-1]) + len(group) > self._actions_per_block:
                 blocks.append([])
             blocks[-1] += group
         step = (BORROWERS_END_S - BORROWERS_START_S) // max(1, len(blocks))

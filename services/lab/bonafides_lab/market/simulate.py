@@ -16,7 +16,7 @@ from bonafides_lab.market.deployment import Deployment, deploy_market, deploymen
 from bonafides_lab.market.people import mixed_borrowers
 from bonafides_lab.market.prices import PriceModel, price_path
 from bonafides_lab.market.pyrevm_chain import PyrevmChain
-from bonafides_lab.market.run import DAY_S, MarketRun, Tally
+from bonafides_lab.market.run import DAY_S, MOST_ACTIONS_PER_BLOCK, MarketRun, Tally
 
 DEFAULT_BORROWERS = 1_000
 DEFAULT_DAYS = 540
@@ -74,11 +74,13 @@ def simulate(
     days: int = DEFAULT_DAYS,
     seed: int = DEFAULT_SEED,
     chain_id: ChainId = TRAINING_CHAIN,
+    actions_per_block: int = MOST_ACTIONS_PER_BLOCK,
     progress: Callable[[int, int], None] | None = None,
 ) -> SimulatedMarket:
     """Play a market and write it into the folder `out`: Parquet in cryo's layout, the deployments registry beside it.
 
-    The same arguments give the same files, byte for byte, with the same pyarrow. `progress` is called with the days
+    The same arguments give the same files, byte for byte, with the same pyarrow. A block of borrowers holds about
+    `actions_per_block` transactions, 1 gives each borrower's a block of their own. `progress` is called with the days
     done and the days in all.
 
     Raises:
@@ -99,7 +101,15 @@ def simulate(
     )
     files.keep_logs_of(deployment.logging_contracts)
     (out / DEPLOYMENTS_FILE).write_text(deployments_yaml(deployment), "utf-8")
-    run = MarketRun(chain, deployment, people, path, seed=seed, start_timestamp=START_TIMESTAMP)
+    run = MarketRun(
+        chain,
+        deployment,
+        people,
+        path,
+        seed=seed,
+        start_timestamp=START_TIMESTAMP,
+        actions_per_block=actions_per_block,
+    )
     run.open_market()
     for day in range(days):
         run.play_day(day)
