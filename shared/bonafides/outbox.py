@@ -4,6 +4,7 @@ A process that writes Postgres *and* produces uses this. A crash between produce
 consumer dedupes by message id. Sent rows stay for a while, so that an outbox can send again from an id.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -51,6 +52,15 @@ def outbox_table(metadata: MetaData, schema: str, name: str = "outbox") -> Table
 def put(connection: Connection, table: Table, topic: Topic, partition: int, message: Message) -> None:
     """Add a message to the running transaction."""
     connection.execute(table.insert().values(topic=topic.name, partition=partition, payload=encode(message)))
+
+
+def put_all(connection: Connection, table: Table, topic: Topic, messages: Sequence[tuple[int, Message]]) -> None:
+    """Add messages with their partitions to the running transaction, in this order."""
+    rows = [
+        {"topic": topic.name, "partition": partition, "payload": encode(message)} for partition, message in messages
+    ]
+    if rows:
+        connection.execute(table.insert(), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,65 +2,38 @@
 
 ```
 mark k of a chain ─► is boundary k in the market? ─ no ─► the partition waits
-        └─ yes ─► every boundary up to k that is there for scoring: fold to its block, note it as due
+        └─ yes ─► every finalized boundary up to k that is there for scoring: fold to its block, note it as due
                   fold to k ─► what is due, in the order of market.v1, as soon as the other chains' blocks are read too
 ```
-Which wallets, which blocks and which facts follows from the two logs alone, so that a replay gives the same bytes.
+Numbers of boundaries grow, their blocks do not: live ones run ahead of finalized ones, and a reorg takes them back.
+Which wallets, which blocks and which facts a finalized score is made of follows from the two logs alone, so that a
+replay gives the same bytes. A provisional one is made at the newest boundary only: an older one is overtaken.
 """
 
-import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import batched
 
 import structlog
-from bonafides import outbox
-from bonafides.events import BoundaryMark, DeploymentCoverage
-from bonafides.hashing import sha256
-from bonafides.topics import SCORES_ISSUED, partition_of
-from bonafides.types import Address, AsOf, ChainId, Digest, Finality
+from bonafides.events import BoundaryMark, Hydrated
+from bonafides.types import Address, ChainId, Finality
 from sqlalchemy import Connection
 
 from bonafides_scoring import metrics
-from bonafides_scoring.due import Basis, is_due
-from bonafides_scoring.fold import WalletState, encode_state
-from bonafides_scoring.folding import WALLETS_AT_ONCE, fold_to_boundary
-from bonafides_scoring.knowledge import (
-    as_of_boundaries,
-    dead_letters_by_wallet,
-    event_set_digests,
-    states_by_wallet,
-    unreadable_records,
-    view_at,
-)
-from bonafides_scoring.market import MarketMissing, MarketView
+from bonafides_scoring.folding import WALLETS_AT_ONCE, fold_to_boundary, fold_wallet
+from bonafides_scoring.knowledge import as_of_boundaries
 from bonafides_scoring.model import ModelBundle
-from bonafides_scoring.scorer import Scored, ScoreRequest, lowest_health_factor_bps, score_subjects
+from bonafides_scoring.moments import MomentScorer
 from bonafides_scoring.store import market, results, states
 from bonafides_scoring.store.market import LoggedBoundary
-from bonafides_scoring.store.results import Circumstances, Due
-from bonafides_scoring.store.tables import outbox as outbox_table
+from bonafides_scoring.store.results import Due
+from bonafides_scoring.store.states import Progress
 
 BOUNDARIES_KEPT = 256
-VIEWS_KEPT = 16
-"""Market views kept in memory: each partition asks for the same one at a boundary."""
+_NOTHING_READ = Progress()
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """One as-of: its boundaries, and what was known then."""
-
-    called: LoggedBoundary
-    boundaries: tuple[LoggedBoundary, ...]
-    as_of: AsOf
-    views: tuple[MarketView, ...]
-    coverage: tuple[DeploymentCoverage, ...]
-    event_offset: int
-    unreadable: int
-    """Records of the two logs that were missing then."""
 
 
 @dataclass
@@ -68,8 +41,7 @@ class PartitionTurn:
     """A partition while one poll's marks are handled: read once, written once."""
 
     partition: int
-    progress: dict[ChainId, int]
-    """The newest boundary whose mark was handled, per chain."""
+    progress: dict[ChainId, Progress]
     dues: list[Due]
     """Scoring boundaries to be scored, in the order of `market.v1`."""
     stored: tuple[Due, ...]
@@ -77,6 +49,10 @@ class PartitionTurn:
     moved: set[ChainId] = field(default_factory=set)
     wallets: list[Address] | None = None
     """Every wallet of the partition; None when it must be asked."""
+
+    def progress_of(self, chain_id: ChainId) -> Progress:
+        """How far the partition is on a chain."""
+        return self.progress.get(chain_id, _NOTHING_READ)
 
 
 @dataclass
@@ -90,8 +66,10 @@ class BoundaryScorer:
     """Called after every `wallets_at_once`: a boundary that scores everybody is a long turn, not a stuck one."""
     wallets_at_once: int = WALLETS_AT_ONCE
     _boundaries: dict[tuple[ChainId, int], LoggedBoundary] = field(default_factory=dict)
-    _views: dict[tuple[ChainId, int, int], MarketView] = field(default_factory=dict)
-    _made: list[str] = field(default_factory=list)
+    _moments: MomentScorer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._moments = MomentScorer(self.bundle)
 
     def begin(self, connection: Connection, partition: int) -> PartitionTurn:
         """What is known of a partition before its marks are handled."""
@@ -103,21 +81,28 @@ class BoundaryScorer:
         newest = self._boundary(connection, mark.chain_id, mark.number)
         if newest is None:
             return False
-        before = turn.progress.get(mark.chain_id, 0)
+        before = turn.progress_of(mark.chain_id).number
         if mark.number <= before:
             return True  # delivered twice
         started = time.perf_counter()
         for logged in _scoring_between(connection, newest, before):
-            before = self._fold(connection, turn, logged, before, offset)
+            self._fold(connection, turn, logged, offset)
             turn.dues.append(_due_of(logged))
-        if before < mark.number:
-            self._fold(connection, turn, newest, before, offset)
-        turn.progress[mark.chain_id] = mark.number
+        if turn.progress_of(mark.chain_id).number < mark.number:
+            self._fold(connection, turn, newest, offset)
         turn.moved.add(mark.chain_id)
         while turn.dues and self._score_if_read(connection, turn, turn.dues[0], offset):
             del turn.dues[0]
         metrics.boundary_seconds.observe(time.perf_counter() - started)
         return True
+
+    def take_hydrated(self, connection: Connection, turn: PartitionTurn, offset: int, hydrated: Hydrated) -> None:
+        """Fold one wallet up to the block to which its history was read: a boundary for it alone."""
+        chain_id = hydrated.block.chain_id
+        progress = turn.progress_of(chain_id)
+        fold_wallet(connection, turn.partition, hydrated.wallet, hydrated.block, after=progress, below_offset=offset)
+        turn.wallets = None
+        metrics.folds_total.inc()
 
     def finish(self, connection: Connection, turn: PartitionTurn) -> None:
         """Write down how far the marks have brought a partition, and what it still has to score."""
@@ -132,13 +117,13 @@ class BoundaryScorer:
 
     def after_commit(self) -> None:
         """What was made is durable: count it."""
-        for made in self._made:
+        for made in self._moments.made:
             metrics.results_total.labels(made).inc()
-        self._made.clear()
+        self._moments.made.clear()
 
     def forget_counts(self) -> None:
         """A poll was rolled back: what it made will be made again."""
-        self._made.clear()
+        self._moments.made.clear()
 
     def _boundary(self, connection: Connection, chain_id: ChainId, number: int) -> LoggedBoundary | None:
         """A boundary, from memory where another partition asked before: the log never changes."""
@@ -152,15 +137,15 @@ class BoundaryScorer:
                 del self._boundaries[next(iter(self._boundaries))]
         return self._boundaries[key]
 
-    def _fold(
-        self, connection: Connection, turn: PartitionTurn, logged: LoggedBoundary, after_number: int, offset: int
-    ) -> int:
+    def _fold(self, connection: Connection, turn: PartitionTurn, logged: LoggedBoundary, offset: int) -> None:
+        """Fold to a boundary, and remember that."""
         boundary = logged.boundary
+        before = turn.progress_of(boundary.block.chain_id)
         folded = fold_to_boundary(
             connection,
             turn.partition,
             boundary,
-            after_number=after_number,
+            after=before,
             below_offset=offset,
             beat=self.beat,
             wallets_at_once=self.wallets_at_once,
@@ -168,131 +153,51 @@ class BoundaryScorer:
         if folded:
             turn.wallets = None
         metrics.folds_total.inc(folded)
-        return boundary.number
+        final_block = boundary.block.number if boundary.finality is Finality.FINALIZED else -1
+        turn.progress[boundary.block.chain_id] = Progress(boundary.number, max(before.final_block, final_block))
 
     def _score_if_read(self, connection: Connection, turn: PartitionTurn, due: Due, offset: int) -> bool:
         """Score what is due; False when another chain's block of the as-of has not been read in this partition."""
         called = self._boundary(connection, due.chain_id, due.boundary_number)
         if called is None:
             return False
+        if _is_overtaken(connection, turn, called):
+            return True
         boundaries = as_of_boundaries(connection, called, self.chain_ids)
         if boundaries is None:
             log.info("not scored: a chain has no finalized boundary yet", boundary=due.boundary_number)
             return True
-        if any(turn.progress.get(one.boundary.block.chain_id, 0) < one.boundary.number for one in boundaries):
+        if any(turn.progress_of(one.boundary.block.chain_id).number < one.boundary.number for one in boundaries):
             return False
         if turn.wallets is None:
             turn.wallets = states.wallets_of(connection, turn.partition)
         if turn.wallets:
-            moment = self._moment(connection, called, boundaries, offset, turn.partition)
+            moment = self._moments.moment(connection, turn.partition, called, boundaries, offset)
             for wallets in batched(turn.wallets, self.wallets_at_once):
-                self._score(connection, turn.partition, wallets, moment)
+                self._moments.score(connection, wallets, moment)
                 self.beat()
         return True
 
-    def _moment(
-        self,
-        connection: Connection,
-        called: LoggedBoundary,
-        boundaries: tuple[LoggedBoundary, ...],
-        offset: int,
-        partition: int,
-    ) -> _Moment:
-        return _Moment(
-            called=called,
-            boundaries=boundaries,
-            as_of=AsOf(tuple(one.boundary.block for one in boundaries)),
-            views=tuple(self._view(connection, one, called.log_offset) for one in boundaries),
-            coverage=tuple(row for one in boundaries for row in one.boundary.coverage),
-            event_offset=offset,
-            unreadable=unreadable_records(connection, partition, event_offset=offset, market_offset=called.log_offset),
-        )
-
-    def _view(self, connection: Connection, logged: LoggedBoundary, below_offset: int) -> MarketView:
-        block = logged.boundary.block
-        key = (block.chain_id, logged.boundary.number, below_offset)
-        if key not in self._views:
-            self._views[key] = view_at(connection, logged, below_offset)
-            while len(self._views) > VIEWS_KEPT:
-                del self._views[next(iter(self._views))]
-        return self._views[key]
-
-    def _score(self, connection: Connection, partition: int, wallets: Sequence[Address], moment: _Moment) -> None:
-        """Score those of the wallets that call for it, as of this moment."""
-        known = states_by_wallet(connection, wallets, moment.boundaries, moment.event_offset)
-        letters = dead_letters_by_wallet(connection, wallets, moment.boundaries, moment.event_offset)
-        last = results.last_bases(connection, wallets)
-        step_bps = self.bundle.manifest.rescore_step_bps
-        bases: dict[Address, Basis] = {}
-        for wallet in wallets:
-            if not known.get(wallet) and not letters.get(wallet):
-                continue  # nothing of it stands at or below these blocks
-            letters[wallet] = letters.get(wallet, 0) + moment.unreadable
-            basis = _basis(known.get(wallet, ()), letters[wallet], moment)
-            if is_due(wallet, last.get(wallet), basis, step_bps):
-                bases[wallet] = basis
-        digests = event_set_digests(connection, list(bases), moment.boundaries, moment.event_offset)
-        requests = [
-            ScoreRequest(
-                wallets=(wallet,),
-                states=known.get(wallet, ()),
-                views=moment.views,
-                as_of=moment.as_of,
-                coverage=moment.coverage,
-                event_set_digest=digests[wallet],
-                wallet_dead_letters=letters[wallet],
-            )
-            for wallet in bases
-        ]
-        at = self._circumstances(partition, moment)
-        is_final = moment.called.boundary.finality is Finality.FINALIZED
-        for (wallet, basis), result in zip(bases.items(), score_subjects(requests, self.bundle), strict=True):
-            if not is_final:
-                results.set_provisional(connection, wallet, result, moment.coverage, at)
-                self._made.append(metrics.RESULT_PROVISIONAL)
-                continue
-            if results.add_result(connection, result, moment.coverage, at):
-                message = result.message()
-                outbox.put(connection, outbox_table, SCORES_ISSUED, partition_of(wallet, SCORES_ISSUED), message)
-                self._made.append(metrics.RESULT_SCORED if isinstance(result, Scored) else metrics.RESULT_UNSCORABLE)
-            results.set_latest(connection, wallet, result, basis, at)
-
-    def _circumstances(self, partition: int, moment: _Moment) -> Circumstances:
-        manifest, called = self.bundle.manifest, moment.called
-        return Circumstances(
-            partition=partition,
-            chain_id=called.boundary.block.chain_id,
-            boundary_number=called.boundary.number,
-            market_offset=called.log_offset,
-            event_offset=moment.event_offset,
-            model_class=self.bundle.model_class,
-            model_name=manifest.name,
-            outcome=manifest.outcome,
-            horizon_days=manifest.scale.horizon_days,
-        )
-
 
 def _scoring_between(connection: Connection, newest: LoggedBoundary, after: int) -> list[LoggedBoundary]:
-    """Scoring boundaries of a chain after a number and up to the newest."""
+    """Boundaries of a chain to be scored, with numbers after one and up to the newest: the finalized ones, and the
+    newest itself whatever it is."""
     boundary = newest.boundary
+    own = [newest] if boundary.is_scoring else []
     if boundary.number == after + 1:
-        return [newest] if boundary.is_scoring else []
-    return market.scoring_between(connection, boundary.block.chain_id, after, boundary.number)
+        return own
+    return market.scoring_between(connection, boundary.block.chain_id, after, boundary.number - 1) + own
+
+
+def _is_overtaken(connection: Connection, turn: PartitionTurn, called: LoggedBoundary) -> bool:
+    """Whether a boundary above finalized is not worth a provisional answer any more: the partition has read on, and
+    perhaps learnt that it is void, or its block is final by now (a worker that catches up)."""
+    boundary = called.boundary
+    if boundary.finality is Finality.FINALIZED:
+        return False
+    chain_id = boundary.block.chain_id
+    return turn.progress_of(chain_id).number > boundary.number or market.is_final_later(connection, boundary)
 
 
 def _due_of(logged: LoggedBoundary) -> Due:
     return Due(logged.log_offset, logged.boundary.block.chain_id, logged.boundary.number)
-
-
-def _basis(known: tuple[WalletState, ...], dead_letters: int, moment: _Moment) -> Basis:
-    has_gap = any(row.gaps for row in moment.coverage)
-    digest = sha256(
-        b"bonafides/scoring-basis/1",
-        struct.pack(">I?", dead_letters, has_gap),
-        *(sha256(encode_state(state)) for state in known),
-    )
-    try:
-        health_factor_bps = lowest_health_factor_bps(known, moment.views)
-    except MarketMissing:
-        health_factor_bps = None
-    return Basis(Digest(digest), health_factor_bps, moment.as_of.time)

@@ -131,7 +131,11 @@ class ScoringHandler:
                         events.add_dead_letter(connection, at.partition, record.offset, message)
                 case Hydrated():
                     if self._is_own(connection, record, message.wallet):
+                        self._check_chain(message.block.chain_id)
+                        self._add_events(connection)
+                        turn = turn or self.scorer.begin(connection, at.partition)
                         events.add_hydration(connection, record.offset, message)
+                        self.scorer.take_hydrated(connection, turn, record.offset, message)
                 case messages.AccountBatch(facts):
                     self._add_accounts(connection, record, facts)
                 case None:

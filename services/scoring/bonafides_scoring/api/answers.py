@@ -12,7 +12,8 @@ from sqlalchemy import Connection, RowMapping, Table, select
 from bonafides_scoring.api import schemas
 from bonafides_scoring.features.schema import FEATURES, REASON_OF_FAMILY, Family
 from bonafides_scoring.store import attestations
-from bonafides_scoring.store.tables import latest_result, provisional_result
+from bonafides_scoring.store.provisional import Origin, provisional_of
+from bonafides_scoring.store.tables import latest_result
 from bonafides_scoring.store.tables import score as score_table
 from bonafides_scoring.store.tables import unscorable as unscorable_table
 from bonafides_scoring.web import texts
@@ -235,13 +236,15 @@ def _attestation(connection: Connection, score_id: Digest) -> schemas.Attestatio
 
 
 def _provisional(connection: Connection, wallet: Address) -> schemas.Provisional | None:
-    row = connection.execute(select(provisional_result).where(provisional_result.c.wallet == wallet)).mappings().first()
+    row = provisional_of(connection, wallet)
     if row is None:
         return None
     return schemas.Provisional(
+        origin=Origin(row["origin"]),
         as_of=blocks_of(row["as_of"]),
         score=row["score"],
         band=row["band"] and Band(row["band"]),
         pd_bps=row["pd_bps"],
+        flags=_flags(row) if row["flags"] is not None else [],
         reason=row["reason"] and UnscorableReason(row["reason"]),
     )

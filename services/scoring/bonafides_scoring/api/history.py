@@ -62,8 +62,12 @@ def events_answer(
     progress = states.progress_of(connection, partition_of(wallet, WALLET_EVENTS))
     read = [
         logged
-        for chain_id, number in sorted(progress.items())
-        if (logged := market.newest_finalized(connection, chain_id, below_offset=_NO_OFFSET, up_to_number=number))
+        for chain_id in sorted(progress)
+        if (
+            logged := market.newest_finalized(
+                connection, chain_id, below_offset=_NO_OFFSET, up_to_number=progress[chain_id].number
+            )
+        )
     ]
     found = _events_after(connection, wallet, read, after, limit + 1)  # one more says whether there is a next page
     if not found and (after is None or not _events_after(connection, wallet, read, None, 1)):

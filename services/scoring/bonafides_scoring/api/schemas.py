@@ -18,6 +18,7 @@ from bonafides.types import (
 from pydantic import BaseModel, ConfigDict, Field
 
 from bonafides_scoring.features.schema import Family
+from bonafides_scoring.store.provisional import Origin
 
 Hex20 = Annotated[str, Field(pattern="^0x[0-9a-f]{40}$")]
 Hex32 = Annotated[str, Field(pattern="^0x[0-9a-f]{64}$")]
@@ -86,12 +87,15 @@ class Attestation(Answer):
 
 
 class Provisional(Answer):
-    """An answer above finalized: without receipt, never attested, and gone when the chain reorganises."""
+    """An answer above finalized, or from a history read on demand: without receipt, never attested, and gone when the
+    chain reorganises or the finalized answer has caught up."""
 
+    origin: Origin = Field(description="head: blocks above finalized. hydration: a history that was read on demand.")
     as_of: list[Block]
     score: int | None
     band: Band | None
     pd_bps: int | None
+    flags: list[FlagName]
     reason: UnscorableReason | None
 
 

@@ -93,14 +93,36 @@ def boundary_of(connection: Connection, chain_id: ChainId, number: int) -> Logge
 
 
 def scoring_between(connection: Connection, chain_id: ChainId, after: int, until: int) -> list[LoggedBoundary]:
-    """Scoring boundaries of a chain with numbers in (after, until], ascending."""
+    """Finalized scoring boundaries of a chain with numbers in (after, until], ascending."""
     table = boundary_table
     rows = connection.execute(
         select(table)
-        .where(table.c.chain_id == chain_id, table.c.number > after, table.c.number <= until, table.c.is_scoring)
+        .where(
+            table.c.chain_id == chain_id,
+            table.c.number > after,
+            table.c.number <= until,
+            table.c.is_scoring,
+            table.c.finality == Finality.FINALIZED.value,
+        )
         .order_by(table.c.number)
     ).mappings()
     return [_logged_of(row) for row in rows]
+
+
+def is_final_later(connection: Connection, boundary: Boundary) -> bool:
+    """Whether a later boundary that the market has brought already says that so high a block is final."""
+    table = boundary_table
+    found = connection.scalar(
+        select(table.c.number)
+        .where(
+            table.c.chain_id == boundary.block.chain_id,
+            table.c.number > boundary.number,
+            table.c.finality == Finality.FINALIZED.value,
+            table.c.block_number >= boundary.block.number,
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 def newest_finalized(

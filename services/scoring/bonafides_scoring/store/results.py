@@ -1,22 +1,25 @@
-"""Answers about wallets as rows: scores and unscorables are only ever added; which is the latest is replaced."""
+"""Finalized answers about wallets as rows: scores and unscorables are only ever added; which is the latest is replaced.
+
+Provisional ones stand apart (`store.provisional`).
+"""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 from bonafides import __version__
 from bonafides.digests import encode_block
 from bonafides.events import DeploymentCoverage
-from bonafides.types import Address, AsOf, ChainId, Digest, ModelClass
-from sqlalchemy import Connection, delete, select
+from bonafides.types import Address, ChainId, Digest, ModelClass
+from sqlalchemy import Column, Connection, Table, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_scoring.due import Basis
 from bonafides_scoring.features.schema import FEATURES
 from bonafides_scoring.receipt import encode_receipt
 from bonafides_scoring.scorer import Scored, ScoreResult, Unscorable
-from bonafides_scoring.store.tables import latest_result, provisional_result, scoring_due
+from bonafides_scoring.store.tables import latest_result, scoring_due
 from bonafides_scoring.store.tables import score as score_table
 from bonafides_scoring.store.tables import unscorable as unscorable_table
 
@@ -55,87 +58,37 @@ def last_bases(connection: Connection, wallets: Sequence[Address]) -> dict[Addre
     }
 
 
-def add_result(
-    connection: Connection, result: ScoreResult, coverage: Sequence[DeploymentCoverage], at: Circumstances
-) -> bool:
-    """Add a finalized result; returns whether it was new."""
-    match result:
-        case Scored():
-            key = score_table.c.score_id
-            statement = insert(score_table).values(
-                score_id=result.score_id,
-                **_common(result, result.receipt.event_set_digest, result.receipt.as_of, coverage, at),
-                score=result.score,
-                band=result.band.value,
-                pd_bps=result.pd_bps,
-                flags=int(result.flags),
-                reasons=[reason.value for reason in result.reasons],
-                receipt=encode_receipt(result.receipt),
-                explanation=explanation_json(result, at),
-                code_version=__version__,
-            )
-        case Unscorable():
-            key = unscorable_table.c.result_id
-            statement = insert(unscorable_table).values(
-                result_id=result.result_id,
-                **_common(result, result.event_set_digest, result.as_of, coverage, at),
-                reason=result.reason.value,
-            )
-        case _:
-            assert_never(result)
-    return connection.execute(statement.on_conflict_do_nothing().returning(key)).first() is not None
-
-
-def set_latest(connection: Connection, wallet: Address, result: ScoreResult, basis: Basis, at: Circumstances) -> None:
-    """This finalized result is the wallet's latest; a provisional one that it overtakes goes."""
-    values = {
-        "wallet": wallet,
-        "partition": at.partition,
-        "score_id": result.score_id if isinstance(result, Scored) else None,
-        "result_id": result.result_id if isinstance(result, Unscorable) else None,
-        "as_of_time": basis.as_of_time,
-        "market_offset": at.market_offset,
-        "basis": basis.digest,
-        "health_factor_bps": basis.health_factor_bps,
-    }
-    statement = insert(latest_result).values(**values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["wallet"], set_=values))
-    connection.execute(
-        delete(provisional_result).where(
-            provisional_result.c.wallet == wallet, provisional_result.c.as_of_time <= basis.as_of_time
-        )
+def add_results(
+    connection: Connection, results: Sequence[ScoreResult], coverage: Sequence[DeploymentCoverage], at: Circumstances
+) -> set[Digest]:
+    """Add finalized results; returns the ids (of scores, of unscorables) of those that were new."""
+    scored = [_score_row(result, coverage, at) for result in results if isinstance(result, Scored)]
+    others = [_unscorable_row(result, coverage, at) for result in results if isinstance(result, Unscorable)]
+    return _add_new(connection, score_table, score_table.c.score_id, scored) | _add_new(
+        connection, unscorable_table, unscorable_table.c.result_id, others
     )
 
 
-def set_provisional(
-    connection: Connection,
-    wallet: Address,
-    result: ScoreResult,
-    coverage: Sequence[DeploymentCoverage],
-    at: Circumstances,
-) -> None:
-    """Replace a wallet's provisional answer: above finalized, without receipt, never issued."""
-    match result:
-        case Scored():
-            values: dict[str, Any] = {
-                **_common(result, result.receipt.event_set_digest, result.receipt.as_of, coverage, at),
-                "score": result.score,
-                "band": result.band.value,
-                "pd_bps": result.pd_bps,
-                "flags": int(result.flags),
-                "reasons": [reason.value for reason in result.reasons],
-                "reason": None,
-            }
-        case Unscorable():
-            values = {
-                **_common(result, result.event_set_digest, result.as_of, coverage, at),
-                **dict.fromkeys(("score", "band", "pd_bps", "flags", "reasons")),
-                "reason": result.reason.value,
-            }
-        case _:
-            assert_never(result)
-    statement = insert(provisional_result).values(wallet=wallet, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["wallet"], set_=values))
+def set_latest(connection: Connection, latest: Sequence[tuple[Address, ScoreResult, Basis]], at: Circumstances) -> None:
+    """These finalized results are the latest of their wallets."""
+    if not latest:
+        return
+    rows = [
+        {
+            "wallet": wallet,
+            "partition": at.partition,
+            "score_id": result.score_id if isinstance(result, Scored) else None,
+            "result_id": result.result_id if isinstance(result, Unscorable) else None,
+            "as_of_time": basis.as_of_time,
+            "market_offset": at.market_offset,
+            "basis": basis.digest,
+            "health_factor_bps": basis.health_factor_bps,
+        }
+        for wallet, result, basis in latest
+    ]
+    statement = insert(latest_result)
+    replaced = {name: statement.excluded[name] for name in rows[0] if name != "wallet"}
+    connection.execute(statement.on_conflict_do_update(index_elements=["wallet"], set_=replaced), rows)
 
 
 def explanation_json(result: Scored, at: Circumstances) -> str:
@@ -205,12 +158,42 @@ def drop_due(connection: Connection, partition: int, due: Due) -> None:
     connection.execute(delete(table).where(table.c.partition == partition, table.c.market_offset == due.market_offset))
 
 
-def _common(
-    result: ScoreResult, events: Digest, as_of: AsOf, coverage: Sequence[DeploymentCoverage], at: Circumstances
-) -> dict[str, Any]:
-    wallets = result.receipt.wallets if isinstance(result, Scored) else result.wallets
+def _score_row(result: Scored, coverage: Sequence[DeploymentCoverage], at: Circumstances) -> dict[str, Any]:
     return {
-        "wallets": list(wallets),
+        "score_id": result.score_id,
+        **common_columns(result, coverage, at),
+        "score": result.score,
+        "band": result.band.value,
+        "pd_bps": result.pd_bps,
+        "flags": int(result.flags),
+        "reasons": [reason.value for reason in result.reasons],
+        "receipt": encode_receipt(result.receipt),
+        "explanation": explanation_json(result, at),
+        "code_version": __version__,
+    }
+
+
+def _unscorable_row(result: Unscorable, coverage: Sequence[DeploymentCoverage], at: Circumstances) -> dict[str, Any]:
+    return {
+        "result_id": result.result_id,
+        **common_columns(result, coverage, at),
+        "reason": result.reason.value,
+    }
+
+
+def _add_new(connection: Connection, table: Table, key: Column[Any], rows: list[dict[str, Any]]) -> set[Digest]:
+    if not rows:
+        return set()
+    statement = insert(table).on_conflict_do_nothing().returning(key)
+    return {Digest(bytes(found)) for found in connection.scalars(statement, rows)}
+
+
+def common_columns(result: ScoreResult, coverage: Sequence[DeploymentCoverage], at: Circumstances) -> dict[str, Any]:
+    """What a row of every answer holds, score or not."""
+    about = result.receipt if isinstance(result, Scored) else result
+    as_of = about.as_of
+    return {
+        "wallets": list(about.wallets),
         "partition": at.partition,
         "as_of": [encode_block(block) for block in as_of.blocks],
         "as_of_time": as_of.time,
@@ -221,5 +204,5 @@ def _common(
         "model_id": result.model_id,
         "model_class": at.model_class.value,
         "coverage": coverage_json(coverage),
-        "event_set_digest": events,
+        "event_set_digest": about.event_set_digest,
     }

@@ -1,6 +1,7 @@
 """Folded states as snapshots, and which of them are not to be trusted any more."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from bonafides.events import ForkEpoch
 from bonafides.types import Address, ChainId
@@ -16,6 +17,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    or_,
     select,
     tuple_,
 )
@@ -25,7 +27,19 @@ from bonafides_scoring.store.tables import event as event_table
 from bonafides_scoring.store.tables import fork_epoch, partition_progress, unfolded, wallet_snapshot
 
 SNAPSHOTS_KEPT = 4
-"""Newest snapshots of a wallet and chain that stay: a late event that is older than all of them folds from nothing."""
+"""Newest snapshots of a wallet and chain that stay, of final blocks and of live ones each: a late event that is older
+than all of them folds from nothing. Counted apart, since a wallet that acts in every live block would else push out
+those that finalized scores are folded from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a partition is on one chain."""
+
+    number: int = 0
+    """Of the newest boundary whose mark was handled; 0 before the first."""
+    final_block: int = -1
+    """Of the newest finalized boundary that was folded to; -1 before the first."""
 
 
 def asked_blocks(blocks: Mapping[Address, int]) -> TableValuedAlias:
@@ -74,8 +88,12 @@ def distrust_wallets(connection: Connection, chain_id: ChainId, first: Mapping[A
     )
 
 
-def distrust_void(connection: Connection, partition: int, chain_id: ChainId, opened: Iterable[ForkEpoch]) -> None:
-    """Distrust snapshots of wallets of a partition with events that a newly opened epoch made void."""
+def distrust_void(
+    connection: Connection, partition: int, chain_id: ChainId, opened: Iterable[ForkEpoch]
+) -> dict[Address, int]:
+    """Distrust snapshots of wallets of a partition with events that a newly opened epoch made void; returns them with
+    the first such block."""
+    found: dict[Address, int] = {}
     table = event_table
     for epoch in opened:
         touched = (
@@ -88,8 +106,11 @@ def distrust_void(connection: Connection, partition: int, chain_id: ChainId, ope
             )
             .group_by(table.c.wallet)
         )
-        rows = connection.execute(touched).all()
-        distrust(connection, partition, chain_id, {Address(row.wallet): row.first_block for row in rows})
+        for row in connection.execute(touched):
+            wallet = Address(bytes(row.wallet))
+            found[wallet] = min(row.first_block, found.get(wallet, row.first_block))
+    distrust(connection, partition, chain_id, found)
+    return found
 
 
 def unfolded_until(connection: Connection, partition: int, chain_id: ChainId, block: int) -> dict[Address, int]:
@@ -101,6 +122,34 @@ def unfolded_until(connection: Connection, partition: int, chain_id: ChainId, bl
         )
     )
     return {Address(bytes(row.wallet)): row.first_block for row in rows}
+
+
+def unfolded_of(connection: Connection, wallet: Address, chain_id: ChainId) -> int | None:
+    """The first block of a wallet with something not folded yet; None when there is none."""
+    table = unfolded
+    return connection.scalar(select(table.c.first_block).where(table.c.wallet == wallet, table.c.chain_id == chain_id))
+
+
+def moved_between(connection: Connection, partition: int, chain_id: ChainId, after: int, until: int) -> list[Address]:
+    """Wallets of a partition that were folded to a block above `after`, with events in (after, until]: what live
+    boundaries folded and a finalized one confirms."""
+    table, other = wallet_snapshot, event_table
+    has_moved = (
+        select(other.c.id)
+        .where(
+            other.c.wallet == table.c.wallet,
+            other.c.chain_id == chain_id,
+            other.c.block_number > after,
+            other.c.block_number <= until,
+        )
+        .exists()
+    )
+    rows = connection.scalars(
+        select(table.c.wallet)
+        .distinct()
+        .where(table.c.partition == partition, table.c.chain_id == chain_id, table.c.block_number > after, has_moved)
+    )
+    return [Address(bytes(wallet)) for wallet in rows]
 
 
 def drop_untrusted(connection: Connection, chain_id: ChainId, first: Mapping[Address, int], folded_to: int) -> None:
@@ -132,21 +181,34 @@ def drop_untrusted(connection: Connection, chain_id: ChainId, first: Mapping[Add
 def snapshots_at(
     connection: Connection, wallets: Iterable[Address], chain_id: ChainId, block: int
 ) -> dict[Address, tuple[int, bytes]]:
-    """The newest snapshot of each wallet at or below a block: (its block, canonical bytes)."""
+    """The newest snapshot to be trusted of each wallet at or below a block: (its block, canonical bytes)."""
     table = wallet_snapshot
+    is_own = (unfolded.c.wallet == table.c.wallet) & (unfolded.c.chain_id == chain_id)
     rows = connection.execute(
         select(table.c.wallet, table.c.block_number, table.c.state)
         .ext(distinct_on(table.c.wallet))
-        .where(table.c.wallet.in_(list(wallets)), table.c.chain_id == chain_id, table.c.block_number <= block)
+        .outerjoin(unfolded, is_own)
+        .where(
+            table.c.wallet.in_(list(wallets)),
+            table.c.chain_id == chain_id,
+            table.c.block_number <= block,
+            or_(unfolded.c.first_block.is_(None), unfolded.c.first_block > table.c.block_number),
+        )
         .order_by(table.c.wallet, table.c.block_number.desc())
     )
     return {Address(bytes(row.wallet)): (row.block_number, bytes(row.state)) for row in rows}
 
 
 def save_snapshots(
-    connection: Connection, partition: int, chain_id: ChainId, block: int, states: Mapping[Address, bytes]
+    connection: Connection,
+    partition: int,
+    chain_id: ChainId,
+    block: int,
+    states: Mapping[Address, bytes],
+    *,
+    final_block: int,
 ) -> None:
-    """Add or replace the snapshots at a block, and let go of old ones."""
+    """Add or replace the snapshots at a block, and let go of old ones. `final_block` and all below it stay for ever."""
     if not states:
         return
     statement = insert(wallet_snapshot)
@@ -160,11 +222,14 @@ def save_snapshots(
         ],
     )
     table = wallet_snapshot
+    is_live = table.c.block_number > final_block
     ranked = (
         select(
             table.c.wallet,
             table.c.block_number,
-            func.row_number().over(partition_by=table.c.wallet, order_by=table.c.block_number.desc()).label("place"),
+            func.row_number()
+            .over(partition_by=(table.c.wallet, is_live), order_by=table.c.block_number.desc())
+            .label("place"),
         )
         .where(table.c.wallet.in_(list(states)), table.c.chain_id == chain_id)
         .subquery()
@@ -182,24 +247,29 @@ def wallets_of(connection: Connection, partition: int) -> list[Address]:
     return sorted(Address(bytes(wallet)) for wallet in rows)
 
 
-def progress_of(connection: Connection, partition: int) -> dict[ChainId, int]:
-    """The newest boundary whose mark was read in a partition, per chain."""
+def progress_of(connection: Connection, partition: int) -> dict[ChainId, Progress]:
+    """How far a partition is, per chain."""
     table = partition_progress
-    rows = connection.execute(select(table.c.chain_id, table.c.boundary_number).where(table.c.partition == partition))
-    return {ChainId(row.chain_id): row.boundary_number for row in rows}
+    rows = connection.execute(
+        select(table.c.chain_id, table.c.boundary_number, table.c.final_block).where(table.c.partition == partition)
+    )
+    return {ChainId(row.chain_id): Progress(row.boundary_number, row.final_block) for row in rows}
 
 
-def save_progress(connection: Connection, partition: int, chain_id: ChainId, number: int) -> None:
+def save_progress(connection: Connection, partition: int, chain_id: ChainId, progress: Progress) -> None:
     """The mark of this boundary was read and everything up to it is folded."""
-    statement = insert(partition_progress).values(partition=partition, chain_id=chain_id, boundary_number=number)
+    table = partition_progress
+    statement = insert(table).values(
+        partition=partition,
+        chain_id=chain_id,
+        boundary_number=progress.number,
+        final_block=progress.final_block,
+    )
+    columns = ("boundary_number", "final_block")
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["partition", "chain_id"],
-            set_={
-                "boundary_number": func.greatest(
-                    partition_progress.c.boundary_number, statement.excluded.boundary_number
-                )
-            },
+            set_={name: func.greatest(table.c[name], statement.excluded[name]) for name in columns},
         )
     )
 

@@ -168,6 +168,13 @@ partition_progress = Table(
     Column("partition", Integer, primary_key=True),
     Column("chain_id", BigInteger, primary_key=True),
     Column("boundary_number", BigInteger, nullable=False, comment="the newest boundary whose mark was read"),
+    Column(
+        "final_block",
+        BigInteger,
+        nullable=False,
+        server_default="-1",
+        comment="of the newest finalized boundary that was folded to; -1: none",
+    ),
 )
 
 scoring_due = Table(
@@ -197,7 +204,7 @@ wallet_snapshot = Table(
     Column("block_number", BigInteger, primary_key=True, comment="holds every event up to and with this block"),
     Column("partition", Integer, nullable=False),
     Column("state", LargeBinary, nullable=False, comment="canonical bytes"),
-    Index("wallet_snapshot_by_partition", "partition", "chain_id"),
+    Index("wallet_snapshot_by_partition", "partition", "chain_id", "block_number"),
 )
 
 
@@ -248,6 +255,8 @@ provisional_result = Table(
     metadata,
     Column("wallet", LargeBinary, primary_key=True),
     *_result_columns(),
+    Column("origin", Text, nullable=False, comment="head: a boundary above finalized; hydration: a history on demand"),
+    Column("block_number", BigInteger, nullable=False, comment="of chain_id: up to where it saw"),
     Column("score", SmallInteger),
     Column("band", Text),
     Column("pd_bps", Integer),
