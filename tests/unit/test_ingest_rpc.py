@@ -1,5 +1,6 @@
 """A node is not trusted: what it says is checked, and what it leaves out is looked for."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
 from bonafides.events import BlockRange
 from bonafides.json_rpc import AnswerTooLong, NodeLied, NodeRefused
 from bonafides.types import Address
+from bonafides_ingest.chain import StillLooking
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.sources.audit import Trust
 from bonafides_ingest.sources.providers.refusals import NodeBehind, RangeRefused, RateLimited, refusals_told_apart
@@ -239,4 +241,75 @@ def test_fetch__provider_asks_to_slow_down__does_not_split_the_range(node: FakeN
 
     with pytest.raises(RateLimited):
         source.fetch(BlockRange(1, 30), WATCHED, None)
-    assert source.window.blocks == 1000
+    assert source.pace.blocks == 1000
+
+
+def _limited_to(logs: int, words: str) -> Any:
+    """A provider that refuses a range of more than so many logs."""
+
+    def answer(truth: Any, params: list[Any]) -> Any:
+        if len(truth) > logs:
+            raise NodeRefused("eth_getLogs", -32005, words.format(params[0]["fromBlock"], params[0]["toBlock"]))
+        return truth
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "query returned more than 10000 results",
+        "query returned more than 10000 results. Try with this block range [{0}, {1}].",
+        "query exceeds max results 20000, retry with the range 1-4",
+        "query exceeds max results 20000, retry with the range 1-999999999999",
+    ],
+)
+def test_fetch__provider_refuses_by_results_in_the_middle__moves_over_what_is_in_and_misses_nothing(
+    node: FakeNode, words: str
+) -> None:
+    node.lies["eth_getLogs"] = _limited_to(1, words)
+    source, found, ranges, following = _source(node), [], [], 1
+    while following <= 30:
+        window = source.fetch(BlockRange(following, 30), WATCHED, None)
+        found += [log.position.block.number for log in window.logs]
+        ranges.append(window.range)
+        following = window.range.last + 1
+
+    assert found == [5, 20, 21]
+    assert ranges[0].first == 1
+    assert all(earlier.last + 1 == later.first for earlier, later in itertools.pairwise(ranges))
+    assert len(ranges) > 1
+
+
+def test_fetch__answers_quickly__asks_for_more_than_at_first_and_never_for_more_than_the_most(node: FakeNode) -> None:
+    source = RpcSource(node, CHAIN, window_blocks=4, most_window_blocks=12, bloom_check_blocks=0)
+    ranges, following = [], 1
+    while following <= 45:
+        window = source.fetch(BlockRange(following, 45), WATCHED, None)
+        ranges.append(window.range)
+        following = window.range.last + 1
+
+    assert [r.last - r.first + 1 for r in ranges] == [4, 8, 12, 12, 9]
+
+
+def test_fetch__provider_refuses_slowly__goes_on_in_another_turn_with_less(node: FakeNode) -> None:
+    now = itertools.count(0, 7)
+    node.most_blocks = 1
+    source = RpcSource(node, CHAIN, window_blocks=1000, bloom_check_blocks=0, timer=lambda: float(next(now)))
+
+    with pytest.raises(StillLooking):
+        source.fetch(BlockRange(1, 30), WATCHED, None)
+
+    assert source.pace.blocks < 30
+
+
+def test_fetch__headers_refused__asks_for_fewer_blocks_the_next_time(node: FakeNode) -> None:
+    def too_big(*_: Any) -> Any:
+        raise NodeRefused("eth_getBlockByNumber", -32008, "Response is too big")
+
+    node.lies["eth_getBlockByNumber"] = too_big
+    source = _source(node)
+
+    with pytest.raises(RangeRefused):
+        source.fetch(BlockRange(1, 30), WATCHED, None)
+    assert source.pace.blocks == 15

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from bonafides.events import BlockRange
-from bonafides_ingest.windows import WindowSize, gaps_in, merge_ranges, plan_work
+from bonafides_ingest.windows import gaps_in, merge_ranges, plan_work
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,11 +157,3 @@ def test_plan_work__followed_to_the_end__links_are_complete_to_the_end_of_each_r
     assert {name: sorted(blocks) for name, blocks in read.items()} == {
         name: sorted(blocks) for name, blocks in missing.items()
     }
-
-
-def test_window_size__refused_then_answered__halves_and_doubles_back() -> None:
-    size = WindowSize(1000, 2000).after_refusal()
-
-    assert size.blocks == 500
-    assert size.after_answer().after_answer().after_answer().blocks == 2000
-    assert WindowSize(1, 2000).after_refusal().blocks == 1

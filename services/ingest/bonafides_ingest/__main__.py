@@ -52,7 +52,7 @@ def run() -> None:
 
         def turn() -> bool:
             was_busy = indexer.turn()
-            metrics.WINDOW_BLOCKS.set(source.window.blocks)
+            metrics.WINDOW_BLOCKS.set(source.pace.blocks)
             return was_busy
 
         runtime.run(turn, idle_s=settings.poll_interval_s, release=indexer.release)

@@ -13,7 +13,8 @@ What is left out of a long window, by a node that bends nothing else, may be mis
 Whether a header is its hash is not computed: chains differ in what they hash.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random, SystemRandom
 
@@ -22,7 +23,7 @@ from bonafides.events import BlockRange
 from bonafides.json_rpc import JsonRpc, NodeLied, member, quantity
 from bonafides.types import Address, BlockRef, ChainId, Digest
 
-from bonafides_ingest.chain import ChainTips, Header, Log, Window
+from bonafides_ingest.chain import ChainTips, Header, Log, StillLooking, Window
 from bonafides_ingest.feeds import ListedFeed, PhaseMemory
 from bonafides_ingest.sources.answers import Asked, FoundLog, by_block, check_links, place_logs
 from bonafides_ingest.sources.audit import Trust, blocks_to_audit, blocks_to_look_at
@@ -32,10 +33,11 @@ from bonafides_ingest.sources.live import LiveBlocks
 from bonafides_ingest.sources.look_back import LookBack, LookBackLimits
 from bonafides_ingest.sources.node_reader import NodeReader
 from bonafides_ingest.sources.proof import check_receipts
-from bonafides_ingest.sources.providers.refusals import NodeBehind, RangeRefused
-from bonafides_ingest.windows import WindowSize
+from bonafides_ingest.sources.providers.pace import Pace
+from bonafides_ingest.sources.providers.refusals import NodeBehind, RangeRefused, RateLimited
 
 AUDIT_BLOCKS = 4
+MOST_SPLITTING_S = 10.0  # a provider that thinks for long before it refuses would hold a turn for as many times
 
 
 class RpcSource:
@@ -48,9 +50,11 @@ class RpcSource:
         *,
         window_blocks: int,
         bloom_check_blocks: int,
+        most_window_blocks: int | None = None,
         look_back: LookBackLimits | None = None,
         audit_blocks: int = AUDIT_BLOCKS,
         random: Random | None = None,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rpc, self._chain_id = rpc, chain_id
         self._node = NodeReader(rpc, chain_id)
@@ -61,8 +65,9 @@ class RpcSource:
         self._random = random or SystemRandom()  # a node that could foresee the sample would behave there
         self.trust = Trust()
         """What is thought of the node."""
-        self.window = WindowSize(window_blocks, window_blocks)
-        """What is asked for at once now."""
+        self._timer = timer
+        self.pace = Pace(window_blocks, most_window_blocks or window_blocks)
+        """What is asked for at once now; it never grows where nothing says to how much."""
 
     def check_chain(self) -> None:
         seen = quantity(self._node.ask([("eth_chainId", [])])[0])
@@ -100,8 +105,10 @@ class RpcSource:
         self._look_back.begin_turn()
         asked = Asked(addresses, topics_anywhere)
         with self._on_guard():
-            blocks, found = self._logs(wanted, asked)
-            window = self._checked(blocks, found, asked, parent)
+            blocks, found, began = self._logs(wanted, asked)
+            with self._paced(blocks):
+                window = self._checked(blocks, found, asked, parent)
+        self.pace.answered(blocks, self._timer() - began, len(found))
         self.trust = self.trust.after_agreement()
         return window
 
@@ -120,7 +127,7 @@ class RpcSource:
 
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
         with self._on_guard():
-            return self._look_back.newest(address, topic0, first, before, self.window.blocks)
+            return self._look_back.newest(address, topic0, first, before, self.pace.blocks)
 
     def feeds(self, memory: PhaseMemory, listed: Mapping[Address, ListedFeed]) -> NodeFeeds:
         """Who answers for price feeds, asked of this node."""
@@ -138,21 +145,42 @@ class RpcSource:
             self.trust = self.trust.after_lie()
             raise
 
-    def _logs(self, wanted: BlockRange, asked: Asked) -> tuple[BlockRange, list[FoundLog]]:
-        """The logs of the range, or of as much of its first part as the node gives at once."""
-        blocks = BlockRange(wanted.first, min(wanted.last, wanted.first + self.window.blocks - 1))
+    def _logs(self, wanted: BlockRange, asked: Asked) -> tuple[BlockRange, list[FoundLog], float]:
+        """The logs of the range, or of as much of its first part as the node gives at once, and when it was asked.
+
+        Raises:
+            RangeRefused: not even one block.
+            StillLooking: the node took long to refuse; the next turn asks for less.
+        """
+        splitting_since = self._timer()
         while True:
+            blocks = BlockRange(wanted.first, min(wanted.last, wanted.first + self.pace.blocks - 1))
+            began = self._timer()
             try:
-                (found,), _ = self._node.logs_in((blocks,), asked)
-                break
-            except RangeRefused:
-                self.window = WindowSize(blocks.last - blocks.first + 1, self.window.most).after_refusal()
+                with self._paced(blocks):
+                    (found,), _ = self._node.logs_in((blocks,), asked)
+            except RangeRefused as exc:
                 if blocks.first == blocks.last:
-                    raise  # not even one block
-                blocks = BlockRange(blocks.first, blocks.first + self.window.blocks - 1)
-        if blocks.last < wanted.last:
-            self.window = self.window.after_answer()
-        return blocks, found
+                    raise
+                if self._timer() - splitting_since > MOST_SPLITTING_S:
+                    raise StillLooking("the provider refuses slowly: fewer blocks are asked for the next time") from exc
+            else:
+                return blocks, found, began
+
+    @contextmanager
+    def _paced(self, blocks: BlockRange) -> Iterator[None]:
+        """Ask for fewer blocks the next time where these were too many."""
+        began = self._timer()
+        try:
+            yield
+        except RangeRefused as exc:
+            self.pace.refused(blocks, exc.hint)
+            raise
+        except (RateLimited, NodeBehind, NodeLied):
+            raise  # whatever the size
+        except Unavailable:
+            self.pace.unanswered(blocks, self._timer() - began)
+            raise
 
     def _checked(self, blocks: BlockRange, found: list[FoundLog], asked: Asked, parent: BlockRef | None) -> Window:
         came = by_block(found)
