@@ -1,0 +1,193 @@
+"""Reading dead letters again: what a mended decoder says of a chain is, in the end, what it had said from the start."""
+
+from dataclasses import dataclass
+
+import pytest
+from bonafides.errors import InvariantViolation, Unavailable
+from bonafides.events import BlockRange, LendingEvent, MarketPoint
+from bonafides.messages import EventBatch, MarketBatch, decode
+from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProducer
+from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, partition_of
+from bonafides_ingest.dead_letters.replay import CONSEQUENCES, Replay, ReplayReport
+from bonafides_ingest.decoders import DECODER_VERSION
+from bonafides_ingest.feeds import DirectFeeds
+from bonafides_ingest.outgoing import records_of
+from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.protocols.decoded import Decoded
+
+from tests.support.ingest_dead_letters import BROKEN, KeptLetters, letters_of, older_decoder, read_all
+from tests.support.ingest_logs import DEPLOYMENT, RAY, ChainOfLogs, address
+
+pytestmark = pytest.mark.unit
+
+ALICE, BOB = address("alice"), address("bob")
+DONE = (BlockRange(1, 100),)
+
+
+@dataclass
+class World:
+    """A chain, the log it was sent to, and its letters."""
+
+    chain: ChainOfLogs
+    broker: MemoryBroker
+    letters: KeptLetters
+
+    def replay(self, producer: MemoryProducer | None = None, *, is_dry: bool = False) -> ReplayReport:
+        sender = None if is_dry else producer or MemoryProducer(self.broker)
+        return Replay(self.chain, DirectFeeds(), self.letters, sender).run(DEPLOYMENT, self.letters.open, DONE)
+
+    def said(self) -> dict[bytes, LendingEvent | MarketPoint]:
+        """As consumers keep it: of copies the newest; the same precedence must have the same content."""
+        kept: dict[bytes, LendingEvent | MarketPoint] = {}
+        for at, values in self.broker.logs.items():
+            if at.topic not in (WALLET_EVENTS.name, MARKET.name):
+                continue
+            for value in values:
+                batch = decode(value)
+                facts: tuple[LendingEvent | MarketPoint, ...] = ()
+                if isinstance(batch, EventBatch):
+                    facts = batch.events
+                elif isinstance(batch, MarketBatch):
+                    facts = batch.points
+                    batch.events
+                    if isinstance(batch, EventBatch)
+                    else batch.points
+                    if isinstance(batch, MarketBatch)
+                    else ()
+                )
+                for fact in facts:
+                    if isinstance(fact, LendingEvent):
+                        assert at.partition == partition_of(fact.wallet, WALLET_EVENTS)
+                    known = kept.setdefault(fact.id, fact)
+                    assert known.precedence != fact.precedence or known == fact, "one event, two contents"
+                    kept[fact.id] = max(known, fact, key=lambda one: one.precedence)
+        return kept
+
+
+def told(facts: object) -> set[object]:
+    """What facts say, apart from when and by which decoder."""
+    assert isinstance(facts, list | tuple)
+    return {
+        (fact.id, fact.wallet, fact.type, fact.amount, fact.scaled_delta, fact.counterparty)
+        if isinstance(fact, LendingEvent)
+        else (fact.id, fact.kind, fact.asset, fact.values)
+        for fact in facts
+    }
+
+
+def world_of(chain: ChainOfLogs, read: Decoded) -> World:
+    broker = MemoryBroker()
+    MemoryAdmin(broker).ensure_topics((*TOPICS, *(dead_letter_topic(topic) for topic in TOPICS)), 1)
+    producer = MemoryProducer(broker)
+    for record in records_of([read]):
+        producer.send(record.topic, record.partition, record.value)
+    producer.flush()
+    return World(chain, broker, letters_of(read))
+
+
+@pytest.fixture
+def chain() -> ChainOfLogs:
+    chain = ChainOfLogs()
+    weth = chain.list_reserve(1, "WETH")
+    for block, wallet in ((5, ALICE), (25, ALICE), (45, BOB)):
+        chain.emit(block, 3, weth.a_token, abi.MINT, wallet, wallet, 100 + block, 0, RAY)
+    for block, price in ((20, 2 * 10**8), (40, 3 * 10**8)):
+        chain.emit(block, 0, weth.feed, abi.ANSWER_UPDATED, price, block, 0)
+    return chain
+
+
+def test_replay__events_of_wallets_could_not_be_read__the_log_is_as_if_they_had_been(chain: ChainOfLogs) -> None:
+    with older_decoder(abi.MINT, blocks=BlockRange(20, 50)):
+        world = world_of(chain, read_all(chain)[0])
+
+    report = world.replay()
+
+    assert (report.mended, report.events, world.letters.open) == (2, 2, [])
+    assert told([*world.said().values()]) == told((read := read_all(chain)[0]).events + read.points)
+    mended = [fact for fact in world.said().values() if fact.position.block.number in (25, 45)]
+    assert {fact.precedence for fact in mended} == {(world.letters.now, DECODER_VERSION)}
+    (settled,) = world.letters.settled
+    assert settled.wallets == {ALICE, BOB}
+    assert settled.partitions == {partition_of(wallet, WALLET_EVENTS) for wallet in (ALICE, BOB)}
+
+
+def test_replay__a_price_could_not_be_read__it_is_sent_and_those_around_it_stay(chain: ChainOfLogs) -> None:
+    with older_decoder(abi.ANSWER_UPDATED, blocks=BlockRange(20, 20)):
+        world = world_of(chain, read_all(chain)[0])
+    before = len(world.said())
+
+    report = world.replay()
+
+    assert (report.mended, world.letters.open) == (1, [])
+    assert told([*world.said().values()]) == told((read := read_all(chain)[0]).events + read.points)
+    assert len(world.said()) == before + 1
+
+
+def test_replay__the_listing_of_an_asset_could_not_be_read__says_that_all_must_be_read_again(
+    chain: ChainOfLogs,
+) -> None:
+    usdc = chain.list_reserve(30, "USDC")
+    chain.emit(60, 3, usdc.a_token, abi.MINT, BOB, BOB, 100, 0, RAY)
+    with older_decoder(abi.RESERVE_INITIALIZED, blocks=BlockRange(30, 30)):
+        world = world_of(chain, read_all(chain)[0])
+    before = world.said()
+
+    report = world.replay()
+
+    assert (report.mended, report.unfinished) == (0, 1)
+    assert [letter.reason for letter in world.letters.open] == [CONSEQUENCES]
+    assert world.said() == before
+
+
+def test_replay__the_decoder_is_not_mended__the_letter_stays_with_its_reason_and_todays_version(
+    chain: ChainOfLogs,
+) -> None:
+    with older_decoder(abi.MINT, blocks=BlockRange(20, 30)):
+        world = world_of(chain, read_all(chain)[0])
+    with older_decoder(abi.MINT, version=DECODER_VERSION):
+        report = world.replay()
+
+    assert (report.mended, report.still_unreadable) == (0, 1)
+    assert [(letter.reason, letter.decoder_version) for letter in world.letters.open] == [(BROKEN, DECODER_VERSION)]
+
+
+class DyingProducer(MemoryProducer):
+    """Dies when all of it is in the log, and nobody knows."""
+
+    def flush(self) -> None:
+        super().flush()
+        raise Unavailable("the process dies")
+
+
+def test_replay__killed_between_flush_and_commit__run_again_it_changes_nothing_more(chain: ChainOfLogs) -> None:
+    with older_decoder(abi.MINT, blocks=BlockRange(20, 50)):
+        world = world_of(chain, read_all(chain)[0])
+    with pytest.raises(Unavailable):
+        world.replay(DyingProducer(world.broker))
+    after_death = world.said()
+
+    report = world.replay()
+
+    assert (report.mended, world.letters.open) == (2, [])
+    assert after_death.items() <= world.said().items()
+    assert told([*world.said().values()]) == told((read := read_all(chain)[0]).events + read.points)
+
+
+def test_replay__dry_run__counts_and_sends_and_settles_nothing(chain: ChainOfLogs) -> None:
+    with older_decoder(abi.MINT, blocks=BlockRange(20, 50)):
+        world = world_of(chain, read_all(chain)[0])
+    before, letters = world.said(), dict(world.letters.letters)
+
+    report = world.replay(is_dry=True)
+
+    assert (report.mended, report.events) == (2, 2)
+    assert (world.said(), world.letters.letters) == (before, letters)
+
+
+def test_replay__the_log_is_not_on_the_chain_any_more__stops(chain: ChainOfLogs) -> None:
+    with older_decoder(abi.MINT, blocks=BlockRange(20, 30)):
+        world = world_of(chain, read_all(chain)[0])
+    world.chain.logs = [log for log in world.chain.logs if log.position.block.number != 25]
+
+    with pytest.raises(InvariantViolation, match="not on the chain"):
+        world.replay()
