@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bonafides.events import BlockRange, MarketPoint
-from bonafides.types import ZERO_ADDRESS, ZERO_DIGEST, Address, MarketPointKind
+from bonafides.types import ZERO_ADDRESS, ZERO_DIGEST, Address, BlockRef, MarketPointKind
 from bonafides_ingest.feeds import Phase, Timeline
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
@@ -47,6 +47,9 @@ class Told:
 
     def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
         return {feed: self.timelines[feed] for feed in feeds if feed in self.timelines}
+
+    def read_live(self, feeds: Iterable[Address], blocks: Sequence[BlockRef]) -> Mapping[Address, Timeline]:
+        return self.read(feeds, blocks[-1].number)
 
 
 def _timeline(phases: Sequence[tuple[int, Address]]) -> Timeline:

@@ -1,8 +1,7 @@
-"""Who answered for a price feed, asked of the node: `aggregator()` and `phaseId()` of Chainlink's proxies, at blocks.
+"""Who answered for a price feed, asked of the node at blocks.
 
-`phaseId` only ever rises, so two blocks with the same one have no change between them, and a change is found by halving
-the blocks between two that differ. What was found is kept, so that a replay says the same, and asked no more. A node
-that has forgotten the state of old blocks leaves a hole, and a hole is no price: never a stale one, never a wrong one.
+What was found is kept, so that a replay says the same, and asked no more. A node that has forgotten the state of old
+blocks leaves a hole, and a hole is no price: never a stale one, never a wrong one.
 
 Only the known words for forgotten state make a hole, said twice: anything else (a node behind a balancer that lags says
 "header not found") means to ask again. A hole is asked about again when a window comes to it, and may end earlier then:
@@ -12,45 +11,20 @@ Only the known words for forgotten state make a hole, said twice: anything else 
  … A ├──── stays a hole ──────────────┤▒▒ filled ▒▒├ B …      what was sent stands, and a replay says it again
 ```
 
-ABI: EACAggregatorProxy of @chainlink/contracts@0.1.7.
+Of live blocks nothing is kept (feed_live.py). What a node says of state is its word: nothing here proves it.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
 
-from bonafides.hashing import keccak
-from bonafides.json_rpc import Call, JsonRpc, NodeRefused, octets
-from bonafides.types import ZERO_ADDRESS, Address, Json, address_text
+from bonafides.json_rpc import JsonRpc
+from bonafides.types import Address, BlockRef
 
 from bonafides_ingest.chain import StillLooking
 from bonafides_ingest.feeds import KnownPhase, ListedFeed, PhaseMemory, Timeline, timeline_of
-from bonafides_ingest.sources.providers.refusals import refusals_told_apart
-
-_AGGREGATOR, _PHASE_ID = (keccak(name.encode())[:4] for name in ("aggregator()", "phaseId()"))
-_STATE_GONE: Final = re.compile(
-    r"missing trie node"  # geth with state by hash, Nethermind
-    r"|(historical|world) state (\S+ )?(is )?(not available|unavailable)"  # geth, Besu
-    r"|\bstate (0x[0-9a-f]+ |at block \S+ )(is )?(not available|pruned)"  # geth with state by path, Reth
-    r"|no state available for block"  # Nethermind
-    r"|due to pruning|pruned history|(been|already) pruned"  # Erigon, geth
-    r"|archive (state|requests?|access|data)|archive node (is )?required|requires? (an )?archive",  # providers
-    re.IGNORECASE,
-)
-"""What nodes say that no longer hold the state of a block."""
-
-
-class _Seen(NamedTuple):
-    """What a feed says at a block."""
-
-    number: int
-    """The phase; 0 for a contract that has none, or where there is no contract yet."""
-    aggregator: Address
-
-
-_NOTHING_THERE = _Seen(0, ZERO_ADDRESS)
+from bonafides_ingest.sources.feed_live import LivePhases
+from bonafides_ingest.sources.feed_questions import NOTHING_THERE, FeedQuestions, Seen, changes_between, phases_of
 
 
 class NodeFeeds:
@@ -68,7 +42,9 @@ class NodeFeeds:
         listed: Mapping[Address, ListedFeed] | None = None,
         most_requests: int | None = None,
     ) -> None:
-        self._rpc, self._memory, self._finalized = rpc, memory, finalized
+        self._memory, self._finalized = memory, finalized
+        self._questions = FeedQuestions(rpc)
+        self._live = LivePhases(self._questions)
         self._listed = {} if listed is None else listed  # an empty list may have a default bound
         self._most_requests, self._requests = most_requests, 0
         self._told: dict[Address, int] = {}
@@ -84,6 +60,19 @@ class NodeFeeds:
             found[feed] = self._timeline(feed, last)
         return found
 
+    def read_live(self, feeds: Iterable[Address], blocks: Sequence[BlockRef]) -> Mapping[Address, Timeline]:
+        self._requests, known = 0, dict[Address, tuple[KnownPhase, ...]]()
+        for feed in sorted(feeds):
+            if not (phases := self._memory.phases(feed)):  # named for the first time, in a live block
+                self._timeline(feed, 0)
+                phases = self._memory.phases(feed)
+            known[feed] = phases
+        found = self._live.read(known, blocks)
+        return {feed: timeline_of(phases, self._bound(feed)) for feed, phases in found.items()}
+
+    def _bound(self, feed: Address) -> int:
+        return self._listed.get(feed, ListedFeed(0)).max_age_s
+
     def _timeline(self, feed: Address, last: int) -> Timeline:
         listed = self._listed.get(feed, ListedFeed(0))
         known = self._memory.phases(feed)
@@ -96,13 +85,14 @@ class NodeFeeds:
             extended = self._filled(feed, known, (last if told is None else told) + 1, last)
         if extended != known:
             self._memory.remember(feed, extended)
-        self._told[feed] = max(last, told or 0)
+        if last:  # else nothing was told, only looked up
+            self._told[feed] = max(last, told or 0)
         return timeline_of(extended, listed.max_age_s)
 
     def _extended(self, feed: Address, known: tuple[KnownPhase, ...], last: int, floor: int) -> tuple[KnownPhase, ...]:
         """With what the node says up to block `last`; what was told as unknown below block `floor` stays so."""
         now = self._ask(feed, last)
-        if now is None or now == _NOTHING_THERE:
+        if now is None or now == NOTHING_THERE:
             return known
         if floor > (known[-1].known_to + 1 if known else 0):
             return (*known, *self._since(feed, floor, last, now, last)) if floor <= last else known
@@ -110,13 +100,13 @@ class NodeFeeds:
             return (KnownPhase(0, last, now.number, now.aggregator),)
         if not known:
             changes = self._changes(feed, -1, None, last, now)
-            return _phases(changes, last)
+            return phases_of(changes, last)
         *earlier, newest = known
         if newest.number == now.number:
             return (*earlier, replace(newest, known_to=last))
-        changes = self._changes(feed, newest.known_to, _Seen(newest.number, newest.aggregator), last, now)
+        changes = self._changes(feed, newest.known_to, Seen(newest.number, newest.aggregator), last, now)
         # Up to the first change it went on: also where what follows is a hole, the last block before it was seen.
-        return (*earlier, replace(newest, known_to=changes[0][0] - 1), *_phases(changes, last))
+        return (*earlier, replace(newest, known_to=changes[0][0] - 1), *phases_of(changes, last))
 
     def _filled(self, feed: Address, known: tuple[KnownPhase, ...], floor: int, last: int) -> tuple[KnownPhase, ...]:
         """With what the node says now about holes from block `floor` on, where block `last` has come to them."""
@@ -146,53 +136,29 @@ class NodeFeeds:
 
     def _asked_again(self, feed: Address, start: int, above: KnownPhase) -> tuple[KnownPhase, ...]:
         """The phases from block `start` of a hole to the end of the phase above it."""
-        if self._ask(feed, above.from_block - 1) in (None, _NOTHING_THERE):
+        if self._ask(feed, above.from_block - 1) in (None, NOTHING_THERE):
             return (above,)
-        return self._since(feed, start, above.from_block, _Seen(above.number, above.aggregator), above.known_to)
+        return self._since(feed, start, above.from_block, Seen(above.number, above.aggregator), above.known_to)
 
-    def _since(self, feed: Address, start: int, high: int, at_high: _Seen, known_to: int) -> tuple[KnownPhase, ...]:
+    def _since(self, feed: Address, start: int, high: int, at_high: Seen, known_to: int) -> tuple[KnownPhase, ...]:
         """The phases from block `start` on, of which nothing is known below `high`; the last one is known further."""
         if start == high:
-            return _phases([(high, at_high)], known_to)
+            return phases_of([(high, at_high)], known_to)
         at_start = self._ask(feed, start)
         changes = [] if at_start == at_high else self._changes(feed, start, at_start, high, at_high)
-        return _phases([(start, at_start), *changes], known_to)
+        return phases_of([(start, at_start), *changes], known_to)
 
     def _changes(
-        self, feed: Address, low: int, at_low: _Seen | None, high: int, at_high: _Seen | None
-    ) -> list[tuple[int, _Seen | None]]:
-        """Blocks low < block ≤ high at whose end the feed says something else than before; `at_low` ≠ `at_high`."""
-        if high - low == 1:
-            return [(high, at_high)]
-        middle = (low + high) // 2
-        self._requests += 1
-        at_middle = self._ask(feed, middle)
-        found = [] if at_middle == at_low else self._changes(feed, low, at_low, middle, at_middle)
-        return found if at_middle == at_high else found + self._changes(feed, middle, at_middle, high, at_high)
+        self, feed: Address, low: int, at_low: Seen | None, high: int, at_high: Seen | None
+    ) -> list[tuple[int, Seen | None]]:
+        def ask(block: int) -> Seen | None:
+            self._requests += 1
+            return self._ask(feed, block)
 
-    def _ask(self, feed: Address, block: int) -> _Seen | None:
-        """None where the node has forgotten the block's state: it is asked twice, another may stand behind its URL."""
-        seen = self._ask_once(feed, block)
-        return self._ask_once(feed, block) if seen is None else seen
+        return changes_between(ask, low, at_low, high, at_high)
 
-    def _ask_once(self, feed: Address, block: int) -> _Seen | None:
-        calls: list[Call] = [("eth_call", [_call(feed, selector), hex(block)]) for selector in (_AGGREGATOR, _PHASE_ID)]
-        calls.append(
-            ("eth_getCode", [address_text(feed), hex(block)])
-        )  # a contract may answer what it lacks with nothing
-        try:
-            aggregator, number, code = (octets(answer) for answer in self._rpc.batch(calls))
-        except NodeRefused as exc:
-            if exc.is_revert:
-                return _Seen(0, feed)
-            if _STATE_GONE.search(exc.message):
-                return None
-            with refusals_told_apart():
-                raise
-        if not code:
-            return _NOTHING_THERE
-        is_proxy = len(aggregator) == len(number) == 32 and not any(aggregator[:12])
-        return _Seen(int.from_bytes(number), Address(aggregator[12:])) if is_proxy and any(number) else _Seen(0, feed)
+    def _ask(self, feed: Address, block: int) -> Seen | None:
+        return self._questions.ask(feed, hex(block))
 
 
 def _given(listed: ListedFeed) -> tuple[KnownPhase, ...]:
@@ -202,16 +168,3 @@ def _given(listed: ListedFeed) -> tuple[KnownPhase, ...]:
         KnownPhase(phase.from_block, end, number, phase.aggregator)
         for number, (phase, end) in enumerate(zip(listed.phases, ends, strict=True), 1)
     )
-
-
-def _phases(changes: Sequence[tuple[int, _Seen | None]], last: int) -> tuple[KnownPhase, ...]:
-    ends = [block - 1 for block, _ in changes[1:]] + [last]
-    return tuple(
-        KnownPhase(block, end, seen.number, seen.aggregator)
-        for (block, seen), end in zip(changes, ends, strict=True)
-        if seen is not None and seen != _NOTHING_THERE
-    )
-
-
-def _call(to: Address, selector: bytes) -> Json:
-    return {"to": address_text(to), "data": "0x" + selector.hex()}
