@@ -49,12 +49,6 @@ class World:
                     facts = batch.events
                 elif isinstance(batch, MarketBatch):
                     facts = batch.points
-                    batch.events
-                    if isinstance(batch, EventBatch)
-                    else batch.points
-                    if isinstance(batch, MarketBatch)
-                    else ()
-                )
                 for fact in facts:
                     if isinstance(fact, LendingEvent):
                         assert at.partition == partition_of(fact.wallet, WALLET_EVENTS)
