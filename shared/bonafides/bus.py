@@ -112,6 +112,9 @@ class Admin(Protocol):
     def identity(self, topic: str) -> LogIdentity:
         """Which cluster and which incarnation of the topic this is."""
 
+    def begin_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
+        """The offset of the oldest record of each partition that is still there, or the end where none is."""
+
     def end_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
         """The offset after the last record of each partition."""
 

@@ -76,16 +76,16 @@ class KafkaBusAdmin:
         finally:
             consumer.close(autocommit=False)
 
+    def begin_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
+        try:
+            begins = self._offsets(self._partitions(topics), OffsetSpec.EARLIEST)
+        except (KafkaError, OSError, IncompatibleBrokerVersion) as exc:
+            raise unavailable(self._bootstrap, exc) from exc
+        return {TopicPartition(at.topic, at.partition): begin for at, begin in begins.items()}
+
     def group_lag(self, group: str, topics: Iterable[str]) -> dict[TopicPartition, int]:
         try:
-            described = self._admin.describe_topics(list(topics))
-            if missing := [row["name"] for row in described if row["error_code"]]:
-                raise Unavailable(f"topic {missing[0]} does not exist on {self._bootstrap}: create it first")
-            partitions = [
-                KafkaTopicPartition(row["name"], partition["partition_index"])
-                for row in described
-                for partition in row["partitions"]
-            ]
+            partitions = self._partitions(topics)
             committed = {
                 at: found.offset
                 for at, found in self._admin.list_group_offsets({group: partitions}).get(group, {}).items()
@@ -98,6 +98,16 @@ class KafkaBusAdmin:
             raise unavailable(self._bootstrap, exc) from exc
         begins |= committed
         return {TopicPartition(at.topic, at.partition): max(ends[at] - begins[at], 0) for at in partitions}
+
+    def _partitions(self, topics: Iterable[str]) -> list[KafkaTopicPartition]:
+        described = self._admin.describe_topics(list(topics))
+        if missing := [row["name"] for row in described if row["error_code"]]:
+            raise Unavailable(f"topic {missing[0]} does not exist on {self._bootstrap}: create it first")
+        return [
+            KafkaTopicPartition(row["name"], partition["partition_index"])
+            for row in described
+            for partition in row["partitions"]
+        ]
 
     def _offsets(self, partitions: list[KafkaTopicPartition], which: OffsetSpec) -> dict[KafkaTopicPartition, int]:
         if not partitions:

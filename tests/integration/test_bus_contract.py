@@ -86,6 +86,16 @@ def test_end_offsets__after_a_flush__count_every_record(exact_bus: Bus) -> None:
     assert ends == {TopicPartition(topic.name, 0): 0, TopicPartition(topic.name, 1): 7}
 
 
+def test_begin_offsets__nothing_is_gone__are_the_first(exact_bus: Bus) -> None:
+    topic = make_topic(exact_bus, 2)
+    produce(exact_bus, topic, 7, partition=1)
+
+    admin = exact_bus.admin()
+    until(lambda: answers(lambda: admin.begin_offsets([topic.name])), lambda: time.sleep(0.2))
+
+    assert admin.begin_offsets([topic.name]) == {TopicPartition(topic.name, 0): 0, TopicPartition(topic.name, 1): 0}
+
+
 def test_group_lag__a_group_that_nobody_joined__has_every_record_before_it(exact_bus: Bus) -> None:
     topic = make_topic(exact_bus, 2)
     produce(exact_bus, topic, 7, partition=1)

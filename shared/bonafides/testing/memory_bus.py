@@ -19,6 +19,8 @@ class MemoryBroker:
     cluster_id: str = field(default_factory=lambda: uuid4().hex)
     is_down: bool = False
     logs: dict[TopicPartition, list[bytes]] = field(default_factory=dict)
+    begins: dict[TopicPartition, int] = field(default_factory=dict)
+    """Where a partition begins whose oldest records are gone."""
     topic_ids: dict[str, str] = field(default_factory=dict)
     members: dict[str, "list[MemoryConsumer]"] = field(default_factory=dict)
     committed: dict[str, dict[TopicPartition, int]] = field(default_factory=dict)
@@ -113,7 +115,7 @@ class MemoryConsumer:
             for at in sorted(self._held - self._paused):
                 log = self._broker.logs[at]
                 start = self._next[at]
-                if start > len(log):
+                if not self._broker.begins.get(at, 0) <= start <= len(log):
                     raise InvariantViolation(f"offset {start} of {at.topic}/{at.partition} is not in the log")
                 taken = log[start : start + max_records - len(records)]
                 records += [Record(at, start + index, value) for index, value in enumerate(taken)]
@@ -178,6 +180,10 @@ class MemoryAdmin:
         if topic not in self._broker.topic_ids:
             raise Unavailable(f"topic {topic} does not exist")
         return LogIdentity(self._broker.cluster_id, self._broker.topic_ids[topic])
+
+    def begin_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
+        self._broker.check()
+        return {at: self._broker.begins.get(at, 0) for topic in topics for at in self._broker.partitions(topic)}
 
     def end_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
         self._broker.check()
