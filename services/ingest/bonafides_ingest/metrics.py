@@ -12,6 +12,9 @@ ACCOUNTS = Counter("bonafides_ingest_accounts_total", "Facts about accounts sent
 BOUNDARIES = Counter("bonafides_ingest_boundaries_total", "Boundaries sent to the log.", ["scoring"])
 ERRORS = Counter("bonafides_ingest_errors_total", "Turns that failed, by class.", ["class"])
 TIP_BLOCK = Gauge("bonafides_ingest_tip_block", "Block up to which everything was sent.")
+HEAD_BLOCK = Gauge(
+    "bonafides_ingest_head_block", "Newest block of the node; the finalized one where that is all we read."
+)
 FINALIZED_BLOCK = Gauge("bonafides_ingest_finalized_block", "Newest finalized block of the node.")
 HEAD_LAG_BLOCKS = Gauge("bonafides_ingest_head_lag_blocks", "Finalized blocks that are not read yet.")
 HEAD_LAG_SECONDS = Gauge("bonafides_ingest_head_lag_seconds", "Age of the last block read, by this machine's clock.")
@@ -37,6 +40,24 @@ FLUSH_SECONDS = Histogram(
     "From handing over records to the broker's acknowledgement of all.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+SEEN_TO_KAFKA = Histogram(
+    "bonafides_ingest_seen_to_kafka_seconds",
+    "From a live block's header in our hands to its flush and its place in the ring.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+REORG_DEPTH = Histogram(
+    "bonafides_ingest_reorg_depth_blocks",
+    "Live blocks that were taken back at once.",
+    buckets=(1, 2, 3, 5, 10, 32, 64, 100, 1000),
+)
+
+HYDRATIONS = Counter("bonafides_ingest_hydrations_total", "Requests for the history of one wallet.", ["result"])
+"""`result`: done, expired (too old when it was to be begun), refused (no request), failed (begun again)."""
+HYDRATION_SECONDS = Histogram(
+    "bonafides_ingest_hydration_seconds",
+    "From the taking of a request to the flush of its boundary.",
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
+)
 
 ERROR_CLASSES = ("Unavailable", "RateLimited", "RangeRefused", "NodeLied", "LeaseLost", "InvariantViolation", "Other")
 
@@ -49,6 +70,8 @@ for _account in AccountKind:
 for _subject in ("wallet", "unknown_wallet", "market"):
     DEAD_LETTERS.labels(_subject)
     HOLES.labels(_subject)
+for _result in ("done", "expired", "refused", "failed"):
+    HYDRATIONS.labels(_result)
 for _scoring in ("true", "false"):
     BOUNDARIES.labels(_scoring)
 for _class in ERROR_CLASSES:
