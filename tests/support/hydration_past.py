@@ -7,7 +7,7 @@ from bonafides.events import BlockRange, Hydrated, LendingEvent, Position, Walle
 from bonafides.hashing import keccak
 from bonafides.messages import EventBatch, HistoryProgress, HistoryRequest, decode
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProducer
-from bonafides.topics import TOPICS, dead_letter_topic
+from bonafides.topics import TOPICS, WALLET_EVENTS, WALLET_HISTORY_PROGRESS, dead_letter_topic
 from bonafides.types import Address, BlockRef, ChainId
 from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import Log, Window
@@ -67,7 +67,8 @@ def topics_of(broker: MemoryBroker) -> None:
 
 
 def sent_to(broker: MemoryBroker) -> Sent:
-    found = [decode(value) for at in sorted(broker.logs) for value in broker.logs[at]]
+    topics = (WALLET_EVENTS, WALLET_HISTORY_PROGRESS)
+    found = [decode(value) for topic in topics for at in broker.partitions(topic.name) for value in broker.logs[at]]
     return Sent(
         tuple(event for m in found if isinstance(m, EventBatch) for event in m.events),
         tuple(m for m in found if isinstance(m, WalletDeadLetter)),
