@@ -20,21 +20,20 @@ from bonafides.types import ChainId, address_text
 from bonafides_ingest import backfill, metrics
 from bonafides_ingest.accounts.link_sources import topics_anywhere, watched_by
 from bonafides_ingest.boundaries import BoundaryPace
-from bonafides_ingest.boundary_store import BoundaryStore
 from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource
+from bonafides_ingest.chain_stores import ChainStores
 from bonafides_ingest.export import Contents, ExportAsked, Exporter, ExportProgress, range_to_export
 from bonafides_ingest.feed_file import FeedFile
 from bonafides_ingest.feed_store import FeedStore
 from bonafides_ingest.feeds import ListedFeeds
-from bonafides_ingest.indexer import Indexer, IndexerOptions
-from bonafides_ingest.lease import LeaseStore
+from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.log_contents import check_begin, check_folder, content_of
+from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
 from bonafides_ingest.sources.look_back import MOST_RANGES, LookBackLimits
 from bonafides_ingest.sources.rpc import RpcSource
-from bonafides_ingest.store import Store
 
 LOOK_BACK_REQUESTS = 10  # in one turn, which must end before the lease does
 MAX_ANSWER_BYTES = 256 << 20  # a batch of a hundred blocks' receipts, of 2 MB each
@@ -153,6 +152,7 @@ def _source_over(rpc: JsonRpc, settings: IngestSettings, look_back_requests: int
         ChainId(settings.chain_id),
         window_blocks=settings.window_blocks,
         bloom_check_blocks=settings.bloom_check_blocks,
+        audit_blocks=settings.audit_blocks,
         look_back=LookBackLimits(ranges, look_back_requests),
     )
 
@@ -178,21 +178,21 @@ def _wire(
         links=registry.links_of_chain(chain_id),
     )
     log.info("deployments loaded", chain_id=chain_id, deployments=len(options.deployments), links=len(options.links))
-    leases = LeaseStore(engine, chain_id, settings.lease_s)
+    stores = ChainStores.of(engine, chain_id, settings.lease_s)
+    store = stores.store
     runtime.wait_for("the node", source.check_chain)
-    runtime.wait_for("the database", leases.check)
-    store = Store(engine, chain_id, settings.lease_s)
+    runtime.wait_for("the database", stores.leases.check)
     runtime.wait_for("the database", lambda: store.check_starts(options.entries))
     runtime.wait_for("the database", lambda: store.accounts.ask_again(options.gateways))
     check_done(runtime.wait_for("the database", store.done_ranges))
     admin, producer = runtime.open_admin(), runtime.open_producer()
     identity = runtime.wait_for("the topics", lambda: _log_identity(admin))
-    runtime.wait_for("the database", lambda: leases.bind_log(identity))
-    boundaries = BoundaryStore(engine, chain_id, settings.lease_s)
+    runtime.wait_for("the database", lambda: stores.leases.bind_log(identity))
     memory, listed = FeedStore(engine, chain_id), registry.feeds_of_chain(chain_id)
     feeds = source.feeds(memory, listed) if isinstance(source, RpcSource) else ListedFeeds(listed, memory)
     codes = source.codes() if isinstance(source, RpcSource) else None
-    return Indexer(options, uuid4(), source, producer, leases, store, boundaries, SystemClock(), feeds, codes)
+    head = source if isinstance(source, RpcSource) and settings.follow_head else None
+    return Indexer(options, uuid4(), source, producer, stores, SystemClock(), feeds, codes, head)
 
 
 def _log_identity(admin: Admin) -> str:

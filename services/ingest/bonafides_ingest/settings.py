@@ -31,10 +31,16 @@ class IngestSettings(ServiceSettings):
     """Most blocks asked for in one `eth_getLogs`; halved while the provider refuses, doubled back while it answers."""
     bloom_check_blocks: int = Field(default=256, ge=0, le=10_000)
     """Windows of at most this many blocks have every block's bloom filter checked against the logs that came."""
+    audit_blocks: int = Field(default=4, ge=1, le=256)
+    """Of each window, blocks drawn by chance whose receipts must show just the logs that came; four times as many while
+    a provider is new or was caught."""
     backfill_logs: int = Field(default=20_000, ge=100, le=200_000)
     """About how many logs a backfill from files reads at once: memory grows with it, by about 5 kB a log."""
     poll_interval_s: float = Field(default=1.0, gt=0, le=600)
     """Wait between looks at the finalized block when nothing was new."""
+    follow_head: bool = True
+    """Read live blocks, too, and take them back in a reorg; what is scored of them is provisional. Without it only
+    finalized blocks are read."""
     boundary_interval_s: float = Field(default=30.0, gt=0, le=3_600)
     """At the latest after this time of new blocks a boundary goes to every partition, events or not."""
     scoring_interval_s: float = Field(default=300.0, gt=0, le=86_400)
