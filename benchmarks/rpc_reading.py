@@ -1,0 +1,46 @@
+"""Reading a chain over JSON-RPC from its registry's first block to a given one, as the flow does; nothing is sent."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bonafides.events import BlockRange, LendingEvent, MarketPoint
+from bonafides.types import BlockRef
+from bonafides_ingest.catalogue import protocol_of
+from bonafides_ingest.chain import ChainSource
+from bonafides_ingest.feeds import DirectFeeds
+from bonafides_ingest.reading import read_deployments
+from bonafides_ingest.registry import load_registry
+
+from benchmarks.simulator import CHAIN
+
+EPOCH = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChain:
+    """What a chain says."""
+
+    events: tuple[LendingEvent, ...]
+    points: tuple[MarketPoint, ...]
+    logs: int
+    windows: int
+
+
+def read_chain(source: ChainSource, deployments_file: Path, last: int, window_blocks: int) -> ReadChain:
+    """Scan and decode every window, with the contracts that it names. The market's feeds are their own aggregators, so
+    nobody is asked who answers for them."""
+    deployments = load_registry(deployments_file).of_chain(CHAIN)
+    states = {deployment.id: protocol_of(deployment).restore(deployment, {}) for deployment in deployments}
+    events, points, feeds = list[LendingEvent](), list[MarketPoint](), DirectFeeds()
+    following, logs, windows = min(deployment.from_block for deployment in deployments), 0, 0
+    parent: BlockRef | None = None
+    while following <= last:
+        wanted = BlockRange(following, min(following + window_blocks - 1, last))
+        read = read_deployments(source, states, wanted, parent, feeds, EPOCH)
+        states = {**states, **read.states}
+        parent = read.window.last
+        following, logs, windows = read.window.range.last + 1, logs + len(read.window.logs), windows + 1
+        for part in read.decoded:
+            events += part.events
+            points += part.points
+    return ReadChain(tuple(events), tuple(points), logs, windows)
