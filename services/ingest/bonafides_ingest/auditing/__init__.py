@@ -1,0 +1,1 @@
+"""Whether what was read is what the chain's receipts show."""
