@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 
 import pytest
 from bonafides.events import BlockRange
+from bonafides.json_rpc import NodeLied
 from bonafides.types import BlockRef, Digest
 from bonafides_ingest.auditing.audit import AuditReport, run_audit, without_digest
+from bonafides_ingest.auditing.receipts import NodeReceipts
 from bonafides_ingest.chain import Log
 from bonafides_ingest.log_digest import LogFilter, LogSet, digest_of
 from bonafides_ingest.read_windows import ReadLogs, StoredWindow
+from bonafides_ingest.sources.node_reader import NodeReader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.ingest_logs import ChainOfLogs, address, block_at
+from tests.support.ingest_logs import CHAIN, ChainOfLogs, address, block_at
 from tests.support.ingest_node import FakeNode
 
 pytestmark = pytest.mark.unit
