@@ -13,7 +13,7 @@ _UNKNOWN_METHOD: Final = re.compile(
     re.IGNORECASE,
 )
 _UNKNOWN_BLOCK: Final = re.compile(
-    r"unknown block|(block|header) (\S+ )?not found|not currently canonical"  # geth, Nethermind, Besu
+    r"unknown block|(block|header)( \S+){0,3} not found|not currently canonical"  # geth, Nethermind, Besu
     r"|hash (\S+ )?is not canonical|cannot find (header|block)"  # Erigon
     r"|(block|header) (does not|doesn't) exist|resource not found|block \S*notfound",  # Reth, anvil
     re.IGNORECASE,
