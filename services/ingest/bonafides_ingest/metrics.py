@@ -59,6 +59,27 @@ HYDRATION_SECONDS = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
 )
 
+PROVIDER_REQUESTS = Counter(
+    "bonafides_ingest_provider_requests_total", "JSON-RPC calls made, those of a batch counted singly.", ["provider"]
+)
+PROVIDER_ERRORS = Counter(
+    "bonafides_ingest_provider_errors_total", "Requests that a provider failed, by class.", ["provider", "class"]
+)
+PROVIDER_STATE = Gauge(
+    "bonafides_ingest_provider_state",
+    "1 for the state a provider is in: ok, resting (quota), open (it fails), benched (it lied), behind (it is stuck).",
+    ["provider", "state"],
+)
+PROVIDER_WINDOW_BLOCKS = Gauge("bonafides_ingest_provider_window_blocks", "Blocks asked for at once now.", ["provider"])
+PROVIDER_HEAD_BLOCK = Gauge(
+    "bonafides_ingest_provider_head_block", "Newest block that a provider showed.", ["provider"]
+)
+PROVIDER_DISPUTES = Counter(
+    "bonafides_ingest_provider_disputes_total",
+    "Times that a provider was found to disagree with another about a final block.",
+    ["provider"],
+)
+
 ERROR_CLASSES = ("Unavailable", "RateLimited", "RangeRefused", "NodeLied", "LeaseLost", "InvariantViolation", "Other")
 
 for _type in EventType:
@@ -76,6 +97,39 @@ for _scoring in ("true", "false"):
     BOUNDARIES.labels(_scoring)
 for _class in ERROR_CLASSES:
     ERRORS.labels(_class)
+
+
+PROVIDER_ERROR_CLASSES = (
+    "Unavailable",
+    "RateLimited",
+    "RangeRefused",
+    "CallRefused",
+    "NodeBehind",
+    "NodeLied",
+    "Other",
+)
+PROVIDER_STATES = ("ok", "resting", "open", "benched", "behind")
+
+
+def begin_provider(name: str) -> None:
+    """Start a provider's metrics at zero. `name` is the configured one: never a URL or a host."""
+    for metric in (PROVIDER_REQUESTS, PROVIDER_WINDOW_BLOCKS, PROVIDER_HEAD_BLOCK, PROVIDER_DISPUTES):
+        metric.labels(name)
+    for error in PROVIDER_ERROR_CLASSES:
+        PROVIDER_ERRORS.labels(name, error)
+    show_provider_state(name, "ok")
+
+
+def show_provider_state(name: str, state: str) -> None:
+    """Which of the states a provider is in."""
+    for each in PROVIDER_STATES:
+        PROVIDER_STATE.labels(name, each).set(each == state)
+
+
+def count_provider_error(name: str, error: Exception) -> None:
+    """Count what went wrong with a provider, under its class."""
+    found = type(error).__name__
+    PROVIDER_ERRORS.labels(name, found if found in PROVIDER_ERROR_CLASSES else "Other").inc()
 
 
 def count_error(error: Exception) -> None:

@@ -29,6 +29,8 @@ _QUOTA: Final = re.compile(
     r"|\bquota|capacity|throughput|credits? (limit|exceed)|usage limit|throttl|slow down",
     re.IGNORECASE,
 )
+_OF_ONE_SIZE: Final = ("eth_call", "eth_getCode")
+"""What is asked there has no range that could be split."""
 _BEHIND: Final = re.compile(
     r"beyond (current head|latest executed) block|still syncing|header not found|after last (known|accepted) block",
     re.IGNORECASE,
@@ -122,7 +124,7 @@ def refusal_of(refused: NodeRefused) -> Unavailable:
         return RateLimited(text, refused.retry_after_s or _seconds_in(words))
     if hint is None and _BEHIND.search(words):
         return NodeBehind(text)
-    if hint is None and (_NOT_AT_ALL.search(words) or is_unknown_method(refused)):
+    if hint is None and (refused.method in _OF_ONE_SIZE or _NOT_AT_ALL.search(words) or is_unknown_method(refused)):
         return CallRefused(text)
     return RangeRefused(text, hint)
 
