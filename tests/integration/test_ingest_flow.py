@@ -14,9 +14,10 @@ from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProduc
 from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, partition_of
 from bonafides.types import MarketPointKind
 from bonafides_ingest.boundaries import BoundaryPace
-from bonafides_ingest.boundary_store import BoundaryStore
-from bonafides_ingest.indexer import Indexer, IndexerOptions
+from bonafides_ingest.chain_stores import ChainStores
+from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.lease import LeaseLost, LeaseStore
+from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.store import Store
 from sqlalchemy import Engine, text
@@ -91,9 +92,7 @@ class World:
             token or uuid4(),
             self.chain,
             FlakyProducer(self.broker),
-            LeaseStore(self.engine, CHAIN, lease_s),
-            Store(self.engine, CHAIN, lease_s),
-            BoundaryStore(self.engine, CHAIN, lease_s),
+            ChainStores.of(self.engine, CHAIN, lease_s),
             self.clock,
         )
 

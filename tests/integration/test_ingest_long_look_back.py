@@ -10,12 +10,11 @@ from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProduc
 from bonafides.topics import TOPICS, dead_letter_topic
 from bonafides.types import Address, Digest
 from bonafides_ingest.boundaries import BoundaryPace
-from bonafides_ingest.boundary_store import BoundaryStore
 from bonafides_ingest.chain import Log, StillLooking
-from bonafides_ingest.indexer import Indexer, IndexerOptions
-from bonafides_ingest.lease import LeaseStore
+from bonafides_ingest.chain_stores import ChainStores
+from bonafides_ingest.indexer import Indexer
+from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.protocols.aave_v3 import events as abi
-from bonafides_ingest.store import Store
 
 from tests.support.ingest_logs import CHAIN, DEPLOYMENT, ORACLE, ChainOfLogs, address
 
@@ -59,9 +58,7 @@ def indexer(fresh_database: str) -> Iterator[Indexer]:
         uuid4(),
         chain,
         MemoryProducer(broker),
-        LeaseStore(engine, CHAIN, LEASE_S),
-        Store(engine, CHAIN, LEASE_S),
-        BoundaryStore(engine, CHAIN, LEASE_S),
+        ChainStores.of(engine, CHAIN, LEASE_S),
         _Now(),
     )
     engine.dispose()

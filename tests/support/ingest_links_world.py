@@ -15,11 +15,9 @@ from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, p
 from bonafides.types import AccountKind, Address, BlockRef
 from bonafides_ingest.accounts import link_events as links_abi
 from bonafides_ingest.boundaries import BoundaryPace
-from bonafides_ingest.boundary_store import BoundaryStore
-from bonafides_ingest.indexer import Indexer, IndexerOptions
-from bonafides_ingest.lease import LeaseStore
+from bonafides_ingest.indexer import Indexer
+from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.protocols.aave_v3 import events as abi
-from bonafides_ingest.store import Store
 from sqlalchemy import Engine, text
 
 from tests.support.ingest_accounts import PROXIES, PROXY_FACTORY, SAFE_FACTORY, SAFES, SINGLETON
@@ -94,17 +92,15 @@ class World:
         MemoryAdmin(self.broker).ensure_topics(topics, 1)
 
     def replica(self, token: UUID | None = None) -> Indexer:
-        store = Store(self.engine, CHAIN, 60.0)
-        store.check_starts(self.options.entries)
-        store.accounts.ask_again(self.options.gateways)
+        stores = ChainStores.of(self.engine, CHAIN, 60.0)
+        stores.store.check_starts(self.options.entries)
+        stores.store.accounts.ask_again(self.options.gateways)
         return Indexer(
             self.options,
             token or uuid4(),
             self.chain,
             DyingProducer(self.broker),
-            LeaseStore(self.engine, CHAIN, 60.0),
-            store,
-            BoundaryStore(self.engine, CHAIN, 60.0),
+            stores,
             self.clock,
             codes=self.codes,
         )

@@ -41,16 +41,26 @@ class BoundaryPace:
 
 
 @dataclass(frozen=True, slots=True)
-class SentBoundaries:
-    """What of a chain's boundaries must be remembered to make the next."""
+class Told:
+    """What must be remembered of boundaries of one kind, at final blocks or at the head, to make the next."""
 
-    number: int = 0
-    """k of the last one; 0 before the first."""
     block_number: int = -1
     to_all_at: float | None = None
     """When all partitions were told last, Unix seconds."""
     scored_at: float | None = None
     scored_block: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class SentBoundaries:
+    """What of a chain's boundaries must be remembered to make the next."""
+
+    number: int = 0
+    """k of the last one; 0 before the first."""
+    epoch: int = 0
+    """The newest fork epoch that was listed."""
+    final: Told = Told()
+    head: Told = Told()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,7 @@ class BoundaryPlan:
 
 
 def plan_boundary(
-    sent: SentBoundaries,
+    told: Told,
     pace: BoundaryPace,
     *,
     tip: int,
@@ -71,7 +81,7 @@ def plan_boundary(
     pending_partitions: Iterable[int],
     now: float,
 ) -> BoundaryPlan | None:
-    """Whether a boundary at block `tip` is due now.
+    """Whether a boundary at the final block `tip` is due now.
 
     `is_complete` says that nothing below finalized is left to read. A backfill tells everybody once an interval and
     scores nothing. The first complete boundary scores; later ones at the scoring interval, while new blocks come. In
@@ -79,25 +89,52 @@ def plan_boundary(
     """
     pending = tuple(sorted(set(pending_partitions)))
     is_scoring = is_complete and (
-        sent.scored_at is None or (tip > sent.scored_block and now - sent.scored_at >= pace.scoring_interval_s)
+        told.scored_at is None or (tip > told.scored_block and now - told.scored_at >= pace.scoring_interval_s)
     )
-    is_news = tip > sent.block_number or bool(pending)
-    is_due_to_all = sent.to_all_at is None or now - sent.to_all_at >= pace.boundary_interval_s
-    if is_scoring or (is_news and is_due_to_all):
+    is_news = tip > told.block_number or bool(pending)
+    if is_scoring or (is_news and _is_due(told.to_all_at, pace.boundary_interval_s, now)):
         return BoundaryPlan(is_scoring, True, ALL_PARTITIONS)
     if is_complete and pending:
         return BoundaryPlan(False, False, pending)
     return None
 
 
+def plan_head_boundary(
+    told: Told,
+    pace: BoundaryPace,
+    *,
+    top: int,
+    is_complete: bool,
+    pending_partitions: Iterable[int],
+    now: float,
+) -> BoundaryPlan | None:
+    """Whether a boundary at the live block `top` is due now: at once where there were events, or where a reorg took
+    some back; to everybody once an interval. What is scored there is provisional."""
+    pending = tuple(sorted(set(pending_partitions)))
+    is_news = top != told.block_number or bool(pending)
+    is_scoring = is_complete and is_news and _is_due(told.scored_at, pace.scoring_interval_s, now)
+    if is_scoring or (is_news and _is_due(told.to_all_at, pace.boundary_interval_s, now)):
+        return BoundaryPlan(is_scoring, True, ALL_PARTITIONS)
+    return BoundaryPlan(False, False, pending) if pending else None
+
+
+def _is_due(last: float | None, interval_s: float, now: float) -> bool:
+    return last is None or now - last >= interval_s
+
+
 def after_boundary(sent: SentBoundaries, boundary: Boundary, plan: BoundaryPlan, now: float) -> SentBoundaries:
     """What to remember once this one is written."""
-    return SentBoundaries(
-        number=boundary.number,
+    is_final = boundary.finality is Finality.FINALIZED
+    before = sent.final if is_final else sent.head
+    told = Told(
         block_number=boundary.block.number,
-        to_all_at=now if plan.is_to_all else sent.to_all_at,
-        scored_at=now if plan.is_scoring else sent.scored_at,
-        scored_block=boundary.block.number if plan.is_scoring else sent.scored_block,
+        to_all_at=now if plan.is_to_all else before.to_all_at,
+        scored_at=now if plan.is_scoring else before.scored_at,
+        scored_block=boundary.block.number if plan.is_scoring else before.scored_block,
+    )
+    epoch = max((epoch.epoch for epoch in boundary.fork_epochs), default=sent.epoch)
+    return SentBoundaries(
+        boundary.number, max(epoch, sent.epoch), told if is_final else sent.final, sent.head if is_final else told
     )
 
 
@@ -130,17 +167,19 @@ def coverage_of(
 def build_boundary(
     sent: SentBoundaries,
     plan: BoundaryPlan,
-    tip: BlockRef,
+    block: BlockRef,
+    finality: Finality,
     epochs: Iterable[ForkEpoch],
     coverage: tuple[DeploymentCoverage, ...],
 ) -> Boundary:
-    """The boundary itself. It lists every epoch opened above the block of the one before: a consumer that read all
-    boundaries so far knows all others."""
+    """The boundary itself. It lists every epoch opened above the last finalized one, and what no boundary has listed: a
+    consumer that read all boundaries so far knows all others."""
+    listed = [e for e in epochs if e.fork_block > sent.final.block_number or e.epoch > sent.epoch]
     return Boundary(
         number=sent.number + 1,
-        block=tip,
-        finality=Finality.FINALIZED,  # only finalized blocks are read for now
+        block=block,
+        finality=finality,
         is_scoring=plan.is_scoring,
-        fork_epochs=tuple(sorted((e for e in epochs if e.fork_block > sent.block_number), key=lambda e: e.epoch)),
+        fork_epochs=tuple(sorted(listed, key=lambda e: e.epoch)),
         coverage=coverage,
     )

@@ -1,17 +1,18 @@
 """Boundaries in Postgres: written once, sent until the log has them. See `boundaries` for why that holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bonafides.database import transaction
 from bonafides.errors import InvariantViolation
 from bonafides.events import Boundary, ForkEpoch
 from bonafides.messages import decode, encode
-from bonafides.types import ChainId
-from sqlalchemy import Engine, func, select, update
+from bonafides.types import ChainId, Finality
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_ingest import tables
-from bonafides_ingest.boundaries import BoundaryPlan, SentBoundaries
+from bonafides_ingest.boundaries import BoundaryPlan, SentBoundaries, Told
+from bonafides_ingest.claims import lock_chain
 from bonafides_ingest.lease import Lease, hold_lease
 
 
@@ -34,7 +35,9 @@ class BoundaryStore:
         """Write a boundary, once and for ever; from here on it will be sent. Raises LeaseLost."""
         message = encode(boundary)
         with transaction(self._engine) as connection:
-            hold_lease(connection, self._chain_id, lease, self._lease_s, {"pending_partitions": []})
+            told = lock_chain(connection, self._chain_id)["pending_partitions"]
+            pending = sorted(set(told) - set(plan.partitions))
+            hold_lease(connection, self._chain_id, lease, self._lease_s, {"pending_partitions": pending})
             connection.execute(
                 insert(tables.boundary).values(
                     chain_id=self._chain_id,
@@ -44,11 +47,13 @@ class BoundaryStore:
                     block_number=boundary.block.number,
                     is_scoring=plan.is_scoring,
                     is_to_all=plan.is_to_all,
+                    is_final=boundary.finality is Finality.FINALIZED,
+                    epoch=lease.epoch,
                     is_sent=False,
                     made_at=now,
                 )
             )
-        kept = Lease(lease.token, lease.epoch, lease.tip, frozenset())
+        kept = replace(lease, pending_partitions=frozenset(pending))
         return kept, StoredBoundary(boundary, message, plan.partitions)
 
     def mark_sent(self, number: int) -> None:
@@ -80,24 +85,36 @@ class BoundaryStore:
     def sent(self) -> SentBoundaries:
         """What of the boundaries so far the next one depends on."""
         table = tables.boundary
-        mine = table.c.chain_id == self._chain_id
         with transaction(self._engine) as connection:
-            number, block, to_all_at, scored_at, scored_block = connection.execute(
-                select(
-                    func.coalesce(func.max(table.c.number), 0),
-                    func.coalesce(func.max(table.c.block_number), -1),
-                    func.max(table.c.made_at).filter(table.c.is_to_all),
-                    func.max(table.c.made_at).filter(table.c.is_scoring),
-                    func.coalesce(func.max(table.c.block_number).filter(table.c.is_scoring), -1),
-                ).where(mine)
+            number, epoch = connection.execute(
+                select(func.coalesce(func.max(table.c.number), 0), func.coalesce(func.max(table.c.epoch), 0)).where(
+                    table.c.chain_id == self._chain_id
+                )
             ).one()
-        return SentBoundaries(number, block, to_all_at, scored_at, scored_block)
+            return SentBoundaries(number, epoch, self._told(connection, True), self._told(connection, False))
 
-    def epochs_above(self, block_number: int) -> list[ForkEpoch]:
-        """Epochs opened at a block above this one, ascending."""
-        table = tables.fork_epoch
-        query = select(table.c.epoch, table.c.fork_block).where(
-            (table.c.chain_id == self._chain_id) & (table.c.fork_block > block_number)
+    def _told(self, connection: Connection, is_final: bool) -> Told:
+        table = tables.boundary
+        scored = table.c.block_number
+        row = connection.execute(
+            select(
+                func.max(table.c.made_at).filter(table.c.is_to_all),
+                func.max(table.c.made_at).filter(table.c.is_scoring),
+                func.coalesce(func.max(scored).filter(table.c.is_scoring), -1),
+            ).where(table.c.chain_id == self._chain_id, table.c.is_final == is_final)
+        ).one()
+        newest = connection.scalar(
+            select(table.c.block_number)
+            .where(table.c.chain_id == self._chain_id, table.c.is_final == is_final)
+            .order_by(table.c.number.desc())
+            .limit(1)
         )
+        return Told(-1 if newest is None else newest, *row)
+
+    def epochs_to_list(self, sent: SentBoundaries) -> list[ForkEpoch]:
+        """Epochs opened above the last final boundary, and those that no boundary has listed, ascending."""
+        table = tables.fork_epoch
+        is_due = (table.c.fork_block > sent.final.block_number) | (table.c.epoch > sent.epoch)
+        query = select(table.c.epoch, table.c.fork_block).where(table.c.chain_id == self._chain_id, is_due)
         with transaction(self._engine) as connection:
             return [ForkEpoch(epoch, fork) for epoch, fork in connection.execute(query.order_by(table.c.epoch))]

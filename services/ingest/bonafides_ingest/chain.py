@@ -55,15 +55,8 @@ class BlockGone(Unavailable):
     """A live block that was asked for by its hash is on the chain no more: look at the head again, at once."""
 
 
-class ChainSource(Protocol):
-    """A chain that can be read again at will. The adapter distrusts the node behind it (DESIGN 7)."""
-
-    def check_chain(self) -> None:
-        """Raise InvalidSettings when the node is on another chain than the settings say, Unavailable when it is not
-        there."""
-
-    def finalized(self) -> int:
-        """Number of the newest finalized block."""
+class LogSource(Protocol):
+    """Some blocks whose logs can be read. The adapter distrusts the node behind it (DESIGN 7)."""
 
     def fetch(
         self,
@@ -72,8 +65,8 @@ class ChainSource(Protocol):
         parent: BlockRef | None,
         topics_anywhere: frozenset[Digest] = frozenset(),
     ) -> Window:
-        """The logs of these addresses in a range that lies at or below finalized, and those of anybody whose first
-        topic is one of `topics_anywhere`.
+        """The logs of these addresses in a range of these blocks, and those of anybody whose first topic is one of
+        `topics_anywhere`.
 
         It may answer for the first part of the range only, when the provider refuses the whole. `parent` is the block
         before the range as it was read earlier.
@@ -84,7 +77,7 @@ class ChainSource(Protocol):
         """
 
     def block(self, number: int) -> BlockRef:
-        """A block at or below finalized."""
+        """One of these blocks."""
 
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
         """The newest log of this event by this address in blocks `first` ≤ block < `before`; None when there is none.
@@ -93,6 +86,17 @@ class ChainSource(Protocol):
             StillLooking: it takes more than one turn; what was seen so far is remembered.
             Unavailable: as `fetch` does.
         """
+
+
+class ChainSource(LogSource, Protocol):
+    """A chain that can be read again at will, up to its newest finalized block."""
+
+    def check_chain(self) -> None:
+        """Raise InvalidSettings when the node is on another chain than the settings say, Unavailable when it is not
+        there."""
+
+    def finalized(self) -> int:
+        """Number of the newest finalized block."""
 
 
 class LiveSource(ChainSource, Protocol):

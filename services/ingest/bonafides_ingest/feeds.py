@@ -17,7 +17,7 @@ from typing import Protocol
 
 from bonafides.errors import InvariantViolation
 from bonafides.events import BlockRange
-from bonafides.types import ZERO_ADDRESS, Address
+from bonafides.types import ZERO_ADDRESS, Address, BlockRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,21 @@ class FeedTimelines(Protocol):
         know any more is an unknown phase instead.
         """
 
+    def read_live(self, feeds: Iterable[Address], blocks: Sequence[BlockRef]) -> Mapping[Address, Timeline]:
+        """The same up to the end of the last of these blocks, which hang together and stand above the final ones, in
+        order from the first of them on. Nothing of them is remembered.
+
+        Raises BlockGone when one of them was replaced; else as `read`.
+        """
+
 
 class DirectFeeds:
     """Every feed answers itself, as those of a development chain do."""
 
     def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
+        return {}
+
+    def read_live(self, feeds: Iterable[Address], blocks: Sequence[BlockRef]) -> Mapping[Address, Timeline]:
         return {}
 
 
@@ -161,6 +171,9 @@ class ListedFeeds:
 
     def read(self, feeds: Iterable[Address], last: int) -> Mapping[Address, Timeline]:
         return {feed: self._timeline(feed) for feed in feeds}
+
+    def read_live(self, feeds: Iterable[Address], blocks: Sequence[BlockRef]) -> Mapping[Address, Timeline]:
+        return self.read(feeds, blocks[-1].number)
 
     def _timeline(self, feed: Address) -> Timeline:
         listed = self._listed.get(feed, ListedFeed(0))

@@ -1,7 +1,10 @@
-"""The lease of a chain: who may read it on, from which cursor, and under which fork epoch.
+"""The lease of a chain: who alone follows its head and makes its boundaries, and under which fork epoch.
 
-Everything that must be true together is written in one transaction that first compares token, epoch and cursor
-(`hold_lease`). A replica that lost the lease changes nothing.
+Everything that must be true together is written in one transaction that first compares token and epoch (`hold_lease`).
+A replica that lost the lease changes nothing. Final blocks are read by claims (`claims`), which need no lease.
+
+A new holder opens a fork epoch above the final blocks: whatever a predecessor sent of live blocks, committed or not, is
+void, and sent again. So nobody needs to know what it had decoded, nor with which registry or decoder.
 """
 
 from collections.abc import Mapping
@@ -19,20 +22,22 @@ from bonafides_ingest import tables
 
 
 class LeaseLost(Unavailable):
-    """Another replica reads this chain now, or has moved the cursor: nothing was written; look again."""
+    """Another replica holds this chain's lease now: nothing was written; look again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to read a chain on, held until it is not renewed in time."""
+    """The right to follow a chain's head, held until it is not renewed in time."""
 
     token: UUID
     epoch: int
     """Fork epoch that this holder writes under."""
     tip: BlockRef | None
-    """The cursor: everything up to here, inclusive, is in the log. None before the first block."""
+    """The cursor: a final block; everything up to here, inclusive, is in the log. None before the first block."""
     pending_partitions: frozenset[int]
     """Partitions of wallet-events.v1 that got something since the last boundary."""
+    final_number: int = -1
+    """Up to here blocks were taken as final; live ones stand above."""
 
 
 class LeaseStore:
@@ -50,8 +55,8 @@ class LeaseStore:
     def take(self, token: UUID, first_block: int) -> Lease | None:
         """Take the lease, or renew it when it is ours; None while another replica holds it.
 
-        Taking it opens a fork epoch at the block after the cursor, in the same transaction: what a predecessor sent and
-        did not commit is void (DESIGN 4). `first_block` is where the chain's deployments begin.
+        Taking it opens a fork epoch above the final blocks, in the same transaction: what a predecessor sent of live
+        ones is void. `first_block` is where the chain's deployments begin.
         """
         chain, now = tables.chain, func.now()
         with transaction(self._engine) as connection:
@@ -68,19 +73,17 @@ class LeaseStore:
             is_ours = row["lease_token"] == token
             if row["is_held"] and not is_ours:
                 return None
-            tip = _tip(self._chain_id, row)
+            tip = tip_of(self._chain_id, row)
             epoch = row["epoch"] if is_ours else row["epoch"] + 1
             connection.execute(
                 update(chain)
                 .where(chain.c.chain_id == self._chain_id)
                 .values(lease_token=token, lease_until=until(self._lease_s), epoch=epoch)
             )
+            final_number = row["final_number"] if row["final_number"] is not None else first_block - 1
             if not is_ours:
-                fork_block = tip.number + 1 if tip else first_block
-                connection.execute(
-                    insert(tables.fork_epoch).values(chain_id=self._chain_id, epoch=epoch, fork_block=fork_block)
-                )
-            return Lease(token, epoch, tip, frozenset(row["pending_partitions"]))
+                open_epoch(connection, self._chain_id, epoch, final_number + 1)
+            return Lease(token, epoch, tip, frozenset(row["pending_partitions"]), final_number)
 
     def release(self, token: UUID) -> None:
         """Give the lease back, so that the next holder need not wait for its end."""
@@ -109,12 +112,23 @@ class LeaseStore:
                 "there; restore the right broker, or empty the schema ingest and read the chain again"
             )
 
+    def final_view(self) -> tuple[int, int]:
+        """The fork epoch that stands now, and the block up to which the chain was taken as final; (0, -1) before any.
+
+        An event of a block up to there, sent under that epoch, is never void: later epochs begin above it.
+        """
+        chain = tables.chain
+        query = select(chain.c.epoch, chain.c.final_number).where(chain.c.chain_id == self._chain_id)
+        with transaction(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return (row.epoch, -1 if row.final_number is None else row.final_number) if row else (0, -1)
+
     def tip(self) -> BlockRef | None:
         """The cursor; None before the first block."""
         query = select(tables.chain).where(tables.chain.c.chain_id == self._chain_id)
         with transaction(self._engine) as connection:
             row = connection.execute(query).mappings().one_or_none()
-        return _tip(self._chain_id, row) if row else None
+        return tip_of(self._chain_id, row) if row else None
 
 
 def add_chain(connection: Connection, chain_id: ChainId) -> None:
@@ -126,23 +140,23 @@ def add_chain(connection: Connection, chain_id: ChainId) -> None:
 def hold_lease(
     connection: Connection, chain_id: ChainId, lease: Lease, lease_s: float, values: Mapping[str, object]
 ) -> None:
-    """Compare-and-set of lease token, epoch and cursor in the running transaction; renews the lease.
+    """Compare-and-set of lease token and epoch in the running transaction; renews the lease and locks the chain's row.
 
-    Raises LeaseLost when any of them is another one now: the transaction must be rolled back.
+    Raises LeaseLost when one of them is another now: the transaction must be rolled back.
     """
     chain = tables.chain
     done = connection.execute(
         update(chain)
-        .where(
-            (chain.c.chain_id == chain_id)
-            & (chain.c.lease_token == lease.token)
-            & (chain.c.epoch == lease.epoch)
-            & chain.c.tip_number.is_not_distinct_from(lease.tip.number if lease.tip else None)
-        )
+        .where((chain.c.chain_id == chain_id) & (chain.c.lease_token == lease.token) & (chain.c.epoch == lease.epoch))
         .values(lease_until=until(lease_s), **values)
     )
     if done.rowcount != 1:
-        raise LeaseLost("another replica reads this chain now, or has moved its cursor")
+        raise LeaseLost("another replica holds the lease of this chain now")
+
+
+def open_epoch(connection: Connection, chain_id: ChainId, epoch: int, fork_block: int) -> None:
+    """Make void what was sent under earlier epochs of this block and of those above."""
+    connection.execute(insert(tables.fork_epoch).values(chain_id=chain_id, epoch=epoch, fork_block=fork_block))
 
 
 def until(lease_s: float) -> ColumnElement[datetime]:
@@ -150,7 +164,8 @@ def until(lease_s: float) -> ColumnElement[datetime]:
     return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, lease_s)
 
 
-def _tip(chain_id: ChainId, row: RowMapping) -> BlockRef | None:
+def tip_of(chain_id: ChainId, row: RowMapping) -> BlockRef | None:
+    """The cursor that a row of the chain holds."""
     if row["tip_number"] is None:
         return None
     return BlockRef(chain_id, row["tip_number"], Digest(row["tip_hash"]), row["tip_timestamp"])

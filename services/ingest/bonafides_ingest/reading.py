@@ -11,14 +11,16 @@ from bonafides.events import BlockRange
 from bonafides.types import Address, BlockRef, Json
 
 from bonafides_ingest import metrics
-from bonafides_ingest.accounts.link_sources import LinkSource
+from bonafides_ingest.accounts.link_sources import LinkSource, topics_anywhere, watched_by
 from bonafides_ingest.accounts.scanning import LinkMemory, scan_links
 from bonafides_ingest.catalogue import protocol_of
-from bonafides_ingest.chain import ChainSource, Window
+from bonafides_ingest.chain import LogSource, Window
 from bonafides_ingest.feeds import FeedTimelines
+from bonafides_ingest.log_digest import LogFilter
 from bonafides_ingest.outgoing import OutgoingRecord, account_records, records_of
-from bonafides_ingest.protocols.decoded import Decoded, told_once
+from bonafides_ingest.protocols.decoded import Decoded, RefusedLog, told_once
 from bonafides_ingest.protocols.state import DeploymentState, FactKey
+from bonafides_ingest.read_windows import ReadLogs
 from bonafides_ingest.scanning import scan
 from bonafides_ingest.store import new_facts
 
@@ -37,10 +39,17 @@ class ReadWindow:
     """The deployments behind it."""
     facts: Mapping[str, Mapping[FactKey, Json]] = MappingProxyType({})
     """By deployment, what its state learned here."""
+    logs: Mapping[str, ReadLogs] = MappingProxyType({})
+    """By deployment or source of links, which logs these were."""
 
     def records(self) -> list[OutgoingRecord]:
         """As the topics get it."""
         return [*account_records(self.links), *records_of(self.decoded)]
+
+    @property
+    def refused(self) -> tuple[RefusedLog, ...]:
+        """What could not be read, or is not by design."""
+        return tuple(refusal for part in self.decoded for refusal in part.refused)
 
     @property
     def wallets(self) -> frozenset[Address]:
@@ -49,7 +58,7 @@ class ReadWindow:
 
 
 def read_deployments(
-    source: ChainSource,
+    source: LogSource,
     states: Mapping[str, DeploymentState],
     wanted: BlockRange,
     parent: BlockRef | None,
@@ -64,11 +73,13 @@ def read_deployments(
         after[name], part = protocol_of(state).decode_logs(state, scanned.window.logs, fork_epoch, scanned.ends)
         decoded.append(replace(part, refused=told_once(part.refused)))
     facts = {name: new_facts(states[name], state) for name, state in after.items()}
-    return ReadWindow(scanned.window, tuple(decoded), states=after, facts=facts)
+    filters = {name: LogFilter(frozenset(state.watched)) for name, state in after.items()}
+    logs = {name: ReadLogs(wanted, wanted.read(scanned.window.logs)) for name, wanted in filters.items()}
+    return ReadWindow(scanned.window, tuple(decoded), states=after, facts=facts, logs=logs)
 
 
 def read_sources_of_links(
-    source: ChainSource,
+    source: LogSource,
     memory: LinkMemory,
     sources: Sequence[LinkSource],
     wanted: BlockRange,
@@ -77,7 +88,9 @@ def read_sources_of_links(
 ) -> ReadWindow:
     """Scan and decode a range of these sources of links, or the first part of it."""
     window, read = scan_links(source, memory, sources, wanted, parent, fork_epoch)
-    return ReadWindow(window, (Decoded((), (), told_once(read.refused)),), read.facts)
+    filters = {one.id: LogFilter(watched_by([one]), topics_anywhere([one])) for one in sources}
+    logs = {name: ReadLogs(wanted, wanted.read(window.logs)) for name, wanted in filters.items()}
+    return ReadWindow(window, (Decoded((), (), told_once(read.refused)),), read.facts, logs=logs)
 
 
 def count_window(read: ReadWindow) -> None:

@@ -18,7 +18,7 @@ from bonafides.events import BlockRange
 from bonafides.types import Address, BlockRef
 
 from bonafides_ingest.catalogue import protocol_of
-from bonafides_ingest.chain import ChainSource, Window
+from bonafides_ingest.chain import LogSource, Window
 from bonafides_ingest.feeds import DirectFeeds, FeedTimelines, Timeline
 from bonafides_ingest.protocols.aave_v3.events import ANSWER_UPDATED
 from bonafides_ingest.protocols.state import DeploymentState
@@ -35,7 +35,7 @@ class Scanned[S: DeploymentState]:
 
 
 def scan[S: DeploymentState](
-    source: ChainSource,
+    source: LogSource,
     states: Mapping[str, S],
     wanted: BlockRange,
     parent: BlockRef | None,
@@ -64,7 +64,7 @@ def scan[S: DeploymentState](
 
 
 def _with_earlier_answers[S: DeploymentState](
-    source: ChainSource, state: S, named: frozenset[Address], blocks: BlockRange
+    source: LogSource, state: S, named: frozenset[Address], blocks: BlockRange
 ) -> S:
     for aggregator in sorted(protocol_of(state).unanswered(state, named, blocks)):
         log = source.last_log_before(aggregator, ANSWER_UPDATED.topic0, state.deployment.from_block, blocks.first)
@@ -73,6 +73,6 @@ def _with_earlier_answers[S: DeploymentState](
     return state
 
 
-def _ends(source: ChainSource, timelines: Mapping[Address, Timeline], blocks: BlockRange) -> tuple[BlockRef, ...]:
+def _ends(source: LogSource, timelines: Mapping[Address, Timeline], blocks: BlockRange) -> tuple[BlockRef, ...]:
     numbers = {phase.from_block for timeline in timelines.values() for phase in timeline.changes(blocks)}
     return tuple(source.block(number) for number in sorted(numbers))

@@ -57,6 +57,9 @@ class IngestSettings(ServiceSettings):
     dead_letter_limit: int = Field(default=1_000, ge=0)
     """The process stops and pages when the chain has more dead letters than this: it never skips a flood silently."""
 
+    hydration_expiry_s: float = Field(default=3_600.0, ge=1, le=604_800)
+    """A request for one wallet's history that is older than this when it would be begun is dropped."""
+
     @model_validator(mode="after")
     def _one_rpc_url(self) -> Self:
         if self.rpc_url is not None and self.rpc_url_file is not None:

@@ -9,19 +9,20 @@ from bonafides.database import transaction
 from bonafides.errors import InvalidSettings, InvariantViolation
 from bonafides.events import BlockRange
 from bonafides.types import ZERO_ADDRESS, Address, BlockRef, ChainId, Json
-from sqlalchemy import Connection, Engine, delete, exists, func, select, union_all
+from sqlalchemy import Connection, Engine, delete, exists, func, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_ingest import tables
 from bonafides_ingest.accounts.store import AccountStore, put_links, put_wallets
 from bonafides_ingest.catalogue import protocol_of
+from bonafides_ingest.claims import Claim, add_done, cursor_after, done_ranges, end_claim, lock_chain
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.deployments import Deployment
-from bonafides_ingest.lease import Lease, add_chain, hold_lease
+from bonafides_ingest.lease import add_chain
 from bonafides_ingest.protocols.decoded import RefusedLog, hole_keys
 from bonafides_ingest.protocols.state import DeploymentState, FactKey
+from bonafides_ingest.read_windows import ReadLogs, put_read_windows
 from bonafides_ingest.registry_entries import RegistryEntry
-from bonafides_ingest.windows import merge_ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,69 +32,91 @@ class FlushedWindow:
     range: BlockRange
     last: BlockRef
     """The last block of the range."""
-    deployments: tuple[str, ...]
-    """Ids of those that were read."""
     facts: Mapping[str, Mapping[FactKey, Json]]
     """By deployment, what its state learned here."""
     refused: tuple[RefusedLog, ...]
-    partitions: frozenset[int]
-    """Partitions of wallet-events.v1 that got something."""
+    read: Mapping[str, ReadLogs]
+    """By deployment or source of links, which logs these were."""
     links: tuple[AccountFact, ...] = ()
     """What logs said about owners."""
     wallets: frozenset[Address] = frozenset()
     """Whose events were sent."""
-    moves_cursor: bool = True
-    """Whether nothing up to the range's end is missing now; links are read before the deployments of their range."""
 
 
 class Store:
-    """One chain's rows of the schema `ingest`, other than its boundaries."""
+    """One chain's rows of the schema `ingest`, other than its boundaries and live blocks."""
 
     def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float) -> None:
-        self._engine, self._chain_id, self._lease_s = engine, chain_id, lease_s
+        self._engine, self._chain_id = engine, chain_id
         self.accounts = AccountStore(engine, chain_id, lease_s)
 
-    def commit_window(self, lease: Lease, flushed: FlushedWindow, dead_letter_limit: int) -> Lease:
-        """Move the cursor past a window that was flushed. Returns the renewed lease.
+    def commit_claim(
+        self,
+        claim: Claim,
+        flushed: FlushedWindow,
+        partitions: frozenset[int],
+        spans: Mapping[str, BlockRange],
+        dead_letter_limit: int,
+    ) -> None:
+        """Remember a window that was flushed, and end the claim on it; the rest of what was claimed is free again.
+
+        `partitions` of wallet-events.v1 got something; `spans` are those of all entries: the cursor moves to where
+        nothing of them is missing.
 
         Raises:
-            LeaseLost: another replica has the lease, or moved the cursor.
+            ClaimLost: another replica reads these blocks now.
             InvariantViolation: more dead letters than the limit; nothing is written, so nothing is skipped. What is
                 not read by design is none.
         """
-        last, tip = flushed.last, lease.tip
-        pending = flushed.partitions | lease.pending_partitions
-        values: dict[str, object] = {"pending_partitions": sorted(pending)}
-        if flushed.moves_cursor and (tip is None or last.number > tip.number):
-            tip = last
-            values |= {"tip_number": tip.number, "tip_hash": tip.hash, "tip_timestamp": tip.timestamp}
         with transaction(self._engine) as connection:
-            hold_lease(connection, self._chain_id, lease, self._lease_s, values)
-            for deployment in flushed.deployments:
-                self._add_range(connection, deployment, flushed.range)
-            for deployment, facts in flushed.facts.items():
-                self._put_facts(connection, deployment, facts)
-            put_links(connection, self._chain_id, flushed.links)
-            put_wallets(connection, self._chain_id, self.accounts.without_row(flushed.wallets))
-            self._put_holes(connection, [refusal for refusal in flushed.refused if refusal.is_hole])
-            unreadable = [refusal for refusal in flushed.refused if not refusal.is_hole]
-            self._put_dead_letters(connection, unreadable, dead_letter_limit)
+            row = lock_chain(connection, self._chain_id)
+            end_claim(connection, self._chain_id, claim)
+            self.put_window(connection, flushed, claim.work.deployments, dead_letter_limit)
+            pending = sorted(partitions.union(row["pending_partitions"]))
+            self.move_cursor(connection, spans, row["final_number"], {"pending_partitions": pending})
             crashpoints.reach("ingest.before_commit")
         self.accounts.have_rows(flushed.wallets)
-        return Lease(lease.token, lease.epoch, tip, pending)
+
+    def put_window(
+        self, connection: Connection, flushed: FlushedWindow, entries: Sequence[str], dead_letter_limit: int
+    ) -> None:
+        """What a window of these entries said, in a transaction that holds the chain's row. Raises as
+        `commit_claim`."""
+        add_done(connection, self._chain_id, entries, flushed.range, flushed.last)
+        put_read_windows(connection, self._chain_id, flushed.range, flushed.read)
+        for deployment, facts in flushed.facts.items():
+            self._put_facts(connection, deployment, facts)
+        put_links(connection, self._chain_id, flushed.links)
+        put_wallets(connection, self._chain_id, self.accounts.without_row(flushed.wallets))
+        self._put_holes(connection, [refusal for refusal in flushed.refused if refusal.is_hole])
+        self._put_dead_letters(connection, unreadable(flushed.refused), dead_letter_limit)
+
+    def move_cursor(
+        self,
+        connection: Connection,
+        spans: Mapping[str, BlockRange],
+        final_number: int,
+        values: Mapping[str, object],
+    ) -> None:
+        """Set the cursor to where nothing of these entries is missing, with other values of the chain's row."""
+        tip = cursor_after(connection, self._chain_id, spans, final_number)
+        if tip is not None:
+            values = {**values, "tip_number": tip.number, "tip_hash": tip.hash, "tip_timestamp": tip.timestamp}
+        mine = tables.chain.c.chain_id == self._chain_id
+        connection.execute(update(tables.chain).where(mine).values(**values))
 
     def done_ranges(self) -> dict[str, tuple[BlockRange, ...]]:
         """What was read and flushed, by deployment, ascending."""
-        table = tables.done_range
-        query = select(table).where(table.c.chain_id == self._chain_id).order_by(table.c.first_block)
-        done: dict[str, tuple[BlockRange, ...]] = {}
         with transaction(self._engine) as connection:
-            for row in connection.execute(query).mappings():
-                done[row["deployment"]] = (
-                    *done.get(row["deployment"], ()),
-                    BlockRange(row["first_block"], row["last_block"]),
-                )
-        return done
+            found = done_ranges(connection, self._chain_id)
+        return {name: tuple(one.range for one in ranges) for name, ranges in found.items()}
+
+    def final_block(self, number: int) -> BlockRef | None:
+        """The block of this number as it was read; None where no range ends with it."""
+        with transaction(self._engine) as connection:
+            found = done_ranges(connection, self._chain_id)
+        ends = (one.last for ranges in found.values() for one in ranges)
+        return next((last for last in ends if last and last.number == number), None)
 
     def check_starts(self, deployments: Collection[RegistryEntry]) -> None:
         """Raise InvalidSettings when one begins below the blocks that were read of it, or has other contracts than
@@ -122,7 +145,9 @@ class Store:
         """Dead letters whose wallet is unknown, and such holes, by deployment: they stand in the coverage."""
         letter, hole = tables.dead_letter, tables.hole
         found = union_all(
-            select(letter.c.deployment).where((letter.c.chain_id == self._chain_id) & ~letter.c.is_wallet_known),
+            select(letter.c.deployment).where(
+                (letter.c.chain_id == self._chain_id) & ~letter.c.is_wallet_known & letter.c.mended_at.is_(None)
+            ),
             select(hole.c.deployment).where((hole.c.chain_id == self._chain_id) & (hole.c.wallet == ZERO_ADDRESS)),
         ).subquery()
         query = select(found.c.deployment, func.count()).group_by(found.c.deployment)
@@ -156,20 +181,6 @@ class Store:
             connection.execute(insert(table).on_conflict_do_nothing(), rows)
             found = connection.execute(select(table.c.deployment, table.c.contracts).where(mine))
             return {row.deployment: frozenset(Address(bytes(a)) for a in row.contracts) for row in found}
-
-    def _add_range(self, connection: Connection, deployment: str, read: BlockRange) -> None:
-        table = tables.done_range
-        mine = (table.c.chain_id == self._chain_id) & (table.c.deployment == deployment)
-        rows = connection.execute(select(table.c.first_block, table.c.last_block).where(mine)).all()
-        merged = merge_ranges([*(BlockRange(first, last) for first, last in rows), read])
-        connection.execute(delete(table).where(mine))
-        connection.execute(
-            insert(table),
-            [
-                {"chain_id": self._chain_id, "deployment": deployment, "first_block": r.first, "last_block": r.last}
-                for r in merged
-            ],
-        )
 
     def _put_facts(self, connection: Connection, deployment: str, facts: Mapping[FactKey, Json]) -> None:
         if not facts:
@@ -216,17 +227,29 @@ class Store:
                 "is_wallet_known": bool(refusal.wallets),
                 "reason": refusal.reason,
                 "decoder_version": DECODER_VERSION,
+                "tx_hash": refusal.log.position.tx_hash,
+                "tx_index": refusal.log.position.tx_index,
+                "block_timestamp": refusal.log.position.block.timestamp,
+                "address": refusal.log.address,
+                "topics": list(refusal.log.topics),
+                "payload": refusal.log.payload,
             }
             for refusal in refused
         ]
         connection.execute(insert(table).on_conflict_do_nothing(), rows)
-        count = connection.scalar(select(func.count()).select_from(table).where(table.c.chain_id == self._chain_id))
+        is_open = (table.c.chain_id == self._chain_id) & table.c.mended_at.is_(None)
+        count = connection.scalar(select(func.count()).select_from(table).where(is_open))
         if count is not None and count > limit:
             raise InvariantViolation(
                 f"{count} dead letters on chain {self._chain_id}, more than the limit of {limit} "
                 f"(BONAFIDES_INGEST_DEAD_LETTER_LIMIT); the newest reason: {refused[-1].reason}. Nothing was skipped: "
                 "mend the decoder or the registry, or raise the limit"
             )
+
+
+def unreadable(refused: Sequence[RefusedLog]) -> tuple[RefusedLog, ...]:
+    """Those that could not be read, without what is not read by design."""
+    return tuple(refusal for refusal in refused if not refusal.is_hole)
 
 
 def new_facts(before: DeploymentState, after: DeploymentState) -> Mapping[FactKey, Json]:

@@ -85,7 +85,9 @@ live_block = Table(
     "live_block",
     metadata,
     Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="Above final, up to the cursor."),
+    Column(
+        "number", BigInteger, primary_key=True, autoincrement=False, comment="From the newest final one up to the head."
+    ),
     Column("hash", LargeBinary, nullable=False),
     Column("parent_hash", LargeBinary, nullable=False),
     Column("timestamp", BigInteger, nullable=False),
@@ -157,6 +159,8 @@ boundary = Table(
     Column("block_number", BigInteger, nullable=False),
     Column("is_scoring", Boolean, nullable=False),
     Column("is_to_all", Boolean, nullable=False),
+    Column("is_final", Boolean, nullable=False, server_default="true", comment="Its block was finalized."),
+    Column("epoch", BigInteger, nullable=False, server_default="0", comment="The newest fork epoch when it was made."),
     Column("is_sent", Boolean, nullable=False),
     Column("made_at", Float(53), nullable=False, comment="Unix seconds, wall clock: paces the next ones."),
     ForeignKeyConstraint(["chain_id"], ["ingest.chain.chain_id"], name="boundary_of_chain"),

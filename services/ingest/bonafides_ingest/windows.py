@@ -1,6 +1,6 @@
 """Block ranges: what was read, what is missing, what to read next, and how much at once. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -55,27 +55,47 @@ def plan_work(
     finalized: int,
     window_blocks: int,
     links: Mapping[str, BlockRange] = MappingProxyType({}),
+    taken: Collection[str] = frozenset(),
 ) -> Work | None:
-    """What to read next, up to and including the finalized block; None when nothing is missing.
+    """What to read next, up to and including the finalized block; None when nothing is missing that may be read now.
 
-    `spans` are the deployments', `links` those of the sources of account links. Links come first: a range of
-    deployments is only given out when every source of links is complete to its end, so that whoever reads the range can
-    know who owned its accounts. They never run ahead further than one window:
+    `spans` are the deployments', `links` those of the sources of account links; `taken` is what others read now. Links
+    come first: a range of deployments is only given out when every source of links is complete to its end, so that
+    whoever reads the range can know who owned its accounts. They never run ahead further than one window:
 
     ```
     links        ├────done────┤▒▒ next ▒▒┤
     deployments  ├────done────┤          then these blocks
     ```
     """
-    lending = _lowest_missing(spans, done, finalized, window_blocks)
+    lending = _lowest_missing(_without(spans, taken), done, finalized, window_blocks)
     linking = _lowest_missing(links, done, finalized, window_blocks)
     if lending is None or linking is None or linking.range.first > lending.range.last:
-        return lending or linking
+        return lending or _free(linking, links, done, finalized, window_blocks, taken)
     if linking.range.first > lending.range.first:
         return Work(BlockRange(lending.range.first, linking.range.first - 1), lending.deployments)
-    if linking.range.first < lending.range.first <= linking.range.last:
+    linking = _free(linking, links, done, finalized, window_blocks, taken)
+    if linking and linking.range.first < lending.range.first <= linking.range.last:
         return Work(BlockRange(linking.range.first, lending.range.first - 1), linking.deployments)
     return linking
+
+
+def _without(spans: Mapping[str, BlockRange], taken: Collection[str]) -> Mapping[str, BlockRange]:
+    return {name: span for name, span in spans.items() if name not in taken} if taken else spans
+
+
+def _free(
+    work: Work | None,
+    links: Mapping[str, BlockRange],
+    done: Mapping[str, Sequence[BlockRange]],
+    finalized: int,
+    window_blocks: int,
+    taken: Collection[str],
+) -> Work | None:
+    """The work on links that nobody does yet, in the window that is next of all."""
+    if work is None or not taken:
+        return work
+    return _lowest_missing(_without(links, taken), done, min(finalized, work.range.last), window_blocks)
 
 
 def _lowest_missing(
@@ -97,15 +117,15 @@ def _lowest_missing(
     return Work(BlockRange(first, last), tuple(sorted(takers)))
 
 
-@dataclass(frozen=True, slots=True)
-class WindowSize:
-    """Blocks asked for at once: halved when the provider refuses, doubled back after answers."""
+def share_of(work: Work, missing: int, replicas: int) -> Work:
+    """The part of some work that one of several replicas takes, when so many entries have something missing."""
+    most = max(-(-missing // max(replicas, 1)), 1)
+    return Work(work.range, work.deployments[:most])
 
-    blocks: int
-    most: int
 
-    def after_refusal(self) -> "WindowSize":
-        return WindowSize(max(self.blocks // 2, 1), self.most)
-
-    def after_answer(self) -> "WindowSize":
-        return WindowSize(min(self.blocks * 2, self.most), self.most)
+def complete_to(spans: Iterable[tuple[BlockRange, Sequence[BlockRange]]], last: int) -> int:
+    """The highest block, at most `last`, up to which nothing is missing; `spans` are entries with what was read."""
+    return min(
+        (gaps[0].first - 1 for span, done in spans if (gaps := gaps_in(done, up_to(span, last)))),
+        default=last,
+    )

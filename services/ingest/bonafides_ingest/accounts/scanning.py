@@ -9,7 +9,7 @@ from bonafides.types import Address, BlockRef
 
 from bonafides_ingest.accounts.link_sources import LinkSource, topics_anywhere, watched_by
 from bonafides_ingest.accounts.links import Place, ReadLinks, read_links
-from bonafides_ingest.chain import ChainSource, Window
+from bonafides_ingest.chain import LogSource, Window
 
 
 class LinkMemory(Protocol):
@@ -23,7 +23,7 @@ class LinkMemory(Protocol):
 
 
 def scan_links(
-    source: ChainSource,
+    source: LogSource,
     memory: LinkMemory,
     sources: Sequence[LinkSource],
     wanted: BlockRange,

@@ -1,7 +1,7 @@
 """What ingest remembers of accounts, in Postgres: who owns them from which log on, and what the wallets are."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bonafides.accounts import AccountFact
@@ -64,14 +64,12 @@ class AccountStore:
         """What these sources, which are read now, said before."""
         return StoredLinks(self._engine, self._chain_id, frozenset(source.id for source in sources))
 
-    def forget_void(self, lease: Lease, deployments: Collection[str], sources: Collection[str]) -> None:
-        """Forget what the registry or a new fork epoch makes void, so that it is read again. Raises LeaseLost.
+    def forget_unlisted(self, lease: Lease, deployments: Collection[str], sources: Collection[str]) -> None:
+        """Forget which blocks were read of a source that is no longer listed: another may take its accounts over.
 
-        - Links above the cursor, of whichever source: they are read a window ahead of it, and the epoch begins there.
-        - Which blocks were read of a source that is no longer listed: another may take its accounts over. Put back, it
-          is read from its first block. What it said becomes nobody's word, kept for where it was sent.
+        Put back, it is read from its first block. What it said becomes nobody's word, kept for where it was sent.
+        Raises LeaseLost.
         """
-        tip = lease.tip.number if lease.tip else -1
         links, done = link_table, tables.done_range
         is_ours, is_link = done.c.chain_id == self._chain_id, done.c.deployment.not_in(deployments)
         by_unlisted = exists().where(links.c.chain_id == self._chain_id, links.c.source == done.c.deployment)
@@ -85,9 +83,6 @@ class AccountStore:
                 connection.execute(delete(done).where(is_ours, done.c.deployment.in_(gone)))
                 mine = (links.c.chain_id == self._chain_id) & links.c.source.in_(gone)
                 connection.execute(update(links).where(mine).values(source=NOBODY))
-            connection.execute(delete(links).where(links.c.chain_id == self._chain_id, links.c.block_number > tip))
-            connection.execute(delete(done).where(is_ours, is_link, done.c.first_block > tip))
-            connection.execute(update(done).where(is_ours, is_link, done.c.last_block > tip).values(last_block=tip))
 
     def ask_again(self, gateways: Collection[Address]) -> None:
         """Have these marked as gateways, and no others, at the next questions."""
@@ -124,7 +119,7 @@ class AccountStore:
         with transaction(self._engine) as connection:
             hold_lease(connection, self._chain_id, lease, self._lease_s, {"pending_partitions": sorted(pending)})
             _set_kinds(connection, self._chain_id, facts)
-        return Lease(lease.token, lease.epoch, lease.tip, pending)
+        return replace(lease, pending_partitions=pending)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,12 @@ def upgrade() -> None:
             FROM ingest.chain
             WHERE done_range.chain_id = chain.chain_id AND done_range.last_block = chain.tip_number;
 
+        ALTER TABLE ingest.boundary
+            ADD COLUMN is_final BOOLEAN DEFAULT true NOT NULL,
+            ADD COLUMN epoch BIGINT DEFAULT 0 NOT NULL;
+        COMMENT ON COLUMN ingest.boundary.is_final IS 'Its block was finalized.';
+        COMMENT ON COLUMN ingest.boundary.epoch IS 'The newest fork epoch when it was made.';
+
         CREATE TABLE ingest.claim (
             chain_id BIGINT NOT NULL,
             deployment TEXT NOT NULL,
@@ -60,7 +66,7 @@ def upgrade() -> None:
             PRIMARY KEY (chain_id, number),
             CONSTRAINT live_block_of_chain FOREIGN KEY(chain_id) REFERENCES ingest.chain (chain_id)
         );
-        COMMENT ON COLUMN ingest.live_block.number IS 'Above final, up to the cursor.';
+        COMMENT ON COLUMN ingest.live_block.number IS 'From the newest final one up to the head.';
 
         CREATE TABLE ingest.read_window (
             chain_id BIGINT NOT NULL,
