@@ -1,11 +1,15 @@
-"""`bonafides ingest`: run the service, read its history from files, show what is missing, decode logs from files."""
+"""`bonafides ingest`: run the service, read its history from files, show what is missing, decode logs from files, ask
+for one wallet's history."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bonafides_ingest.hydration.commands import hydrate
+
 app = typer.Typer(add_completion=False)
+app.command()(hydrate)
 
 LogsFolder = Annotated[
     Path, typer.Argument(metavar="LOGS_DIR", help="Parquet logs (with block_hash) and blocks in the layout of cryo.")

@@ -13,9 +13,9 @@ from bonafides.types import Address, ChainId, Digest
 POLL_S = 0.2
 
 
-def new_request(chain_id: ChainId, wallet: Address, now: float) -> HistoryRequest:
+def new_request(chain_id: ChainId, wallet: Address, now: int) -> HistoryRequest:
     """A request of its own id, which says nothing about the wallet."""
-    return HistoryRequest(Digest(uuid4().bytes + uuid4().bytes), chain_id, wallet, int(now))
+    return HistoryRequest(Digest(uuid4().bytes + uuid4().bytes), chain_id, wallet, now)
 
 
 def send_request(producer: Producer, request: HistoryRequest) -> None:
@@ -77,16 +77,3 @@ def _progress_of(record: Record, request: HistoryRequest) -> HistoryProgress | N
     except InvalidMessage:
         return None  # somebody else's matter
     return message if isinstance(message, HistoryProgress) and message.request_id == request.request_id else None
-
-
-def ask(
-    producer: Producer,
-    open_reader: Callable[[], ProgressReader] | None,
-    request: HistoryRequest,
-    show: Callable[[HistoryProgress], None],
-    timeout_s: float,
-) -> HistoryProgress | None:
-    """Send a request and, where a reader can be opened, follow it to its end; None where it was only sent."""
-    reader = open_reader() if open_reader else None
-    send_request(producer, request)
-    return reader.wait(request, show, timeout_s) if reader else None
