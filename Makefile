@@ -66,6 +66,12 @@ suites: bootstrap
 	$(PYTEST) -m e2e
 	$(PYTEST) -m "integration or chart" -n 2 --dist loadfile
 
+SEED ?= 1
+RUNS ?= 100
+.PHONY: faults
+faults: bootstrap ## RUNS=100 faults drawn from SEED=1 to a whole system under load; counts what was lost or doubled.
+	$(BIN)/python -m tests.faults --seed $(SEED) --runs $(RUNS)
+
 bench-%: bootstrap ## Measure and write benchmarks/results/<name>.json: bench-ingest, bench-live.
 	$(BIN)/python -m benchmarks.$*
 

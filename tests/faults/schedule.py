@@ -71,10 +71,10 @@ class Fault:
 
 def draw_faults(seed: int, runs: int, ingest_points: Sequence[str], worker_points: Sequence[str]) -> list[Fault]:
     """The schedule of a seed. The first faults of a longer run are those of a shorter one."""
-    dice = random.Random(f"faults/{seed}")
-    kinds = dice.sample(MAIN_KINDS, len(MAIN_KINDS))
+    cards, dice = random.Random(f"kinds/{seed}"), random.Random(f"faults/{seed}")
+    kinds = cards.sample(MAIN_KINDS, len(MAIN_KINDS))
     while len(kinds) < runs:
-        kinds += dice.sample(DECK, len(DECK))
+        kinds += cards.sample(DECK, len(DECK))
     points = {Kind.INGEST_CRASH: sorted(ingest_points), Kind.WORKER_CRASH: sorted(worker_points)}
     return [
         Fault(
