@@ -1,5 +1,5 @@
-"""`bonafides ingest`: run the service, read its history from files, show what is missing, decode logs from files, ask
-for one wallet's history."""
+"""`bonafides ingest`: run the service, read its history from files, decode logs from files; what else it does stands in
+`operator_commands` and `hydration`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +7,13 @@ from typing import Annotated
 import typer
 
 from bonafides_ingest.hydration.commands import hydrate
+from bonafides_ingest.operator_commands import audit, dlq, gaps
 
 app = typer.Typer(add_completion=False)
 app.command()(hydrate)
+app.command()(gaps)
+app.command()(audit)
+app.add_typer(dlq, name="dlq")
 
 LogsFolder = Annotated[
     Path, typer.Argument(metavar="LOGS_DIR", help="Parquet logs (with block_hash) and blocks in the layout of cryo.")
@@ -117,49 +121,6 @@ def export(
             bar.console.print(f"{logs:,} logs written to {out}", highlight=False, soft_wrap=True)
 
         exit_with(run)
-
-
-@app.command()
-def gaps() -> None:
-    """Show what of each deployment and source of links was read, up to the last block read, and what is missing below.
-
-    Uses the same variables as `run`. Ends with 1 when something is missing, so that a script can tell.
-
-    Example: bonafides ingest gaps
-    """
-    from bonafides.runtime import connect_database
-    from bonafides.types import ChainId
-    from rich.console import Console
-    from rich.table import Table
-
-    from bonafides_ingest.lease import LeaseStore
-    from bonafides_ingest.registry import load_registry
-    from bonafides_ingest.settings import IngestSettings
-    from bonafides_ingest.store import Store
-    from bonafides_ingest.windows import gaps_in, up_to
-
-    settings = IngestSettings.load()
-    chain_id = ChainId(settings.chain_id)
-    registry = load_registry(settings.deployments_file)
-    entries = (*registry.of_chain(chain_id), *registry.links_of_chain(chain_id))
-    engine = connect_database(settings, pool_size=1)
-    leases = LeaseStore(engine, chain_id, settings.lease_s)
-    leases.check()
-    tip = leases.tip()
-    done = Store(engine, chain_id, settings.lease_s).done_ranges()
-    engine.dispose()
-
-    last = tip.number if tip else -1
-    table = Table("deployment", "from block", "read to", "missing", title=f"chain {chain_id}")
-    is_missing = tip is None
-    for entry in entries:
-        missing = gaps_in(done.get(entry.id, ()), up_to(entry.span, last))
-        is_missing = is_missing or bool(missing)
-        shown = ", ".join(f"{gap.first}–{gap.last}" for gap in missing) or ("none" if tip else "everything")
-        table.add_row(entry.id, str(entry.from_block), str(last) if tip else "nothing yet", shown)
-    Console().print(table)
-    if is_missing:
-        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,0 +1,227 @@
+"""What the operator's commands do, wired from the settings: gaps, dead letters, audit."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from bonafides.errors import InvalidInput, InvariantViolation
+from bonafides.events import BlockRange
+from bonafides.json_rpc import JsonRpc
+from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusProducer
+from bonafides.observability import configure_logging
+from bonafides.process import Stop, retry
+from bonafides.runtime import connect_database, kafka_connection
+from bonafides.topics import TOPICS, dead_letter_topic
+from bonafides.types import ChainId
+from sqlalchemy import Engine
+
+from bonafides_ingest.__main__ import _log_identity, _open_node, _source_over
+from bonafides_ingest.auditing.audit import AuditProgress, AuditReport, run_audit, without_digest
+from bonafides_ingest.auditing.receipts import NodeReceipts
+from bonafides_ingest.chain_stores import ChainStores
+from bonafides_ingest.claims import ClaimInProgress
+from bonafides_ingest.dead_letters.replay import Replay, ReplayProgress, ReplayReport
+from bonafides_ingest.dead_letters.store import DeadLetterStore, StoredLetter
+from bonafides_ingest.deployments import Registry
+from bonafides_ingest.feed_store import FeedStore
+from bonafides_ingest.read_windows import windows_in
+from bonafides_ingest.registry import load_registry
+from bonafides_ingest.registry_entries import RegistryEntry
+from bonafides_ingest.settings import IngestSettings
+from bonafides_ingest.sources.node_reader import NodeReader
+from bonafides_ingest.windows import gaps_in, up_to
+
+CLIENT = "bonafides-ingest-operator"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The chain of the settings."""
+
+    settings: IngestSettings
+    chain_id: ChainId
+    registry: Registry
+    engine: Engine
+    stores: ChainStores
+    stop: Stop
+
+    @property
+    def entries(self) -> tuple[RegistryEntry, ...]:
+        """Everything that is read."""
+        return (*self.registry.of_chain(self.chain_id), *self.registry.links_of_chain(self.chain_id))
+
+    def wait[T](self, what: str, action: Callable[[], T]) -> T:
+        """Do it until it works. Raises StopAsked."""
+        return retry(action, self.stop, what, beat=lambda: None)
+
+
+@contextmanager
+def open_world() -> Iterator[World]:
+    """The chain that the settings name, its registry and its rows. Raises InvalidSettings, Unavailable."""
+    settings = IngestSettings.load()
+    configure_logging(settings.log_level, "ingest")
+    stop = Stop()
+    stop.install()
+    chain_id = ChainId(settings.chain_id)
+    engine = connect_database(settings, pool_size=2)
+    try:
+        stores = ChainStores.of(engine, chain_id, settings.lease_s)
+        stores.leases.check()
+        yield World(settings, chain_id, load_registry(settings.deployments_file), engine, stores, stop)
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class EntryGaps:
+    """What of one deployment or source of links is missing."""
+
+    id: str
+    from_block: int
+    missing: tuple[BlockRange, ...]
+    being_read: tuple[ClaimInProgress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainGaps:
+    """What of the chain is missing below its final block."""
+
+    final: int
+    """-1: nothing was taken as final yet."""
+    entries: tuple[EntryGaps, ...]
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether anything is."""
+        return self.final < 0 or any(entry.missing for entry in self.entries)
+
+
+def find_gaps(world: World) -> ChainGaps:
+    """What is missing now, and who reads it."""
+    _, final = world.stores.leases.final_view()
+    done, claims = world.stores.store.done_ranges(), world.stores.claims.in_progress()
+    return ChainGaps(
+        final,
+        tuple(
+            EntryGaps(
+                entry.id,
+                entry.from_block,
+                gaps_in(done.get(entry.id, ()), up_to(entry.span, final)),
+                tuple(claim for claim in claims if claim.deployment == entry.id),
+            )
+            for entry in world.entries
+        ),
+    )
+
+
+def list_letters(
+    world: World, deployment: str | None, reason: str | None, *, with_mended: bool
+) -> tuple[StoredLetter, ...]:
+    """The dead letters of the chain that these words describe."""
+    return DeadLetterStore(world.engine, world.chain_id).letters(
+        deployment=deployment, reason=reason, with_mended=with_mended
+    )
+
+
+def count_topic_letters(world: World) -> dict[str, int]:
+    """How many records lie in each dead-letter topic, those of other services included. Raises Unavailable."""
+    admin = KafkaBusAdmin(kafka_connection(world.settings), CLIENT)
+    try:
+        names = [dead_letter_topic(topic).name for topic in TOPICS]
+        found: dict[str, int] = dict.fromkeys(names, 0)
+        # Of a group that never read anything: all there is.
+        for at, count in admin.group_lag(f"{CLIENT}-none", names).items():
+            found[at.topic] += count
+        return found
+    finally:
+        admin.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayAsked:
+    """What the command line says."""
+
+    deployment: str | None
+    reason: str | None
+    is_dry: bool
+
+
+def replay_letters(
+    world: World, asked: ReplayAsked, show: Callable[[ReplayProgress], None]
+) -> tuple[ReplayReport, list[StoredLetter]]:
+    """Mend what can be mended; returns also the letters that no deployment of the registry reads.
+
+    Raises StopAsked when it was stopped: what is mended stays.
+    """
+    letters = list_letters(world, asked.deployment, asked.reason, with_mended=False)
+    deployments = {deployment.id: deployment for deployment in world.registry.of_chain(world.chain_id)}
+    mine = [letter for letter in letters if letter.deployment in deployments]
+    others = [letter for letter in letters if letter.deployment not in deployments]
+    report = ReplayReport()
+    if not mine:
+        return report, others
+    store, done = DeadLetterStore(world.engine, world.chain_id), world.stores.store.done_ranges()
+    with closing(_open_node(world.settings)) as rpc, _producer(world, asked.is_dry) as producer:
+        source = _source_over(rpc, world.settings)
+        world.wait("the node", source.check_chain)
+        feeds = source.feeds(FeedStore(world.engine, world.chain_id), world.registry.feeds_of_chain(world.chain_id))
+        replay = Replay(source, feeds, store, producer, partial(world.wait, "the node"), show)
+        for name in sorted({letter.deployment for letter in mine}):
+            of_it = [letter for letter in mine if letter.deployment == name]
+            report += replay.run(deployments[name], of_it, done.get(name, ()))
+    return report, others
+
+
+@contextmanager
+def _producer(world: World, is_dry: bool) -> Iterator[KafkaBusProducer | None]:
+    """To the log that the rows speak of; None on a dry run. Raises InvariantViolation when it is another one."""
+    if is_dry:
+        yield None
+        return
+    connection = kafka_connection(world.settings)
+    with closing(KafkaBusAdmin(connection, CLIENT)) as admin:
+        world.stores.leases.bind_log(_log_identity(admin))
+    with closing(KafkaBusProducer(connection, CLIENT)) as producer:
+        yield producer
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What an audit found."""
+
+    report: AuditReport
+    blocks: BlockRange
+    without_digest: dict[str, tuple[BlockRange, ...]]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything was compared and nothing was wrong."""
+        return not self.report.mismatches and not self.without_digest
+
+
+def audit_blocks(
+    world: World, wanted: BlockRange, deployment: str | None, show: Callable[[AuditProgress], None]
+) -> Audited:
+    """Compare what was read of these blocks with their receipts. Raises InvalidInput, StopAsked."""
+    _, final = world.stores.leases.final_view()
+    if wanted.first > wanted.last or wanted.first > final:
+        raise InvalidInput(
+            f"nothing to audit in blocks {wanted.first} to {wanted.last}: final blocks were read up to {final}"
+        )
+    wanted = BlockRange(wanted.first, min(wanted.last, final))
+    spans = {entry.id: entry.span for entry in world.entries if deployment in (None, entry.id)}
+    if not spans:
+        raise InvalidInput(f"no deployment or source of links {deployment} in the registry of chain {world.chain_id}")
+    windows = [window for window in windows_in(world.engine, world.chain_id, wanted) if window.deployment in spans]
+    with closing(_open_node(world.settings)) as rpc:
+        node = NodeReader(rpc, world.chain_id)
+        world.wait("the node", partial(_check_node, rpc, world.chain_id))
+        report = run_audit(NodeReceipts(node), windows, partial(world.wait, "the node"), show)
+    return Audited(report, wanted, without_digest(wanted, spans, windows))
+
+
+def _check_node(rpc: JsonRpc, chain_id: ChainId) -> None:
+    seen = rpc.batch([("eth_chainId", [])])[0]
+    if seen != hex(chain_id):
+        raise InvariantViolation(f"the node is on chain {seen}, the settings say {hex(chain_id)}")
