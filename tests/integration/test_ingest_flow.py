@@ -1,6 +1,6 @@
 """The flow on a real PostgreSQL, with the bus in memory and a chain made of logs: what holds after any failure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
@@ -15,8 +15,9 @@ from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, p
 from bonafides.types import MarketPointKind
 from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.chain_stores import ChainStores
+from bonafides_ingest.claims import ClaimLost
 from bonafides_ingest.indexer import Indexer
-from bonafides_ingest.lease import LeaseLost, LeaseStore
+from bonafides_ingest.lease import LeaseStore
 from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.store import Store
@@ -58,8 +59,11 @@ class FlakyProducer(MemoryProducer):
 
     fails_before: int = 0
     fails_after: int = 0
+    before_flush: Callable[[], None] | None = None
 
     def flush(self) -> None:
+        if self.before_flush is not None:
+            self.before_flush()
         self.fails_before -= 1
         if self.fails_before == 0:
             self._buffer.clear()
@@ -114,6 +118,8 @@ class World:
         """As if its time had passed."""
         with database.transaction(self.engine) as connection:
             connection.execute(text("UPDATE ingest.chain SET lease_until = now() - interval '1 second'"))
+            connection.execute(text("UPDATE ingest.claim SET until = now() - interval '1 second'"))
+            connection.execute(text("DELETE FROM ingest.replica"))
 
 
 @pytest.fixture
@@ -256,44 +262,47 @@ def test_turn__process_dies_after_any_flush_and_another_takes_over__same_end(wor
     assert _claims_hold(world)
 
 
-def test_lease__held_by_another__stands_by_until_it_ends(world: World) -> None:
+def test_lease__held_by_another__reads_final_blocks_and_makes_no_boundary(world: World) -> None:
     first, second = world.replica(), world.replica()
     first.turn()
+    made = len(world.boundaries())
 
-    assert second.turn() is False
+    _run_to_the_end(second)
+
+    assert len(world.events()) == 7
+    assert len(world.boundaries()) == made
     world.end_lease()
-    second.turn()
+    _run_to_the_end(second)
+    assert [b.block.number for b in world.boundaries()][-1] == 35
 
-    assert sorted({e.fork_epoch for e in world.events()}) == [1, 2]
 
-
-def test_lease__given_back__is_taken_at_once_and_opens_an_epoch_at_the_cursor(world: World) -> None:
+def test_lease__given_back__is_taken_at_once_and_opens_an_epoch_above_what_is_final(world: World) -> None:
     first = world.replica()
     first.turn()
     first.release()
 
     _run_to_the_end(world.replica())
 
-    assert [b.fork_epochs for b in world.boundaries()] == [(ForkEpoch(1, 1),), (ForkEpoch(2, 11),)]
+    assert [b.fork_epochs for b in world.boundaries()] == [(ForkEpoch(1, 1),), (ForkEpoch(2, 36),)]
 
 
-def test_lease__zombie_wakes_after_a_take_over__writes_nothing(world: World) -> None:
-    zombie = world.replica()
-    zombie.turn()
-    session = zombie._session
-    assert session is not None
-    world.end_lease()
-    world.replica().turn()
+def test_claim__zombie_wakes_when_another_has_read_its_blocks__writes_nothing(world: World) -> None:
+    zombie, other = world.replica(), world.replica()
 
-    with pytest.raises(LeaseLost):
-        zombie._read(session, _work(11, 20), 35)
-    assert zombie.turn() is False
+    def sleep() -> None:
+        zombie.producer.before_flush = None  # type: ignore[attr-defined]
+        world.end_lease()
+        other.turn()
 
+    zombie.producer.before_flush = sleep  # type: ignore[attr-defined]
 
-def _work(first: int, last: int):  # type: ignore[no-untyped-def]
-    from bonafides_ingest.windows import Work
-
-    return Work(BlockRange(first, last), (DEPLOYMENT.id,))
+    with pytest.raises(ClaimLost):
+        zombie.turn()
+    _run_to_the_end(zombie)
+    _run_to_the_end(other)
+    latest = {e.id: e for e in world.events()}
+    assert sorted(e.position.block.number for e in latest.values()) == [5, 10, 15, 20, 25, 30, 35]
+    assert _claims_hold(world)
 
 
 def test_restart__in_the_middle__knows_the_tokens_found_before(world: World) -> None:
@@ -433,8 +442,7 @@ def test_finalized_block_replaced__stops_and_pages(world: World) -> None:
     indexer = world.replica()
     indexer.turn()
     with database.transaction(world.engine) as connection:
-        connection.execute(text("UPDATE ingest.chain SET tip_hash = :h"), {"h": block_at(10, "other").hash})
-    indexer._session = None
+        connection.execute(text("UPDATE ingest.done_range SET last_hash = :h"), {"h": block_at(10, "other").hash})
 
     with pytest.raises(InvariantViolation):
         indexer.turn()

@@ -68,7 +68,7 @@ def test_turn__source_needs_more_turns__is_busy_holds_the_lease_and_fails_nothin
     for _ in range(3):
         assert indexer.turn()
         assert indexer.tip is None
-        assert indexer.leases.take(OTHER, 1) is None
+        assert indexer.stores.leases.take(OTHER, 1) is None
 
     indexer.turn()
 

@@ -15,6 +15,7 @@ from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, p
 from bonafides.types import AccountKind, Address, BlockRef
 from bonafides_ingest.accounts import link_events as links_abi
 from bonafides_ingest.boundaries import BoundaryPace
+from bonafides_ingest.chain_stores import ChainStores
 from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.protocols.aave_v3 import events as abi
@@ -138,6 +139,8 @@ class World:
         """As if its time had passed."""
         with database.transaction(self.engine) as connection:
             connection.execute(text("UPDATE ingest.chain SET lease_until = now() - interval '1 second'"))
+            connection.execute(text("UPDATE ingest.claim SET until = now() - interval '1 second'"))
+            connection.execute(text("DELETE FROM ingest.replica"))
 
 
 @contextmanager

@@ -8,9 +8,11 @@ from bonafides_ingest.boundaries import (
     BoundaryPace,
     BoundaryPlan,
     SentBoundaries,
+    Told,
     build_boundary,
     coverage_of,
     plan_boundary,
+    plan_head_boundary,
 )
 
 from tests.support.ingest_logs import CHAIN, DEPLOYMENT, block_at
@@ -18,11 +20,11 @@ from tests.support.ingest_logs import CHAIN, DEPLOYMENT, block_at
 pytestmark = pytest.mark.unit
 
 PACE = BoundaryPace(boundary_interval_s=30, scoring_interval_s=300)
-SCORED = SentBoundaries(number=7, block_number=50, to_all_at=1000.0, scored_at=1000.0, scored_block=50)
+SCORED = Told(block_number=50, to_all_at=1000.0, scored_at=1000.0, scored_block=50)
 
 
 def test_plan_boundary__backfill__tells_all_once_an_interval_and_never_scores() -> None:
-    sent = SentBoundaries(number=1, block_number=10, to_all_at=1000.0)
+    sent = Told(block_number=10, to_all_at=1000.0)
 
     early = plan_boundary(sent, PACE, tip=20, is_complete=False, pending_partitions=[3], now=1029.0)
     due = plan_boundary(sent, PACE, tip=20, is_complete=False, pending_partitions=[3], now=1030.0)
@@ -32,7 +34,7 @@ def test_plan_boundary__backfill__tells_all_once_an_interval_and_never_scores() 
 
 
 def test_plan_boundary__first_complete_one__scores_everybody_at_once() -> None:
-    sent = SentBoundaries(number=1, block_number=10, to_all_at=1000.0)
+    sent = Told(block_number=10, to_all_at=1000.0)
 
     plan = plan_boundary(sent, PACE, tip=20, is_complete=True, pending_partitions=[], now=1001.0)
 
@@ -62,10 +64,43 @@ def test_build_boundary__numbers_on_and_lists_the_epochs_since_the_one_before() 
     plan = BoundaryPlan(is_scoring=True, is_to_all=True, partitions=ALL_PARTITIONS)
     epochs = [ForkEpoch(9, 58), ForkEpoch(8, 51), ForkEpoch(7, 50)]
 
-    boundary = build_boundary(SCORED, plan, block_at(60), epochs, ())
+    sent = SentBoundaries(number=7, epoch=7, final=SCORED)
+
+    boundary = build_boundary(sent, plan, block_at(60), Finality.FINALIZED, epochs, ())
 
     assert (boundary.number, boundary.block, boundary.finality) == (8, block_at(60), Finality.FINALIZED)
     assert boundary.fork_epochs == (ForkEpoch(8, 51), ForkEpoch(9, 58))
+
+
+def test_build_boundary__epoch_below_the_final_one_that_no_boundary_listed__is_listed() -> None:
+    plan = BoundaryPlan(is_scoring=False, is_to_all=False, partitions=(1,))
+    sent = SentBoundaries(number=7, epoch=7, final=SCORED)
+
+    boundary = build_boundary(sent, plan, block_at(60), Finality.HEAD, [ForkEpoch(7, 50), ForkEpoch(8, 40)], ())
+
+    assert boundary.finality is Finality.HEAD
+    assert boundary.fork_epochs == (ForkEpoch(8, 40),)
+
+
+def test_plan_head_boundary__events_or_a_reorg__tell_their_partitions_at_once() -> None:
+    told = Told(block_number=60, to_all_at=1000.0, scored_at=1000.0, scored_block=60)
+
+    plan = plan_head_boundary(told, PACE, top=58, is_complete=True, pending_partitions=[9, 3], now=1001.0)
+
+    assert plan == BoundaryPlan(is_scoring=False, is_to_all=False, partitions=(3, 9))
+
+
+def test_plan_head_boundary__blocks_without_events__wait_for_the_intervals() -> None:
+    told = Told(block_number=60, to_all_at=1000.0, scored_at=1000.0, scored_block=60)
+
+    def plan_at(now: float, top: int = 61, is_complete: bool = True) -> BoundaryPlan | None:
+        return plan_head_boundary(told, PACE, top=top, is_complete=is_complete, pending_partitions=[], now=now)
+
+    assert plan_at(1029.0) is None
+    assert plan_at(1030.0) == BoundaryPlan(is_scoring=False, is_to_all=True, partitions=ALL_PARTITIONS)
+    assert plan_at(1300.0) == BoundaryPlan(is_scoring=True, is_to_all=True, partitions=ALL_PARTITIONS)
+    assert plan_at(1300.0, is_complete=False) == BoundaryPlan(False, True, ALL_PARTITIONS)
+    assert plan_at(9_999.0, top=60) is None
 
 
 def test_coverage_of__a_gap_and_unknown_dead_letters__are_said() -> None:

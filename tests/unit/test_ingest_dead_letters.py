@@ -11,7 +11,7 @@ from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, p
 from bonafides_ingest.dead_letters.replay import CONSEQUENCES, Replay, ReplayReport
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.feeds import DirectFeeds
-from bonafides_ingest.outgoing import records_of
+from bonafides_ingest.outgoing import letter_records, records_of
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.protocols.decoded import Decoded
 
@@ -73,7 +73,7 @@ def world_of(chain: ChainOfLogs, read: Decoded) -> World:
     broker = MemoryBroker()
     MemoryAdmin(broker).ensure_topics((*TOPICS, *(dead_letter_topic(topic) for topic in TOPICS)), 1)
     producer = MemoryProducer(broker)
-    for record in records_of([read]):
+    for record in (*records_of([read]), *letter_records(read.refused)):
         producer.send(record.topic, record.partition, record.value)
     producer.flush()
     return World(chain, broker, letters_of(read))

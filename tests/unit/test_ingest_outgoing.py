@@ -9,7 +9,7 @@ from bonafides.messages import AccountBatch, EventBatch, LogDeadLetter, MarketBa
 from bonafides.testing.memory_bus import MAX_RECORD_BYTES
 from bonafides.topics import MARKET, WALLET_EVENTS, partition_of
 from bonafides.types import AccountKind, Address
-from bonafides_ingest.outgoing import account_records, mark_records, records_of, touched_partitions
+from bonafides_ingest.outgoing import account_records, letter_records, mark_records, records_of, touched_partitions
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.protocols.aave_v3.protocol import AaveV3
 from bonafides_ingest.protocols.aave_v3.state import AaveV3State
@@ -65,13 +65,13 @@ def test_records_of__market_points__go_to_the_market_in_batches() -> None:
     assert {record.partition for record in records} == {0}
 
 
-def test_records_of__refused_log__goes_to_the_dead_letters_and_tells_the_wallets_partition() -> None:
+def test_letter_records__refused_log__goes_to_the_dead_letters_and_tells_the_wallets_partition() -> None:
     chain = ChainOfLogs()
     alice = address("alice")
     topics, payload = encode_event(abi.BORROW, (address("asset"), alice, alice, 50, 2, 0, 0))
     log = chain.emit_raw(3, 0, POOL, topics, payload[:-1])
 
-    letter_record, told_record = list(records_of([_decoded(chain)]))
+    letter_record, told_record = list(letter_records(_decoded(chain).refused))
 
     letter, told = decode(letter_record.value), decode(told_record.value)
     assert letter_record.topic == "wallet-events.v1.dlq"

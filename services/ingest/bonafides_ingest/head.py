@@ -10,7 +10,7 @@ by itself below finality.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from bonafides import crashpoints
@@ -26,7 +26,7 @@ from bonafides_ingest.lease import Lease
 from bonafides_ingest.live import FeedsOfLive, LiveBlock, LiveChain, LiveView, windows_of
 from bonafides_ingest.live_store import LiveStore
 from bonafides_ingest.options import IndexerOptions
-from bonafides_ingest.outgoing import touched_partitions
+from bonafides_ingest.outgoing import letter_records, touched_partitions
 from bonafides_ingest.protocols.state import DeploymentState
 from bonafides_ingest.reading import ReadWindow, count_window, read_deployments
 from bonafides_ingest.sending import Sender
@@ -112,6 +112,10 @@ class HeadFollower:
         if header.ref != live.at(number):
             raise Unavailable(f"the node's finalized block {number} is not the one below its head: look again")
         windows, limit = windows_of(live.up_to(number)), self.options.dead_letter_limit
+        letters = [record for window in windows for record in letter_records(window.refused)]
+        if letters:
+            self.sender.send(letters)
+            lease = replace(lease, pending_partitions=lease.pending_partitions | touched_partitions(letters))
         lease = self.ring.graduate(lease, windows, tuple(live.base_states), self.options.spans, limit)
         live.become_final(number)
         return lease
@@ -165,7 +169,7 @@ class HeadFollower:
         live = self.following()
         seen_at = self.clock.now()
         reads = self._decode(headers, lease.epoch)
-        records = [(header, read, list(read.records())) for header, read in zip(headers, reads, strict=True)]
+        records = [(header, read, read.live_records()) for header, read in zip(headers, reads, strict=True)]
         blocks, states = list[LiveBlock](), live.states
         for header, read, of_block in records:
             blocks.append(LiveBlock.of(header, states, read, touched_partitions(of_block)))

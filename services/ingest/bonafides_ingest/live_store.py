@@ -97,7 +97,8 @@ class LiveStore:
         """
         table, last = tables.live_block, windows[-1].last
         with transaction(self._engine) as connection:
-            self._hold(connection, lease, {"final_number": last.number})
+            pending = sorted(lease.pending_partitions)
+            self._hold(connection, lease, {"final_number": last.number, "pending_partitions": pending})
             for window in windows:
                 read = [name for name in entries if name in window.read]
                 self._store.put_window(connection, window, read, dead_letter_limit)

@@ -36,7 +36,7 @@ class OutgoingRecord:
 
 
 def records_of(parts: Sequence[Decoded]) -> Iterator[OutgoingRecord]:
-    """The records of some deployments' facts: packed events by partition, market points, dead letters.
+    """The records of some deployments' facts: packed events by partition, then market points.
 
     Events stay in canonical order inside a partition; between partitions and deployments there is none to keep.
     """
@@ -50,8 +50,15 @@ def records_of(parts: Sequence[Decoded]) -> Iterator[OutgoingRecord]:
     for part in parts:
         for points in batched(part.points, MAX_POINTS_PER_RECORD):
             yield OutgoingRecord(MARKET.name, 0, encode(MarketBatch(points)))
-        for refusal in part.refused:
-            yield from _dead_letter_records(refusal)
+
+
+def letter_records(refused: Iterable[RefusedLog]) -> Iterator[OutgoingRecord]:
+    """What could not be read, as it came, and a word in the partition of each wallet whose history now has a hole.
+
+    Of final blocks only: a fork epoch voids no letter.
+    """
+    for refusal in refused:
+        yield from _dead_letter_records(refusal)
 
 
 def account_records(facts: Iterable[AccountFact]) -> Iterator[OutgoingRecord]:

@@ -17,7 +17,7 @@ from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import LogSource, Window
 from bonafides_ingest.feeds import FeedTimelines
 from bonafides_ingest.log_digest import LogFilter
-from bonafides_ingest.outgoing import OutgoingRecord, account_records, records_of
+from bonafides_ingest.outgoing import OutgoingRecord, account_records, letter_records, records_of
 from bonafides_ingest.protocols.decoded import Decoded, RefusedLog, told_once
 from bonafides_ingest.protocols.state import DeploymentState, FactKey
 from bonafides_ingest.read_windows import ReadLogs
@@ -43,7 +43,11 @@ class ReadWindow:
     """By deployment or source of links, which logs these were."""
 
     def records(self) -> list[OutgoingRecord]:
-        """As the topics get it."""
+        """As the topics get it, once the window is final."""
+        return [*self.live_records(), *letter_records(self.refused)]
+
+    def live_records(self) -> list[OutgoingRecord]:
+        """What of it a fork epoch can take back."""
         return [*account_records(self.links), *records_of(self.decoded)]
 
     @property
