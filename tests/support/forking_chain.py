@@ -42,6 +42,8 @@ class Block:
     ref: BlockRef
     parent: "Block | None"
     acts: tuple[Act, ...]
+    transactions: tuple[Digest, ...]
+    """Their hashes."""
     logs: tuple[Log, ...]
     market: BranchMarket
     """As it stands at its end."""
@@ -88,7 +90,7 @@ class ForkingChain:
 
     def __post_init__(self) -> None:
         genesis = BlockRef(CHAIN, 0, keccak(b"genesis of the forking chain"), GENESIS_TIME)
-        self.head = Block(genesis, None, (), (), BranchMarket())
+        self.head = Block(genesis, None, (), (), (), BranchMarket())
         self.blocks[genesis.hash] = self.head
         logs, market = listing_of_markets()
         self.head = self._block(self.head, (), ((keccak(b"listing"), logs),), market)
@@ -170,6 +172,7 @@ class ForkingChain:
             for raw in found:
                 position = Position(ref, tx_hash, tx_index, len(logs))
                 logs.append(Log(position, raw.address, raw.topics, raw.payload))
-        block = Block(ref, parent, acts, tuple(logs), market)
+        hashes = tuple(tx_hash for tx_hash, _ in transactions)
+        block = Block(ref, parent, acts, hashes, tuple(logs), market)
         self.blocks[block_hash] = block
         return block

@@ -32,11 +32,10 @@ class ForkingNode(JsonRpc):
         self.chain, self.orphans = chain, orphans
         self.is_syncing = False
         """Knows blocks only up to one that is far below the chain's finalized one, and no finalized one."""
-        self.calls: list[str] = []
         self._waiting: tuple[int, Callable[[], None]] | None = None
 
     def after_calls(self, calls: int, do: Callable[[], None]) -> None:
-        """Do this once, after so many more requests."""
+        """Do this once, before the so manieth call from now: a batch is not answered in one moment."""
         self._waiting = (calls, do)
 
     def forget_waiting(self) -> None:
@@ -44,20 +43,17 @@ class ForkingNode(JsonRpc):
         self._waiting = None
 
     def batch(self, calls: Sequence[Call]) -> list[Json]:
-        answers = [self._answer(method, list(params)) for method, params in calls]
-        if self._waiting is not None:
-            left, do = self._waiting
-            self._waiting = (left - 1, do)
-            if left <= 1:
-                self._waiting = None
-                do()
-        return answers
+        return [self._answer(method, list(params)) for method, params in calls]
 
     def call(self, method: str, *params: Json) -> Json:
         return self.batch([(method, params)])[0]
 
     def _answer(self, method: str, params: list[Any]) -> Json:
-        self.calls.append(method)
+        if self._waiting is not None:
+            left, do = self._waiting
+            self._waiting = (left - 1, do) if left > 1 else None
+            if left <= 1:
+                do()
         match method:
             case "eth_chainId":
                 return hex(CHAIN)
@@ -166,19 +162,17 @@ def _header(block: Block | None) -> Json:
         "parentHash": "0x" + block.parent_hash.hex(),
         "timestamp": hex(block.ref.timestamp),
         "logsBloom": "0x" + block.bloom.hex(),
-        "transactions": ["0x" + act.tx_hash.hex() for act in block.acts],
+        "transactions": ["0x" + tx_hash.hex() for tx_hash in block.transactions],
     }
 
 
 def _receipts(block: Block) -> list[dict[str, Json]]:
-    by_tx: dict[int, list[Log]] = {}
-    for log in block.logs:
-        by_tx.setdefault(log.position.tx_index, []).append(log)
     receipts: list[dict[str, Json]] = []
-    for index, logs in sorted(by_tx.items()):
+    for index, tx_hash in enumerate(block.transactions):
+        logs = [log for log in block.logs if log.position.tx_index == index]
         receipts.append(
             {
-                "transactionHash": "0x" + logs[0].position.tx_hash.hex(),
+                "transactionHash": "0x" + tx_hash.hex(),
                 "transactionIndex": hex(index),
                 "blockHash": "0x" + block.ref.hash.hex(),
                 "blockNumber": hex(block.number),

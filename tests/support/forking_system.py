@@ -7,6 +7,8 @@ whether it came to what a replay of the chain comes to.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
+from random import Random
 from uuid import uuid4
 
 from bonafides import database
@@ -14,11 +16,11 @@ from bonafides.errors import Unavailable
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryConsumer, MemoryProducer
 from bonafides_ingest import tables
 from bonafides_ingest.boundaries import BoundaryPace
-from bonafides_ingest.boundary_store import BoundaryStore
-from bonafides_ingest.indexer import Indexer, IndexerOptions
-from bonafides_ingest.lease import LeaseStore
+from bonafides_ingest.chain_stores import ChainStores
+from bonafides_ingest.feed_store import FeedStore
+from bonafides_ingest.indexer import Indexer
+from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.sources.rpc import RpcSource
-from bonafides_ingest.store import Store
 from bonafides_lab.stack.postgres import create_database, drop_database
 from bonafides_scoring.worker import GROUP, ScoringWorker
 from sqlalchemy import Engine, func, text, update
@@ -50,7 +52,7 @@ class ManualClock:
         self.time += seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ForkDatabase:
     """One database for many examples: each begins with empty tables."""
 
@@ -110,6 +112,10 @@ class ForkSystem:
     replicas: dict[int, Indexer] = field(default_factory=dict)
     deaths: int = 0
     failures: list[Unavailable] = field(default_factory=list)
+    nonces: Iterator[int] = field(default_factory=lambda: count(1))
+    """Of acts."""
+    when_asleep: Callable[[], None] = lambda: None
+    """Happens while a replica sleeps, before another one takes over."""
     _worker: ScoringWorker | None = None
     _consumer: MemoryConsumer | None = None
 
@@ -225,23 +231,26 @@ class ForkSystem:
         self.replicas.clear()
 
     def _start(self) -> Indexer:
-        source = RpcSource(self.node, CHAIN, window_blocks=WINDOW_BLOCKS, bloom_check_blocks=BLOOM_CHECK_BLOCKS)
+        source = RpcSource(
+            self.node, CHAIN, window_blocks=WINDOW_BLOCKS, bloom_check_blocks=BLOOM_CHECK_BLOCKS, random=Random(1)
+        )
         engine = self.stored.ingest
-        store = Store(engine, CHAIN, LEASE_S)
-        store.check_starts(self.options.entries)
+        stores = ChainStores.of(engine, CHAIN, LEASE_S)
+        stores.store.check_starts(self.options.entries)
         return Indexer(
             self.options,
             uuid4(),
             source,
             DangerousProducer(self.broker, self.stored.ingest_dangers),
-            LeaseStore(engine, CHAIN, LEASE_S),
-            store,
-            BoundaryStore(engine, CHAIN, LEASE_S),
+            stores,
             self.clock,
+            feeds=source.feeds(FeedStore(engine, CHAIN), {}),
+            head_source=source,
         )
 
     def _take_over(self, sleeper: int) -> None:
         """While a replica sleeps its lease ends, and another one reads on."""
+        self.when_asleep()
         self.end_leases()
         other = self.replica(sleeper + 1)
         for _ in range(3):
@@ -256,6 +265,18 @@ class ForkSystem:
             )
             self._worker.start()
         return self._worker
+
+
+def newest_read(system: ForkSystem) -> tuple[int, bytes]:
+    """Number and hash of the newest block that is in the log, live or final."""
+    owner = system.stored.owner
+    for query in (
+        "SELECT number, hash FROM ingest.live_block ORDER BY number DESC LIMIT 1",
+        "SELECT tip_number AS number, tip_hash AS hash FROM ingest.chain WHERE tip_number IS NOT NULL",
+    ):
+        for row in rows(owner, query):
+            return int(str(row["number"])), bytes(row["hash"])  # type: ignore[call-overload]
+    return -1, b""
 
 
 type Rows = list[Mapping[str, object]]
