@@ -27,12 +27,15 @@ from bonafides_ingest.export import Contents, ExportAsked, Exporter, ExportProgr
 from bonafides_ingest.feed_file import FeedFile
 from bonafides_ingest.feed_store import FeedStore
 from bonafides_ingest.feeds import ListedFeeds
+from bonafides_ingest.hydration.node import NodePast
+from bonafides_ingest.hydration.opening import open_lane
 from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.log_contents import check_begin, check_folder, content_of
 from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
 from bonafides_ingest.sources.look_back import MOST_RANGES, LookBackLimits
+from bonafides_ingest.sources.node_reader import NodeReader
 from bonafides_ingest.sources.rpc import RpcSource
 
 LOOK_BACK_REQUESTS = 10  # in one turn, which must end before the lease does
@@ -48,13 +51,16 @@ def run() -> None:
         runtime.on_exit(rpc.close)
         source = _source_over(rpc, settings, LOOK_BACK_REQUESTS)
         indexer = _wire(runtime, source, settings.window_blocks)
+        lane = open_lane(runtime, NodePast(NodeReader(rpc, ChainId(settings.chain_id))), indexer.options)
+        lane.start()
 
         def turn() -> bool:
+            lane.check()
             was_busy = indexer.turn()
             metrics.WINDOW_BLOCKS.set(source.pace.blocks)
             return was_busy
 
-        runtime.run(turn, idle_s=settings.poll_interval_s, release=indexer.release)
+        runtime.run(turn, idle_s=settings.poll_interval_s, needs=[lane.missing], release=indexer.release)
 
 
 def run_backfill(path: Path, on_progress: Callable[[backfill.Progress], None]) -> None:

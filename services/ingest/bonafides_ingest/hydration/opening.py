@@ -1,6 +1,6 @@
 """The lane, and whoever asks, with clients of their own, so that neither it nor the flow waits for the other's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from uuid import uuid4
 
@@ -13,7 +13,6 @@ from bonafides.topics import WALLET_HISTORY_REQUESTED
 from bonafides.types import Address, ChainId
 
 from bonafides_ingest import tables
-from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.hydration.asking import ProgressReader, new_request, send_request
 from bonafides_ingest.hydration.beside import Beside
 from bonafides_ingest.hydration.hydrator import Hydrator
@@ -21,17 +20,11 @@ from bonafides_ingest.hydration.lane import Lane, LaneOptions, RequestHandler
 from bonafides_ingest.hydration.past import FinalView, PastSource
 from bonafides_ingest.hydration.retention import skip_what_is_gone
 from bonafides_ingest.lease import LeaseStore
-from bonafides_ingest.registry_entries import RegistryEntry
+from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.settings import IngestSettings
 
 
-def open_lane(
-    runtime: Runtime[IngestSettings],
-    past: PastSource,
-    deployments: Sequence[Deployment],
-    links: Sequence[RegistryEntry],
-    registry_version: int,
-) -> Beside:
+def open_lane(runtime: Runtime[IngestSettings], past: PastSource, options: IndexerOptions) -> Beside:
     """The lane of this process's chain, not turning yet. It ends with the process."""
     settings, engine = runtime.settings, runtime.engine
     chain_id = ChainId(settings.chain_id)
@@ -40,7 +33,7 @@ def open_lane(
     leases = LeaseStore(engine, chain_id, settings.lease_s)
     handler = RequestHandler(
         LaneOptions(chain_id, settings.hydration_expiry_s),
-        Hydrator(past, producer, deployments, links, registry_version),
+        Hydrator(past, producer, options.deployments, options.links, options.registry_version),
         lambda: FinalView(*leases.final_view()),
         producer,
         SystemClock(),
