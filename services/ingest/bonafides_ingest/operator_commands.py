@@ -50,7 +50,7 @@ def gaps(
                 f"{claim.range.first}–{claim.range.last} by replica {replicas.index(claim.token) + 1}"
                 for claim in entry.being_read
             )
-            table.add_row(entry.id, str(entry.from_block), missing or ("none" if found.final >= 0 else "all"), claims)
+            table.add_row(entry.id, str(entry.from_block), missing or ("none" if found.final >= 0 else "everything"), claims)
         return table
 
     def main() -> None:
