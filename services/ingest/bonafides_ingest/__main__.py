@@ -1,5 +1,6 @@
 """The ingest process of one chain: reads settings, wires adapters, turns until it is asked to stop."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -10,7 +11,6 @@ import structlog
 from bonafides.bus import Admin
 from bonafides.clock import SystemClock
 from bonafides.events import BlockRange
-from bonafides.json_rpc import JsonRpc
 from bonafides.observability import configure_logging
 from bonafides.process import Stop, retry, start
 from bonafides.runtime import Runtime, open_runtime
@@ -31,15 +31,15 @@ from bonafides_ingest.hydration.node import NodePast
 from bonafides_ingest.hydration.opening import open_lane
 from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.log_contents import check_begin, check_folder, content_of
+from bonafides_ingest.nodes import open_providers
 from bonafides_ingest.options import IndexerOptions
+from bonafides_ingest.pressure import BusPressure, PressureLimits
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
-from bonafides_ingest.sources.look_back import MOST_RANGES, LookBackLimits
 from bonafides_ingest.sources.node_reader import NodeReader
-from bonafides_ingest.sources.rpc import RpcSource
+from bonafides_ingest.sources.providers.failover import Providers
 
 LOOK_BACK_REQUESTS = 10  # in one turn, which must end before the lease does
-MAX_ANSWER_BYTES = 256 << 20  # a batch of a hundred blocks' receipts, of 2 MB each
 log = structlog.get_logger(__name__)
 
 
@@ -47,17 +47,16 @@ def run() -> None:
     """Run until SIGTERM or SIGINT. Raises InvalidSettings when the settings contradict the world."""
     with open_runtime(IngestSettings, "ingest", pool_size=2) as runtime:
         settings = runtime.settings
-        rpc = _open_node(settings)
-        runtime.on_exit(rpc.close)
-        source = _source_over(rpc, settings, LOOK_BACK_REQUESTS)
-        indexer = _wire(runtime, source, settings.window_blocks)
-        lane = open_lane(runtime, NodePast(NodeReader(rpc, ChainId(settings.chain_id))), indexer.options)
+        source = open_providers(settings, LOOK_BACK_REQUESTS)
+        runtime.on_exit(source.close)
+        indexer = _wire(runtime, source, settings.most_window_blocks)
+        lane = open_lane(runtime, NodePast(NodeReader(source.rpc, ChainId(settings.chain_id))), indexer.options)
         lane.start()
 
         def turn() -> bool:
             lane.check()
             was_busy = indexer.turn()
-            metrics.WINDOW_BLOCKS.set(source.pace.blocks)
+            metrics.WINDOW_BLOCKS.set(source.window_blocks)
             return was_busy
 
         runtime.run(turn, idle_s=settings.poll_interval_s, needs=[lane.missing], release=indexer.release)
@@ -116,8 +115,7 @@ def run_export(asked: ExportAsked, show: Callable[[ExportProgress], None]) -> in
     deployments = () if asked.addresses else registry.of_chain(chain_id)
     links = () if asked.addresses else registry.links_of_chain(chain_id)
     entries = (*deployments, *links)
-    with closing(_open_node(settings)) as rpc:
-        source = _source_over(rpc, settings)
+    with closing(open_providers(settings)) as source:
         wait = partial(retry, stop=stop, what="the node", beat=lambda: None)
         wait(source.check_chain)
         wanted = range_to_export(asked, [entry.from_block for entry in entries], wait(source.finalized))
@@ -139,28 +137,6 @@ def run_export(asked: ExportAsked, show: Callable[[ExportProgress], None]) -> in
         exporter.on_progress = lambda done: show(ExportProgress(first_read, wanted, done))
         exporter.run(first_read, wanted, asked.chunk_blocks)
         return exporter.logs
-
-
-def _open_node(settings: IngestSettings) -> JsonRpc:
-    return JsonRpc(
-        settings.read_rpc_url(),
-        settings.rpc_timeout_s,
-        batch_size=settings.rpc_batch_size,
-        max_answer_bytes=MAX_ANSWER_BYTES,
-    )
-
-
-def _source_over(rpc: JsonRpc, settings: IngestSettings, look_back_requests: int | None = None) -> RpcSource:
-    # With the question for the head they are one batch.
-    ranges = max(min(MOST_RANGES, settings.rpc_batch_size - 1), 1)
-    return RpcSource(
-        rpc,
-        ChainId(settings.chain_id),
-        window_blocks=settings.window_blocks,
-        bloom_check_blocks=settings.bloom_check_blocks,
-        audit_blocks=settings.audit_blocks,
-        look_back=LookBackLimits(ranges, look_back_requests),
-    )
 
 
 def _wire(
@@ -195,10 +171,12 @@ def _wire(
     identity = runtime.wait_for("the topics", lambda: _log_identity(admin))
     runtime.wait_for("the database", lambda: stores.leases.bind_log(identity))
     memory, listed = FeedStore(engine, chain_id), registry.feeds_of_chain(chain_id)
-    feeds = source.feeds(memory, listed) if isinstance(source, RpcSource) else ListedFeeds(listed, memory)
-    codes = source.codes() if isinstance(source, RpcSource) else None
-    head = source if isinstance(source, RpcSource) and settings.follow_head else None
-    return Indexer(options, uuid4(), source, producer, stores, SystemClock(), feeds, codes, head)
+    feeds = source.feeds(memory, listed) if isinstance(source, Providers) else ListedFeeds(listed, memory)
+    codes = source.codes() if isinstance(source, Providers) else None
+    head = source if isinstance(source, Providers) and settings.follow_head else None
+    limits = PressureLimits(settings.lag_limit_records, settings.flush_limit_s)
+    pressure = BusPressure(admin, settings.pressure_group, limits, time.monotonic)
+    return Indexer(options, uuid4(), source, producer, stores, SystemClock(), feeds, codes, head, pressure)
 
 
 def _log_identity(admin: Admin) -> str:
