@@ -107,9 +107,13 @@ _NAME: Schema = {"type": "string", "minLength": 1}
 _SWITCH: Schema = {"type": "boolean"}
 _SECRET = _object({"existingSecret": _NAME, "key": _NAME})
 _OPTIONAL_SECRET = _object({"existingSecret": _TEXT, "key": _NAME})
-_RPC = _object(
-    {"url": {"type": "string", "pattern": "^($|https?://)"}, "existingSecret": _TEXT, "key": _NAME}, required=()
-)
+
+
+def _rpc(pattern: str) -> Schema:
+    """A node's URL, or the secret that holds it."""
+    return _object({"url": {"type": "string", "pattern": pattern}, "existingSecret": _TEXT, "key": _NAME}, required=())
+
+
 _PEERS: Schema = {"type": "array", "items": {"type": "object"}}
 _PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 _CHAIN_ID: Schema = {"type": "integer", "minimum": 1}
@@ -194,7 +198,12 @@ def _api(most: int) -> Schema:
 
 def _chains() -> Schema:
     chain = _object(
-        {"chainId": _CHAIN_ID, "rpc": _RPC, "deployments": _TEXT, "settings": settings_schema("ingest")},
+        {
+            "chainId": _CHAIN_ID,
+            "rpc": _rpc("^($|([A-Za-z0-9_-]+=)?https?://)"),
+            "deployments": _TEXT,
+            "settings": settings_schema("ingest"),
+        },
         required=("chainId", "rpc"),
     )
     # At most 16 characters: with the release's 30 they fit into the 63 of a Service name.
@@ -252,7 +261,7 @@ def render() -> str:
                         "issuerName": {"type": "string", "minLength": 1, "maxLength": 64},
                         "chainId": _CHAIN_ID,
                         "registry": {"type": "string", "pattern": "^($|0x[0-9a-fA-F]{40}$)"},
-                        "rpc": _RPC,
+                        "rpc": _rpc("^($|https?://)"),
                         "allowedModels": {
                             "type": "object",
                             "additionalProperties": False,

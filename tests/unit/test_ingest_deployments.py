@@ -8,6 +8,7 @@ from bonafides.types import Address, ChainId
 from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
+from bonafides_ingest.sources.providers.endpoints import Endpoint
 
 pytestmark = pytest.mark.unit
 
@@ -99,11 +100,11 @@ def test_load_registry__packaged__loads() -> None:
     assert load_registry(None).version >= 1
 
 
-def test_read_rpc_url__none_given__says_what_to_set() -> None:
+def test_read_endpoints__none_given__says_what_to_set() -> None:
     settings = IngestSettings.load({"BONAFIDES_INGEST_CHAIN_ID": "1"})
 
     with pytest.raises(InvalidSettings, match="BONAFIDES_INGEST_RPC_URL"):
-        settings.read_rpc_url()
+        settings.read_endpoints()
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_settings__url_in_a_file__is_read_and_not_shown(tmp_path: Path) -> None:
         {"BONAFIDES_INGEST_CHAIN_ID": "1", "BONAFIDES_INGEST_RPC_URL_FILE": str(tmp_path / "url")}
     )
 
-    assert settings.read_rpc_url() == "https://node.example/a-secret-key"
+    assert settings.read_endpoints() == (Endpoint("provider1", "https://node.example/a-secret-key"),)
     assert "a-secret-key" not in repr(settings)
 
 
@@ -137,7 +138,7 @@ def test_settings__no_url_of_a_node__is_refused_without_repeating_it() -> None:
     )
 
     with pytest.raises(InvalidSettings, match="BONAFIDES_INGEST_RPC_URL") as caught:
-        settings.read_rpc_url()
+        settings.read_endpoints()
     assert "a-secret-key" not in str(caught.value)
 
 

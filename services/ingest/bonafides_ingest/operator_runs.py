@@ -5,9 +5,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from bonafides.errors import InvalidInput, InvariantViolation
+from bonafides.errors import InvalidInput
 from bonafides.events import BlockRange
-from bonafides.json_rpc import JsonRpc
 from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusProducer
 from bonafides.observability import configure_logging
 from bonafides.process import Stop, retry
@@ -16,7 +15,7 @@ from bonafides.topics import TOPICS, dead_letter_topic
 from bonafides.types import ChainId
 from sqlalchemy import Engine
 
-from bonafides_ingest.__main__ import _log_identity, _open_node, _source_over
+from bonafides_ingest.__main__ import _log_identity
 from bonafides_ingest.auditing.audit import AuditProgress, AuditReport, run_audit, without_digest
 from bonafides_ingest.auditing.receipts import NodeReceipts
 from bonafides_ingest.chain_stores import ChainStores
@@ -25,6 +24,7 @@ from bonafides_ingest.dead_letters.replay import Replay, ReplayProgress, ReplayR
 from bonafides_ingest.dead_letters.store import DeadLetterStore, StoredLetter
 from bonafides_ingest.deployments import Registry
 from bonafides_ingest.feed_store import FeedStore
+from bonafides_ingest.nodes import open_providers
 from bonafides_ingest.read_windows import windows_in
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.registry_entries import RegistryEntry
@@ -162,8 +162,7 @@ def replay_letters(
     if not mine:
         return report, others
     store, done = DeadLetterStore(world.engine, world.chain_id), world.stores.store.done_ranges()
-    with closing(_open_node(world.settings)) as rpc, _producer(world, asked.is_dry) as producer:
-        source = _source_over(rpc, world.settings)
+    with closing(open_providers(world.settings)) as source, _producer(world, asked.is_dry) as producer:
         world.wait("the node", source.check_chain)
         feeds = source.feeds(FeedStore(world.engine, world.chain_id), world.registry.feeds_of_chain(world.chain_id))
         replay = Replay(source, feeds, store, producer, partial(world.wait, "the node"), show)
@@ -214,14 +213,8 @@ def audit_blocks(
     if not spans:
         raise InvalidInput(f"no deployment or source of links {deployment} in the registry of chain {world.chain_id}")
     windows = [window for window in windows_in(world.engine, world.chain_id, wanted) if window.deployment in spans]
-    with closing(_open_node(world.settings)) as rpc:
-        node = NodeReader(rpc, world.chain_id)
-        world.wait("the node", partial(_check_node, rpc, world.chain_id))
+    with closing(open_providers(world.settings)) as source:
+        node = NodeReader(source.rpc, world.chain_id)
+        world.wait("the node", source.check_chain)
         report = run_audit(NodeReceipts(node), windows, partial(world.wait, "the node"), show)
     return Audited(report, wanted, without_digest(wanted, spans, windows))
-
-
-def _check_node(rpc: JsonRpc, chain_id: ChainId) -> None:
-    seen = rpc.batch([("eth_chainId", [])])[0]
-    if seen != hex(chain_id):
-        raise InvariantViolation(f"the node is on chain {seen}, the settings say {hex(chain_id)}")

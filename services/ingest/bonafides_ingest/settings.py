@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Self
 
 from bonafides.errors import InvalidInput, InvalidSettings
-from bonafides.json_rpc import check_node_url
 from bonafides.settings import ServiceSettings, read_secret
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
+
+from bonafides_ingest.sources.providers.endpoints import Endpoint, endpoints_in
 
 
 class IngestSettings(ServiceSettings):
@@ -18,17 +19,28 @@ class IngestSettings(ServiceSettings):
     chain_id: int = Field(ge=1, lt=2**63)
     """EIP-155 chain id. The node must say the same, or the process refuses to start."""
     rpc_url: str | None = None
-    """http(s)://host:port of the node's JSON-RPC, for nodes without credentials in the URL."""
+    """http(s)://host:port of the node's JSON-RPC, for nodes without credentials in the URL. Of several, separated by
+    spaces, the next stands in for one that fails; `name=http://…` gives one a name for logs and metrics."""
     rpc_url_file: Path | None = None
-    """File that holds the URL, for providers that put their key into it. Give this or `rpc_url`, not both."""
+    """File that holds the URL, or several, one a line, for providers that put their key into it. Give this or
+    `rpc_url`, not both."""
     rpc_timeout_s: float = Field(default=20.0, gt=0, le=300)
     """How long the node may take for one request."""
     rpc_batch_size: int = Field(default=100, ge=1, le=1000)
     """Requests in one JSON-RPC batch. Providers differ: 100 is what the large ones take."""
+    rpc_requests_per_s: float | None = Field(default=None, gt=0, le=100_000)
+    """Most requests to each provider in a second, those of a batch counted singly; unset: as many as it answers."""
+    rpc_burst: int = Field(default=200, ge=1, le=1_000_000)
+    """Requests that may be made at once after a pause, before `rpc_requests_per_s` holds."""
+    rpc_stuck_s: float = Field(default=60.0, ge=1, le=86_400)
+    """A provider is passed over whose head or finalized block is not, so long after, where another one's was."""
     deployments_file: Path | None = None
     """YAML registry of the lending deployments to read; without it the one that ships with this package."""
     window_blocks: int = Field(default=2_000, ge=1, le=100_000)
-    """Most blocks asked for in one `eth_getLogs`; halved while the provider refuses, doubled back while it answers."""
+    """Blocks asked for in one `eth_getLogs` at first: more while answers are quick, fewer while they are slow or
+    refused."""
+    most_window_blocks: int = Field(default=100_000, ge=1, le=1_000_000)
+    """Most blocks that are ever asked for at once, or taken by one replica."""
     bloom_check_blocks: int = Field(default=256, ge=0, le=10_000)
     """Windows of at most this many blocks have every block's bloom filter checked against the logs that came."""
     audit_blocks: int = Field(default=4, ge=1, le=256)
@@ -66,16 +78,15 @@ class IngestSettings(ServiceSettings):
             raise ValueError("set one of rpc_url and rpc_url_file, not both")
         return self
 
-    def read_rpc_url(self) -> str:
-        """The node's URL. It may hold a key: never log it. Raises InvalidSettings for none, or anything but http(s)."""
+    def read_endpoints(self) -> tuple[Endpoint, ...]:
+        """The providers; their URLs may hold keys. Raises InvalidSettings for none, or for one that is malformed."""
         if self.rpc_url is None and self.rpc_url_file is None:
             raise InvalidSettings(
                 "no node to read from: set BONAFIDES_INGEST_RPC_URL, or BONAFIDES_INGEST_RPC_URL_FILE when the URL "
                 "holds a key"
             )
-        url = self.rpc_url or read_secret(self.rpc_url_file, "BONAFIDES_INGEST_RPC_URL_FILE")
+        text = self.rpc_url or read_secret(self.rpc_url_file, "BONAFIDES_INGEST_RPC_URL_FILE")
         try:
-            check_node_url(url)
+            return endpoints_in(text)
         except InvalidInput as exc:
             raise InvalidSettings(f"BONAFIDES_INGEST_RPC_URL: {exc}") from exc
-        return url

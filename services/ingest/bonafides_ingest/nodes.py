@@ -1,0 +1,56 @@
+"""The providers that the settings name, each with its limits: wired here for the process and for the commands."""
+
+from bonafides.clock import SteadyClock
+from bonafides.types import ChainId
+
+from bonafides_ingest.settings import IngestSettings
+from bonafides_ingest.sources.look_back import MOST_RANGES, LookBackLimits
+from bonafides_ingest.sources.providers.bucket import TokenBucket
+from bonafides_ingest.sources.providers.endpoints import Endpoint
+from bonafides_ingest.sources.providers.failover import Providers
+from bonafides_ingest.sources.providers.metered_rpc import MeteredRpc
+from bonafides_ingest.sources.providers.provider import Provider
+from bonafides_ingest.sources.rpc import RpcSource
+
+MAX_ANSWER_BYTES = 256 << 20  # a batch of a hundred blocks' receipts, of 2 MB each
+
+
+def open_providers(settings: IngestSettings, look_back_requests: int | None = None) -> Providers:
+    """All of them; nothing is asked yet. `look_back_requests` bounds how many requests a turn looks back with.
+
+    Raises InvalidSettings when none is named, or one is malformed.
+    """
+    clock = SteadyClock()
+    return Providers(
+        [_provider(endpoint, settings, look_back_requests, clock) for endpoint in settings.read_endpoints()],
+        clock,
+        stuck_after_s=settings.rpc_stuck_s,
+        look_back_requests=look_back_requests,
+    )
+
+
+def _provider(
+    endpoint: Endpoint, settings: IngestSettings, look_back_requests: int | None, clock: SteadyClock
+) -> Provider:
+    rate = settings.rpc_requests_per_s
+    rpc = MeteredRpc(
+        endpoint.url,
+        settings.rpc_timeout_s,
+        name=endpoint.name,
+        batch_size=settings.rpc_batch_size,
+        max_answer_bytes=MAX_ANSWER_BYTES,
+        bucket=TokenBucket(rate, settings.rpc_burst, clock.now()) if rate else None,
+        clock=clock,
+    )
+    # With the question for the head they are one batch.
+    ranges = max(min(MOST_RANGES, settings.rpc_batch_size - 1), 1)
+    source = RpcSource(
+        rpc,
+        ChainId(settings.chain_id),
+        window_blocks=settings.window_blocks,
+        most_window_blocks=settings.most_window_blocks,
+        bloom_check_blocks=settings.bloom_check_blocks,
+        audit_blocks=settings.audit_blocks,
+        look_back=LookBackLimits(ranges, look_back_requests),
+    )
+    return Provider(endpoint.name, source, rpc, rpc)

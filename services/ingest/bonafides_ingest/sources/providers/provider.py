@@ -1,0 +1,160 @@
+"""One provider, and how it stands: what it failed, for how long it is left alone, and how far its chain is.
+
+| state | because | until |
+|---|---|---|
+| ok | | |
+| resting | a quota | the provider says so, or twice as long each time, at most a minute |
+| open | it failed three times in a row | one probe is answered (`breaker`) |
+| benched | it was caught lying | half an hour, twice as long each time, at most a day |
+| behind | its head or its finalized block is not where another's was a while ago | it gets there |
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+from bonafides.events import BlockRange
+from bonafides.json_rpc import JsonRpc
+from bonafides.types import BlockRef
+
+from bonafides_ingest import metrics
+from bonafides_ingest.chain import LiveSource
+from bonafides_ingest.sources.providers.breaker import Backoff, Breaker
+from bonafides_ingest.sources.providers.pace import Pace
+
+FIRST_REST_S, LONGEST_REST_S = 1.0, 60.0  # most quotas are per second; a minute is as long as the longest window
+FIRST_BENCH_S, LONGEST_BENCH_S = 1_800.0, 86_400.0
+NEVER: Final = float("inf")
+
+log = structlog.get_logger(__name__)
+
+
+class ProviderSource(LiveSource, Protocol):
+    """A chain as one provider tells it."""
+
+    pace: Pace
+
+    def blocks(self, wanted: BlockRange) -> tuple[BlockRef, ...]:
+        """All blocks of a final range, which hang together."""
+
+    def blocks_at(self, numbers: Iterable[int]) -> tuple[BlockRef, ...]:
+        """These final blocks, ascending."""
+
+
+class Meter(Protocol):
+    """Knows how long a provider's requests per second are used up."""
+
+    def wait(self) -> float:
+        """Seconds until one call may be made."""
+
+
+@dataclass(slots=True)
+class Height:
+    """A block number that only rises, and since when it has been below what another provider showed then."""
+
+    number: int = -1
+    target: int = -1
+    """What another one showed. One that moves gets there soon; one that stands, or syncs, does not."""
+    passed_at: float = NEVER
+
+    def saw(self, number: int) -> None:
+        """The provider shows this number now."""
+        self.number = max(self.number, number)
+        if self.number >= self.target:
+            self.passed_at = NEVER
+
+    def compare(self, best: int, now: float) -> None:
+        """The highest number that any provider shows."""
+        if best > self.number and self.passed_at == NEVER:
+            self.target, self.passed_at = best, now
+
+
+@dataclass(eq=False)
+class Provider:
+    """A provider. `name` is what logs and metrics call it: its URL may hold a key."""
+
+    name: str
+    source: ProviderSource
+    rpc: JsonRpc
+    meter: Meter | None = None
+    """None: it may be asked as often as one likes."""
+    head: Height = field(default_factory=Height)
+    finalized: Height = field(default_factory=Height)
+    looked_at: float = -NEVER
+    """When its heights were last seen."""
+    tried_at: float = -NEVER
+    """When it was last to be looked at while another one was asked."""
+    agreed_to: int = -1
+    """Final block up to which another provider said the same."""
+    _breaker: Breaker = field(default_factory=Breaker)
+    _rests: Backoff = field(default_factory=lambda: Backoff(FIRST_REST_S, LONGEST_REST_S))
+    _benches: Backoff = field(default_factory=lambda: Backoff(FIRST_BENCH_S, LONGEST_BENCH_S))
+    _rests_until: float = -NEVER
+    _benched_until: float = -NEVER
+
+    def wait(self, now: float) -> float:
+        """Seconds until it may be asked; 0: now. Its requests per second are left out of account."""
+        return max(self._benched_until - now, self._rests_until - now, self._breaker.wait(now), 0.0)
+
+    def is_benched(self, now: float) -> bool:
+        """Whether it lied of late: nothing that it says counts."""
+        return self._benched_until > now
+
+    def is_stuck(self, after_s: float) -> bool:
+        """Whether its head or finalized block was not yet, so long after, where another's had been."""
+        return any(self.looked_at - height.passed_at > after_s for height in (self.head, self.finalized))
+
+    def begin(self, now: float) -> None:
+        """It is asked now."""
+        self._breaker.begin(now)
+
+    def answered(self) -> None:
+        """It answered."""
+        self._breaker.answered()
+        self._rests.reset()
+
+    def spoke(self) -> None:
+        """It answered that it does not, for a reason that is none of its health."""
+        self._breaker.answered()
+
+    def failed(self, now: float) -> None:
+        """It did not answer."""
+        self._breaker.failed(now)
+
+    def rest(self, now: float, retry_after_s: float | None) -> float:
+        """It asks to slow down; returns for how long it is left alone."""
+        self._breaker.answered()
+        pause_s = max(self._rests.next(), retry_after_s or 0.0)
+        self._rests_until = now + pause_s
+        return pause_s
+
+    def bench(self, now: float, reason: str) -> None:
+        """It was caught lying."""
+        self._breaker.answered()
+        pause_s = self._benches.next()
+        self._benched_until = now + pause_s
+        log.error("provider caught lying, benched", provider=self.name, reason=reason, pause_s=pause_s)
+
+    def saw(self, now: float, finalized: int, head: int | None = None) -> None:
+        """How far its chain is now."""
+        self.looked_at = now
+        self.finalized.saw(finalized)
+        if head is not None:
+            self.head.saw(head)
+            metrics.PROVIDER_HEAD_BLOCK.labels(self.name).set(self.head.number)
+
+    def show(self, now: float, after_s: float) -> None:
+        """Tell the metrics how it stands."""
+        metrics.PROVIDER_WINDOW_BLOCKS.labels(self.name).set(self.source.pace.blocks)
+        metrics.show_provider_state(self.name, self.state(now, after_s))
+
+    def state(self, now: float, after_s: float) -> str:
+        """One of `metrics.PROVIDER_STATES`."""
+        if self.is_benched(now):
+            return "benched"
+        if self._breaker.wait(now):
+            return "open"
+        if self._rests_until > now:
+            return "resting"
+        return "behind" if self.is_stuck(after_s) else "ok"
