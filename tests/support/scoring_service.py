@@ -1,5 +1,7 @@
 """A scoring worker on any bus and a migrated database, driven turn by turn; and what it came to."""
 
+import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -90,6 +92,7 @@ def make_worker(
     max_records: int = 500,
     beat: Callable[[], None] = lambda: None,
     wallets_at_once: int = WALLETS_AT_ONCE,
+    now: Callable[[], float] = time.monotonic,
 ) -> ScoringWorker:
     """A worker as `__main__` wires it."""
     chain_ids = tuple(sorted(chains))
@@ -97,9 +100,11 @@ def make_worker(
     handler = ScoringHandler(scorer, frozenset(chain_ids), dead_letter_limit)
     return ScoringWorker(
         OffsetConsumer(
-            consumer, admin, engine, consumer_offset, GROUP, TOPICS, handler, "worker", max_records=max_records
+            consumer, admin, engine, consumer_offset, GROUP, TOPICS, handler, "worker", max_records=max_records, now=now
         ),
         Outbox(engine, outbox, producer),
+        handler.take_has_messages,
+        now,
     )
 
 
@@ -114,6 +119,7 @@ def memory_worker(
         MemoryProducer(broker),
         max_records=max_records,
         dead_letter_limit=dead_letter_limit,
+        now=itertools.count().__next__,  # the bus in memory waits for nothing, so each look at the clock is a second
     )
     worker.start()
     return worker

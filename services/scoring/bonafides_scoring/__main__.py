@@ -16,8 +16,8 @@ from bonafides_scoring.worker import GROUP, ScoringWorker
 OBJECTS_PER_COLLECTION = 100_000
 """A poll makes hundreds of thousands of objects, and counting references frees them. Python's default, to look for
 cycles every 700 of them and often through all, took a third of the worker's time in a backfill."""
-IDLE_S = 0.05
-"""Wait after a poll that brought nothing; the poll itself waits too."""
+IDLE_S = 0.002
+"""Wait after a poll that brought nothing. It has waited for records itself, and what comes meanwhile is late."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,9 @@ def run_worker() -> None:
         chain_ids = tuple(ChainId(chain_id) for chain_id in settings.chain_ids)
         runtime.wait_for_database()
         admin, producer, consumer = runtime.open_admin(), runtime.open_producer(), runtime.open_consumer(GROUP)
+        handler = ScoringHandler(
+            BoundaryScorer(bundle, chain_ids, runtime.probes.beat), frozenset(chain_ids), settings.dead_letter_limit
+        )
         worker = ScoringWorker(
             OffsetConsumer(
                 consumer,
@@ -43,15 +46,12 @@ def run_worker() -> None:
                 consumer_offset,
                 GROUP,
                 TOPICS,
-                ScoringHandler(
-                    BoundaryScorer(bundle, chain_ids, runtime.probes.beat),
-                    frozenset(chain_ids),
-                    settings.dead_letter_limit,
-                ),
+                handler,
                 "worker",
                 max_records=settings.poll_max_records,
             ),
             Outbox(runtime.engine, outbox, producer),
+            handler.take_has_messages,
         )
         runtime.wait_for("topics and database", worker.start)
         gc.collect()

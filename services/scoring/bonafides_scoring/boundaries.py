@@ -115,6 +115,11 @@ class BoundaryScorer:
             if due not in turn.stored:
                 results.add_due(connection, turn.partition, due)
 
+    @property
+    def has_messages(self) -> bool:
+        """Whether this poll put results into the outbox."""
+        return any(made != metrics.RESULT_PROVISIONAL for made in self._moments.made)
+
     def after_commit(self) -> None:
         """What was made is durable: count it."""
         for made in self._moments.made:

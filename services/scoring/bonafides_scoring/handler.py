@@ -41,7 +41,8 @@ LONGEST_REASON = 300
 EVENTS_BEFORE_A_MARK = 100
 """So many events of one poll are committed before a mark behind them is worked on: the first mark after a backfill
 scores everybody, and rows should neither wait for that nor be written again when it fails."""
-TOPICS = (WALLET_EVENTS, MARKET, ATTESTATION_STATUS)
+TOPICS = (MARKET, WALLET_EVENTS, ATTESTATION_STATUS)
+"""In the order in which a poll's are handled: marks need the market, and must not wait for what came with them."""
 _BY_NAME = {topic.name: topic for topic in TOPICS}
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class ScoringHandler:
-    """`bonafides.consumer.Handler` of the scoring worker."""
+    """`bonafides.consumer.Handler` of the worker."""
 
     scorer: BoundaryScorer
     chain_ids: frozenset[ChainId]
@@ -62,6 +63,7 @@ class ScoringHandler:
     """Events of this poll that are not added yet: of all its partitions at once, since a few statements for each cost a
     third of the time of a backfill."""
     _events_in_poll: int = 0
+    _has_messages: bool = False
 
     def handle(self, connection: Connection, at: TopicPartition, records: list[Record]) -> Outcome:
         """Handle records of one partition in order."""
@@ -82,6 +84,7 @@ class ScoringHandler:
 
     def after_commit(self) -> None:
         """The poll is durable: what it did may be counted."""
+        self._has_messages |= self.scorer.has_messages or any(what == "dead letters" for what, _, _ in self._counted)
         self.scorer.after_commit()
         for name, label, amount in self._counted:
             match name:
@@ -92,6 +95,11 @@ class ScoringHandler:
                 case _:
                     metrics.dead_letters_total.labels(label).inc(amount)
         self._counted.clear()
+
+    def take_has_messages(self) -> bool:
+        """Whether anything durable was put into the outbox since this was asked last."""
+        found, self._has_messages = self._has_messages, False
+        return found
 
     def _begin_poll(self, connection: Connection) -> None:
         """Forget what is left of a poll that was rolled back."""
