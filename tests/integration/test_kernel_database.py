@@ -1,5 +1,6 @@
 """Offsets, outbox and migrations on a real PostgreSQL."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -7,7 +8,7 @@ from uuid import uuid4
 import pytest
 from bonafides import database, messages
 from bonafides.bus import LogIdentity, Record, TopicPartition
-from bonafides.consumer import OffsetConsumer, Outcome
+from bonafides.consumer import LONGEST_WAIT_S, OffsetConsumer, Outcome
 from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
 from bonafides.offsets import LostPartition, advance_offset, offsets_table, read_offsets
 from bonafides.outbox import Outbox, outbox_table, put
@@ -154,7 +155,15 @@ def summing(engine: Engine, schema: str, metadata: MetaData) -> tuple[OffsetCons
     MemoryAdmin(broker).ensure_topics([NUMBERS], 1)
     handler = Summer(table)
     loop = OffsetConsumer(
-        MemoryConsumer(broker, "g"), MemoryAdmin(broker), engine, offsets, "g", (NUMBERS,), handler, "worker"
+        MemoryConsumer(broker, "g"),
+        MemoryAdmin(broker),
+        engine,
+        offsets,
+        "g",
+        (NUMBERS,),
+        handler,
+        "worker",
+        now=itertools.count().__next__,  # each look at the clock is a second
     )
     loop.start()
     loop.turn()  # joins: the partitions come, and the next turn reads where they stand
@@ -188,6 +197,44 @@ def test_consumer__record_that_must_wait__pauses_its_partition_and_not_the_other
     for _ in range(3):
         loop.turn()
     assert _numbers(engine, table) == [1, 2, 3, 4, 13]
+
+
+def test_consumer__record_that_must_wait__is_not_asked_for_again_before_its_time(
+    engine: Engine, summing: tuple[OffsetConsumer, Summer, MemoryBroker, Table]
+) -> None:
+    loop, handler, broker, table = summing
+    loop.now = lambda: 5.0  # time stands still
+    _send(broker, 0, 13, 2)
+    for _ in range(3):
+        loop.turn()
+    handler.may_pass_13 = True
+
+    for _ in range(3):
+        loop.turn()
+    too_early = _numbers(engine, table)
+    loop.now = lambda: 5.0 + LONGEST_WAIT_S
+    loop.turn()
+
+    assert too_early == []
+    assert _numbers(engine, table) == [2, 13]
+
+
+def test_consumer__many_polls_in_a_second__tells_the_broker_once_and_the_rest_when_idle(
+    summing: tuple[OffsetConsumer, Summer, MemoryBroker, Table],
+) -> None:
+    loop, _, broker, _ = summing
+    loop.turn()
+    loop.now = lambda: 1e9
+    told = []
+    for number in range(3):
+        _send(broker, 0, number)
+        loop.turn()
+        told.append(broker.committed["g"][TopicPartition("numbers", 0)])
+
+    loop.turn()
+
+    assert told == [1, 1, 1]
+    assert broker.committed["g"][TopicPartition("numbers", 0)] == 3
 
 
 def test_consumer__handler_fails__rolls_everything_back_and_reads_the_same_records_again(
