@@ -25,11 +25,24 @@ ROLES = (
 )
 """One login role a process; what each may touch is granted by the migrations."""
 
+IDLE_IN_TRANSACTION_S = 30.0
+"""A process that stands still inside a transaction (frozen, or cut off without a word) holds its row locks until the
+server ends the session: a lease, for one, that nobody could take over. Between two statements ours compute for seconds
+at most."""
 _MIGRATION_LOCK = 0x626F6E61  # "bona": two migration jobs at once take turns
 
 
-def connect(url: str, password: str | None = None, *, pool_size: int = 4) -> Engine:
+def connect(
+    url: str,
+    password: str | None = None,
+    *,
+    pool_size: int = 4,
+    idle_in_transaction_s: float = IDLE_IN_TRANSACTION_S,
+) -> Engine:
     """An engine for `postgresql://role@host:port/database`; the password comes apart from it, from a file.
+
+    The server ends a session of it that says nothing for so long inside a transaction, whose next statement then raises
+    Unavailable.
 
     Raises InvalidSettings when the URL is of another database or malformed.
     """
@@ -47,7 +60,11 @@ def connect(url: str, password: str | None = None, *, pool_size: int = 4) -> Eng
         pool_size=pool_size,
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text may reach a log, and parameters hold wallets and salts
-        connect_args={"connect_timeout": 5, "options": "-c lock_timeout=10000 -c timezone=UTC"},
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c lock_timeout=10000 -c timezone=UTC"
+            f" -c idle_in_transaction_session_timeout={int(idle_in_transaction_s * 1000)}",
+        },
     )
 
 

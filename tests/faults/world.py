@@ -33,10 +33,10 @@ INGEST_SETTINGS = {
     "chain_id": str(CHAIN_ID),
     "poll_interval_s": "0.2",
     "lease_s": str(LEASE_S),
-    "window_blocks": "8",  # so that the history takes many turns, and faults meet them
+    "window_blocks": "2",  # so that the history takes many turns, and faults meet them
     "rpc_timeout_s": "3",  # a half-open connection is noticed while it still is one
-    "boundary_interval_s": "2",
-    "scoring_interval_s": "4",
+    "boundary_interval_s": "3",
+    "scoring_interval_s": "15",
 }
 SCORING_SETTINGS = {"chain_ids": str(CHAIN_ID), "poll_max_records": "100"}
 
