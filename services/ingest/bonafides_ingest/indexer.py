@@ -31,7 +31,7 @@ from bonafides_ingest import metrics
 from bonafides_ingest.accounts.asking import Asking
 from bonafides_ingest.accounts.census import MOST_AT_ONCE, CodeSource
 from bonafides_ingest.announcing import Announcer
-from bonafides_ingest.chain import ChainSource, ChainTips, LiveSource
+from bonafides_ingest.chain import BlockGone, ChainSource, ChainTips, LiveSource, StillLooking
 from bonafides_ingest.chain_stores import ChainStores
 from bonafides_ingest.feeds import DirectFeeds, FeedTimelines
 from bonafides_ingest.final_blocks import FinalReader
@@ -117,6 +117,8 @@ class Indexer:
             return None
         if self._epoch is None:
             self._announcer.begin()  # unsent boundaries first: nothing newer may stand before them in the log
+            if self._head is None and self.stores.ring.ring():  # an earlier holder followed the head
+                lease = self.stores.ring.end(lease, opens_epoch=False)
             if self._forgot_under != lease.epoch:
                 ids = [[entry.id for entry in entries] for entries in (self.options.deployments, self.options.links)]
                 self.stores.store.accounts.forget_unlisted(lease, *ids)
@@ -150,7 +152,11 @@ class Indexer:
         if not head.is_following(lease, ready):
             states = {name: self._reader.state_after(name, lease.final_number) for name in ready}
             lease = head.begin(lease, states, known)
-        lease = head.read(lease, tips)
+        try:
+            lease = head.read(lease, tips)
+        except (BlockGone, StillLooking) as exc:  # nothing was sent; the next turn looks again
+            log.info("the head takes another turn", reason=str(exc))
+            return lease, isinstance(exc, StillLooking)
         live = head.following()
         lease = self._announcer.tell_head(lease, live, done, is_complete=is_complete)
         lease = head.graduate(lease, tips.finalized)
