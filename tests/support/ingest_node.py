@@ -47,6 +47,8 @@ class FakeNode(JsonRpc):
         super().__init__("http://node.invalid", 1.0)
         self.chain = chain
         self.chain_id = int(CHAIN)
+        self.live_blocks = 2
+        """Above the finalized one."""
         self.most_blocks = 10**9
         """A larger range is refused."""
         self.lies: dict[str, Answer] = {}
@@ -56,6 +58,10 @@ class FakeNode(JsonRpc):
 
     def batch(self, calls: Sequence[Call]) -> list[Json]:
         return [self._answer(method, list(params)) for method, params in calls]
+
+    def answer(self, method: str, params: list[Json]) -> Json:
+        """To one call, as it stands in a batch. Raises NodeRefused."""
+        return self._answer(method, params)
 
     def _answer(self, method: str, params: list[Json]) -> Json:
         self.calls.append(method)
@@ -67,13 +73,13 @@ class FakeNode(JsonRpc):
             case "eth_chainId":
                 return hex(self.chain_id)
             case "eth_blockNumber":
-                return hex(self.chain.head + 2)
+                return hex(self.chain.head + self.live_blocks)
             case "eth_syncing":
                 return False
             case "eth_getBlockByNumber":
-                tags = {"finalized": self.chain.head, "latest": self.chain.head + 2}
+                tags = {"finalized": self.chain.head, "latest": self.chain.head + self.live_blocks}
                 number = tags[params[0]] if params[0] in tags else int(params[0], 16)
-                return self._header(number) if number <= self.chain.head + 2 else None
+                return self._header(number) if number <= self.chain.head + self.live_blocks else None
             case "eth_getLogs" if "blockHash" in params[0]:
                 number = self._number_of(params[0]["blockHash"])
                 return self._logs({**params[0], "fromBlock": hex(number), "toBlock": hex(number)})
