@@ -27,7 +27,7 @@ from bonafides_lab.system.preparation import prepare_database, prepare_topics
 from bonafides_lab.system.processes import Service, System
 
 from benchmarks.fixed_window import WINDOW_BLOCKS, FixedWindowSource
-from benchmarks.live_market import BLOCK_S, LiveMarket, live_market, run_blocks
+from benchmarks.live_market import BLOCK_S, SETUP_S, LiveMarket, live_market, run_blocks
 from benchmarks.live_watch import Folds, watch_folds, watch_node
 from benchmarks.rpc_reading import read_chain
 from benchmarks.simulator import CHAIN
@@ -81,7 +81,7 @@ def run_live(minutes: float) -> LiveRun:
     with TemporaryDirectory(prefix="bonafides-bench-") as raw_folder, only_cores(CORES):
         folder = Path(raw_folder)
         folder.chmod(0o755)  # PostgreSQL runs as another user when we are root
-        options = AnvilOptions(slots_in_an_epoch=SLOTS_IN_AN_EPOCH)
+        options = AnvilOptions(start_timestamp=int(time.time()) - SETUP_S, slots_in_an_epoch=SLOTS_IN_AN_EPOCH)
         with local_stack(folder / "stack", anvil=options) as stack, live_market(stack.rpc_url) as market:
             deployments_file = folder / "deployments.yaml"
             deployments_file.write_text(deployments_yaml(market.deployment), "utf-8")
@@ -103,7 +103,7 @@ def install(stack: LocalStack, folder: Path, deployments_file: Path, **ingest: s
             "rpc_url": stack.rpc_url,
             "deployments_file": str(deployments_file),
             "poll_interval_s": str(POLL_INTERVAL_S),
-            "log_level": "debug",
+            "log_level": "DEBUG",
             **ingest,
         },
         Service.SCORING_WORKER: {"chain_ids": str(CHAIN)},

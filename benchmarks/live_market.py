@@ -30,7 +30,7 @@ ACTING_IN_A_BLOCK = 8
 BLOCK_S = 1
 BLOCKS_BETWEEN_PRICES = 12
 SETUP_S = 600
-"""The contracts are deployed this long before now: each of their blocks is some seconds after the last."""
+"""The chain begins this long ago: blocks of the set-up are some seconds apart, and none is in the future."""
 _WETH, _USDC = 0, 2  # places in RESERVES
 _ONE_WETH, _ONE_USDC = 10**18, 10**6
 _STEPS = ("supply", "borrow", "repay", "withdraw", "send")
@@ -109,7 +109,7 @@ def live_market(rpc_url: str) -> Iterator[LiveMarket]:
             chain,
             Artifacts(aave_artifacts_folder() / "contracts"),
             seed=SEED,
-            start_timestamp=max(int(time.time()) - SETUP_S, chain.latest_timestamp() + 1),
+            start_timestamp=chain.latest_timestamp() + 1,
             start_prices=[int(spec.start_price_usd * 10**8) for spec in RESERVES],
         )
         people = [wallet_of(SEED, borrower_role(index)) for index in range(PEOPLE)]
