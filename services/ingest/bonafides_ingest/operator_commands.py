@@ -1,9 +1,13 @@
 """`bonafides ingest gaps`, `dlq` and `audit`: what an operator asks about a chain that is read."""
 
+import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 dlq = typer.Typer(add_completion=False, no_args_is_help=True, help="Logs that could not be read: list and replay them.")
 
@@ -29,7 +33,6 @@ def gaps(
       bonafides ingest gaps --wait 3600 && echo complete
     """
     from bonafides.process import exit_with
-    from rich.console import Console
     from rich.table import Table
 
     from bonafides_ingest.operator_runs import ChainGaps, find_gaps, open_world
@@ -50,7 +53,9 @@ def gaps(
                 f"{claim.range.first}–{claim.range.last} by replica {replicas.index(claim.token) + 1}"
                 for claim in entry.being_read
             )
-            table.add_row(entry.id, str(entry.from_block), missing or ("none" if found.final >= 0 else "everything"), claims)
+            table.add_row(
+                entry.id, str(entry.from_block), missing or ("none" if found.final >= 0 else "everything"), claims
+            )
         return table
 
     def main() -> None:
@@ -59,7 +64,7 @@ def gaps(
             found = find_gaps(world)
             while found.is_missing and time.monotonic() < until and not world.stop.wait(1.0):
                 found = find_gaps(world)
-            Console().print(table_of(world.chain_id, found))
+            _console().print(table_of(world.chain_id, found))
         if found.is_missing:
             raise typer.Exit(1)
 
@@ -86,13 +91,12 @@ def list_letters(
       bonafides ingest dlq list --topics
     """
     from bonafides.process import exit_with
-    from rich.console import Console
     from rich.table import Table
 
     from bonafides_ingest import operator_runs
 
     def main() -> None:
-        console = Console()
+        console = _console()
         with operator_runs.open_world() as world:
             letters = operator_runs.list_letters(world, deployment, reason, with_mended=mended)
             table = Table(
@@ -238,3 +242,10 @@ def audit(
                 raise typer.Exit(1)
 
     exit_with(main)
+
+
+def _console() -> "Console":
+    """As wide as the terminal; wide enough for whole lines where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 200)
