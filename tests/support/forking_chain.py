@@ -81,7 +81,8 @@ class ForkingChain:
     """The tree. It begins with block 0 and the listings in block 1."""
 
     head: Block = field(init=False)
-    finalized: int = 0
+    finalized: int = 1
+    """The listings are final from the start: without them there is no market."""
     blocks: dict[Digest, Block] = field(default_factory=dict)
     """Every block that ever was, by hash."""
     tips: list[Block] = field(default_factory=list)

@@ -21,6 +21,8 @@ from tests.support.ingest_logs import CHAIN, RAY, TREASURY, ListedReserve, addre
 WALLETS: Final = tuple(address(name) for name in ("alice", "bob", "carol", "dave"))
 DOLLAR: Final = 10**8
 _LIQUIDATOR: Final = address("liquidator")
+EVERYBODY: Final = (*WALLETS, _LIQUIDATOR, TREASURY)
+"""Every wallet that an event may name."""
 
 
 class ActKind(StrEnum):
