@@ -1,0 +1,210 @@
+"""The past of a node that is not trusted: what is asked, and every lie about a wallet's logs that is told."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from bonafides.events import BlockRange
+from bonafides.json_rpc import NodeLied
+from bonafides.testing.memory_bus import MemoryBroker, MemoryProducer
+from bonafides.types import Json
+from bonafides_ingest.hydration import node as node_module
+from bonafides_ingest.hydration.hydrator import Hydrator
+from bonafides_ingest.hydration.node import NodePast
+from bonafides_ingest.hydration.past import FinalView
+from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.protocols.search import naming
+from bonafides_ingest.sources.node_reader import NodeReader
+from bonafides_ingest.sources.providers.refusals import RangeRefused
+
+from tests.support.hydration_past import PastOfLogs, Sent, request, sent_to, topics_of
+from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, RAY, ChainOfLogs, ListedReserve, address
+from tests.support.ingest_node import FakeNode, log_object
+
+pytestmark = pytest.mark.unit
+
+ALICE, BOB = address("alice"), address("bob")
+LAST = 40
+
+
+class PositionalNode(FakeNode):
+    """A node that knows topics at any place, and whole receipts."""
+
+    def _truth(self, method: str, params: list[Any]) -> Json:
+        if method == "eth_getTransactionReceipt":
+            return self._receipt(params[0])
+        return super()._truth(method, params)
+
+    def _logs(self, criteria: dict[str, Any]) -> Json:
+        found = super()._logs({**criteria, "topics": [None]})
+        assert isinstance(found, list)
+        return [entry for entry in found if _fits(entry, criteria.get("topics", []))]
+
+    def _receipt(self, tx_hash: str) -> Json:
+        logs = [log for log in self.chain.logs if "0x" + log.position.tx_hash.hex() == tx_hash]
+        if not logs:
+            return None
+        return {
+            "transactionHash": tx_hash,
+            "transactionIndex": hex(logs[0].position.tx_index),
+            "logs": [log_object(log) for log in logs],
+        }
+
+
+def _fits(entry: Any, wanted: list[list[str] | None]) -> bool:
+    topics = entry["topics"]
+    return len(topics) >= len(wanted) and all(
+        values is None or topics[place] in values for place, values in enumerate(wanted)
+    )
+
+
+def _chain() -> ChainOfLogs:
+    chain = ChainOfLogs(head=LAST)
+    weth = chain.list_reserve(1, "WETH")
+    for block in range(5, LAST, 5):
+        chain.emit(block, 1, weth.a_token, abi.MINT, ALICE, ALICE, 100, 0, RAY)
+        chain.emit(block, 1, POOL, abi.SUPPLY, weth.asset, ALICE, ALICE, 100, 0)
+        chain.emit(block, 1, address("somebody's contract"), abi.USER_EMODE_SET, BOB, 1)
+        chain.emit(block, 2, POOL, abi.USER_EMODE_SET, BOB, 1)
+    return chain
+
+
+def _hydrate(node: PositionalNode) -> Sent:
+    broker = MemoryBroker()
+    topics_of(broker)
+    hydrator = Hydrator(NodePast(NodeReader(node, CHAIN)), MemoryProducer(broker), [DEPLOYMENT], [], 1)
+    for _ in hydrator.hydrate(request(ALICE), FinalView(1, LAST)):
+        pass
+    return sent_to(broker)
+
+
+def test_node__tells_the_truth__few_questions_and_the_wallets_events() -> None:
+    node = PositionalNode(_chain())
+
+    sent = _hydrate(node)
+
+    assert [event.position.block.number for event in sent.events] == [b for b in range(5, LAST, 5) for _ in "ab"]
+    assert node.calls.count("eth_getTransactionReceipt") == 7
+    assert node.calls.count("eth_getLogs") == 2 + 4  # the configuration, and the tokens that it names; the wallet
+
+
+def test_node__answers_a_few_blocks_at_once__all_are_asked_for() -> None:
+    node = PositionalNode(_chain())
+    node.most_blocks = 7
+
+    sent = _hydrate(node)
+
+    assert len(sent.events) == 14
+    assert [progress.complete_to for progress in sent.progress] == sorted(p.complete_to for p in sent.progress)
+
+
+def test_node__refuses_even_one_block__is_unavailable() -> None:
+    node = PositionalNode(_chain())
+    node.most_blocks = 0
+
+    with pytest.raises(RangeRefused):
+        _hydrate(node)
+
+
+def test_node__more_logs_than_are_held__fewer_blocks_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_module, "MOST_LOGS", 3)
+
+    sent = _hydrate(PositionalNode(_chain()))
+
+    assert len(sent.events) == 14
+
+
+def _without_logs(truth: Any, _: list[Any]) -> Any:
+    return {**truth, "logs": []}
+
+
+def _without_one_log(truth: Any, _: list[Any]) -> Any:
+    return {**truth, "logs": truth["logs"][1:]}
+
+
+def _another_transaction(truth: Any, _: list[Any]) -> Any:
+    return {**truth, "transactionHash": "0x" + "11" * 32}
+
+
+def _another_index(truth: Any, _: list[Any]) -> Any:
+    return {**truth, "transactionIndex": "0x63"}
+
+
+def _no_receipt(truth: Any, _: list[Any]) -> Any:
+    return None
+
+
+def _log_of_another_block(truth: Any, _: list[Any]) -> Any:
+    return {**truth, "logs": [{**truth["logs"][0], "blockNumber": "0x1"}, *truth["logs"][1:]]}
+
+
+def _invented_log(truth: Any, _: list[Any]) -> Any:
+    invented = {**truth["logs"][0], "address": "0x" + "77" * 20, "logIndex": "0x63"}
+    return {**truth, "logs": [*truth["logs"], invented]}
+
+
+def _one_log_twice(truth: Any, _: list[Any]) -> Any:
+    return {**truth, "logs": [truth["logs"][0], *truth["logs"]]}
+
+
+def _changed_log(truth: Any, _: list[Any]) -> Any:
+    return {**truth, "logs": [{**truth["logs"][0], "data": truth["logs"][0]["data"][:-2] + "ff"}, *truth["logs"][1:]]}
+
+
+def _lagging(_: Any, __: list[Any]) -> Any:
+    return hex(LAST - 1)
+
+
+def _anybodys_logs(truth: Any, params: list[Any]) -> Any:
+    chain = _chain()
+    return [log_object(log) for log in chain.logs if log.position.block.number == 5]
+
+
+@pytest.mark.parametrize(
+    ("method", "lie"),
+    [
+        ("eth_getTransactionReceipt", _without_logs),
+        ("eth_getTransactionReceipt", _without_one_log),
+        ("eth_getTransactionReceipt", _another_transaction),
+        ("eth_getTransactionReceipt", _another_index),
+        ("eth_getTransactionReceipt", _no_receipt),
+        ("eth_getTransactionReceipt", _log_of_another_block),
+        ("eth_getTransactionReceipt", _invented_log),
+        ("eth_getTransactionReceipt", _one_log_twice),
+        ("eth_getTransactionReceipt", _changed_log),
+        ("eth_getLogs", _anybodys_logs),
+        ("eth_blockNumber", _lagging),
+    ],
+)
+def test_node__lies__is_caught_and_nothing_ends_the_hydration(
+    method: str, lie: Callable[[Any, list[Any]], Any]
+) -> None:
+    node = PositionalNode(_chain())
+    node.lies[method] = lie
+
+    with pytest.raises(NodeLied):
+        _hydrate(node)
+
+
+def test_node__leaves_a_log_out_that_its_receipt_shows__is_caught() -> None:
+    node = PositionalNode(_chain())
+
+    def hide_supplies(truth: Any, params: list[Any]) -> Any:
+        topic0 = "0x" + abi.SUPPLY.topic0.hex()
+        return [entry for entry in truth if entry["topics"][0] != topic0]
+
+    node.lies["eth_getLogs"] = hide_supplies
+
+    with pytest.raises(NodeLied, match="than it was found by"):
+        _hydrate(node)
+
+
+def test_find__a_truthful_past__gives_what_a_list_of_logs_gives() -> None:
+    chain = _chain()
+    criteria = naming([POOL, ListedReserve.of("WETH").a_token], [abi.SUPPLY.topic0, abi.MINT.topic0], ALICE)
+    wanted = BlockRange(1, LAST)
+
+    found = NodePast(NodeReader(PositionalNode(chain), CHAIN)).find(wanted, criteria)
+
+    assert found.logs == PastOfLogs(sorted(chain.logs, key=lambda log: log.position.order)).find(wanted, criteria).logs
+    assert len(found.logs) == 14
