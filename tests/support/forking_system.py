@@ -278,11 +278,10 @@ class ForkSystem:
 
     def _running_worker(self) -> ScoringWorker:
         if self._worker is None:
-            self._consumer = MemoryConsumer(self.broker, GROUP)
-            self._worker = make_worker(
-                self.stored.scoring, self._consumer, MemoryAdmin(self.broker), MemoryProducer(self.broker)
-            )
-            self._worker.start()
+            consumer = MemoryConsumer(self.broker, GROUP)
+            worker = make_worker(self.stored.scoring, consumer, MemoryAdmin(self.broker), MemoryProducer(self.broker))
+            worker.start()  # it may fail; then the next turn starts another one
+            self._worker, self._consumer = worker, consumer
         return self._worker
 
 
