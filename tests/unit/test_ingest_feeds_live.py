@@ -1,6 +1,7 @@
 """Who answers for a price feed in blocks above finalized: asked by hash, never written down, gone with its block."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ class LiveNode(JsonRpc):
 
     def __init__(self, proxies: Story, branch: str = "main") -> None:
         super().__init__("http://node.invalid", 1.0)
-        self.proxies, self.requests = proxies, 0
+        self.proxies, self.requests, self.forgets = proxies, 0, False
         self.branch(branch)
 
     def branch(self, name: str) -> None:
@@ -46,6 +47,8 @@ class LiveNode(JsonRpc):
     def _answer(self, method: str, what: Any, at: Any) -> Json:
         if isinstance(at, dict):
             assert at["requireCanonical"] is True
+            if self.forgets:
+                raise NodeRefused(method, -32000, "missing trie node 1f00 (path )")
             number = self.numbers.get(Digest(bytes.fromhex(at["blockHash"][2:])))
             if number is None:
                 raise NodeRefused(method, -32000, "hash is not currently canonical")
@@ -140,6 +143,41 @@ def test_read_live__feed_that_answers_itself__is_looked_up_once_and_asked_no_mor
 
     assert found[PLAIN].at_end_of(102) == PLAIN
     assert node.requests == 0
+
+
+def test_read_live__all_live_blocks_each_time__are_halved_once(node: LiveNode) -> None:
+    feeds, _ = _feeds(node)
+    node.proxies[FEED] += [(117, B)]
+    expected = feeds.read_live([FEED], node.blocks(101, 130))[FEED].phases[:2]
+    node.requests = 0
+
+    found = [feeds.read_live([FEED], node.blocks(101, last))[FEED] for last in (130, 131, 132)]
+
+    assert [timeline.phases for timeline in found] == [
+        (*expected, Phase(last + 1, ZERO_ADDRESS)) for last in (130, 131, 132)
+    ]
+    assert node.requests == 2  # one for each new block
+
+
+def test_read_live__state_of_a_block_forgotten__is_a_hole_also_when_asked_again(node: LiveNode) -> None:
+    feeds, _ = _feeds(node)
+    node.forgets = True
+
+    found = [feeds.read_live([FEED], node.blocks(101, 110))[FEED] for _ in range(2)]
+
+    assert [timeline.at_end_of(110) for timeline in found] == [ZERO_ADDRESS, ZERO_ADDRESS]
+
+
+def test_read_live__process_began_anew__looks_up_final_blocks_first(node: LiveNode) -> None:
+    _, memory = _feeds(node)
+    memory.remember(FEED, [replace(memory.phases(FEED)[0], known_to=50)])
+    node.proxies[FEED] += [(70, B), (125, C)]
+    again = NodeFeeds(node, memory, node.finalized)
+
+    found = again.read_live([FEED], node.blocks(101, 130))
+
+    assert found[FEED].phases == (Phase(0, A), Phase(70, B), Phase(125, C), Phase(131, ZERO_ADDRESS))
+    assert memory.phases(FEED)[-1].known_to == FINALIZED
 
 
 def test_read_live__change_between_what_is_known_and_the_first_block_asked__is_a_hole(node: LiveNode) -> None:

@@ -27,35 +27,50 @@ type Phases = tuple[KnownPhase, ...]
 
 
 class LivePhases:
-    """Follows feeds from where final blocks end. After a reorg it must be asked from the first replaced block on."""
+    """Follows feeds from where final blocks end. After a reorg it must be asked from the first replaced block on, or
+    from one below."""
 
     def __init__(self, questions: FeedQuestions) -> None:
         self._questions = questions
-        self._told: dict[Address, Phases] = {}
-        """What was told last of each feed, final blocks included."""
+        self._told: dict[Address, tuple[Phases, BlockRef]] = {}
+        """What was told last of each feed, final blocks included, and up to which block."""
+
+    def is_known_before(self, feed: Address, known: Phases, block: BlockRef) -> bool:
+        """Whether somebody was asked about every block below this one."""
+        told = self._told.get(feed, ((), None))[0]
+        return any(phases and phases[-1].known_to >= block.number - 1 for phases in (known, told))
 
     def read(self, known: Mapping[Address, Phases], blocks: Sequence[BlockRef]) -> dict[Address, Phases]:
         """The phases of feeds up to the end of the last of these blocks; `known` is what final blocks say.
 
         The blocks ascend without a gap. Raises BlockGone when one of them was replaced.
         """
-        before = blocks[0].number - 1
-        bases = {feed: _joined(phases, _cut(self._told.get(feed, ()), before)) for feed, phases in known.items()}
-        asked = sorted(feed for feed, base in bases.items() if not base or base[-1].number)
+        asked = {feed: self._from_where(feed, phases, blocks) for feed, phases in known.items()}
+        open_ = sorted(feed for feed, (base, rest) in asked.items() if rest and (not base or base[-1].number))
         try:
-            now = self._questions.ask_all(asked, _at(blocks[-1]))
+            now = self._questions.ask_all(open_, _at(blocks[-1]))
             found = {
-                feed: self._followed(feed, base, blocks, now[feed])
-                if feed in now
-                else (*base[:-1], replace(base[-1], known_to=blocks[-1].number))
-                for feed, base in bases.items()
+                feed: self._followed(feed, base, rest, now[feed]) if feed in now else _still_itself(base, rest)
+                for feed, (base, rest) in asked.items()
             }
         except Unavailable as exc:
             if isinstance(exc.__cause__, NodeRefused) and is_unknown_block(exc.__cause__):
                 raise BlockGone("the node does not know a block any more at which a price feed was asked") from exc
             raise
-        self._told |= found
+        self._told |= {feed: (phases, blocks[-1]) for feed, phases in found.items()}
         return found
+
+    def _from_where(
+        self, feed: Address, known: Phases, blocks: Sequence[BlockRef]
+    ) -> tuple[Phases, Sequence[BlockRef]]:
+        """What still holds, and the blocks behind it."""
+        if feed not in self._told:
+            return known, blocks
+        told, last = self._told[feed]
+        place = last.number - blocks[0].number
+        if 0 <= place < len(blocks) and blocks[place] == last:  # then all below are those that were asked about, too
+            return _joined(known, told), blocks[place + 1 :]
+        return _joined(known, _cut(told, blocks[0].number - 1)), blocks
 
     def _followed(self, feed: Address, base: Phases, blocks: Sequence[BlockRef], now: Seen | None) -> Phases:
         first, last = blocks[0].number, blocks[-1].number
@@ -64,7 +79,7 @@ class LivePhases:
         if not base and now.number <= 1:  # since it was made
             return (KnownPhase(0, last, now.number, now.aggregator),)
         if base and base[-1].number == now.number:
-            return (*base[:-1], replace(base[-1], known_to=last))
+            return _extended(base, last)
         by_number = {block.number: block for block in blocks}
 
         def ask(number: int) -> Seen | None:
@@ -73,7 +88,7 @@ class LivePhases:
         if base and base[-1].known_to >= first - 1:
             was = Seen(base[-1].number, base[-1].aggregator)
             changes = changes_between(ask, first - 1, was, last, now)
-            base = (*base[:-1], replace(base[-1], known_to=changes[0][0] - 1))
+            base = _extended(base, changes[0][0] - 1)
         else:  # what was between is not known, and what is not known is no price
             at_start = ask(first)
             rest = [] if at_start == now else changes_between(ask, first, at_start, last, now)
@@ -83,6 +98,16 @@ class LivePhases:
 
 def _at(block: BlockRef) -> Json:
     return {"blockHash": "0x" + block.hash.hex(), "requireCanonical": True}
+
+
+def _still_itself(base: Phases, blocks: Sequence[BlockRef]) -> Phases:
+    """Of a feed that is not asked about these blocks."""
+    return _extended(base, blocks[-1].number) if blocks else base
+
+
+def _extended(phases: Phases, last: int) -> Phases:
+    """The newest of them is known to hold so far."""
+    return (*phases[:-1], replace(phases[-1], known_to=max(phases[-1].known_to, last)))
 
 
 def _cut(phases: Phases, last: int) -> Phases:

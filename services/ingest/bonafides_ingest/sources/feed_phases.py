@@ -63,8 +63,9 @@ class NodeFeeds:
     def read_live(self, feeds: Iterable[Address], blocks: Sequence[BlockRef]) -> Mapping[Address, Timeline]:
         self._requests, known = 0, dict[Address, tuple[KnownPhase, ...]]()
         for feed in sorted(feeds):
-            if not (phases := self._memory.phases(feed)):  # named for the first time, in a live block
-                self._timeline(feed, 0)
+            phases = self._memory.phases(feed)
+            if not self._live.is_known_before(feed, phases, blocks[0]):  # new here, or the process began anew
+                self._timeline(feed, min(blocks[0].number - 1, self._finalized()) if phases else 0)
                 phases = self._memory.phases(feed)
             known[feed] = phases
         found = self._live.read(known, blocks)
