@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
-from bonafides.json_rpc import Call, NodeRefused
+from bonafides.json_rpc import Call, NodeLied, NodeRefused
 from bonafides.types import Address, Json
 from bonafides_ingest.chain import Log, StillLooking
 from bonafides_ingest.protocols.aave_v3 import events as abi
@@ -182,3 +182,28 @@ def test_last_log_before__refused_for_a_moment__grows_back_to_the_usual_range(ch
     turns_of(source, [QUIET])
 
     assert node.requests < 400
+
+
+def test_last_log_before__newer_one_of_the_same_block_left_out__is_caught(chain: ChainOfLogs) -> None:
+    chain.emit(3_000_000, 0, TALKER, abi.ANSWER_UPDATED, 7, 1, 0)
+    node = FakeNode(chain)
+    node.lies["eth_getLogs"] = lambda truth, _: truth[:-1]
+
+    with pytest.raises(NodeLied, match="block 3000000"):
+        source_of(node).last_log_before(TALKER, TOPIC, 2_000_000, HEAD)
+
+
+def test_last_log_before__log_that_the_receipts_lack__is_caught(chain: ChainOfLogs) -> None:
+    node = FakeNode(chain)
+    node.lies["eth_getLogs"] = lambda truth, _: [log | {"data": "0x" + "01" * 32} for log in truth]
+
+    with pytest.raises(NodeLied, match="block 3000000"):
+        source_of(node).last_log_before(TALKER, TOPIC, 2_000_000, HEAD)
+
+
+def test_last_log_before__silent_block_that_is_drawn_may_hold_one__receipts_tell(chain: ChainOfLogs) -> None:
+    node = FakeNode(chain)
+    node.lies["eth_getLogs"] = lambda *_: []
+
+    with pytest.raises(NodeLied, match="block 3000000"):
+        source_of(node, window=1).last_log_before(TALKER, TOPIC, 2_999_999, 3_000_001)

@@ -7,7 +7,9 @@ is remembered: the next turn goes on below it. It is remembered in memory, so a 
 ```
  blocks.first ◄──── next request: 16 ranges ────┤ silent: asked in earlier requests ├ before
 ```
-What is found silent is the node's word: no bloom is looked at here, that would take the header of every block.
+What is found silent is the node's word, but for some blocks of each request that are drawn by chance: where the bloom
+of one may hold such a log, its receipts must show none. In millions of blocks that finds a node that leaves out many
+logs, hardly one that leaves out a single one. What is found is held against the receipts of its block.
 """
 
 from collections.abc import Callable
