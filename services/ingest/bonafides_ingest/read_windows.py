@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bonafides.database import transaction
 from bonafides.events import BlockRange
 from bonafides.types import Address, ChainId, Digest
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_ingest import tables
@@ -47,37 +47,35 @@ def put_read_windows(
             "topics_anywhere": sorted(wanted.topics_anywhere),
         }
         connection.execute(insert(tables.log_filter).values(row).on_conflict_do_nothing())
-    for deployment, part in read.items():
-        before = connection.execute(
-            select(window).where(
-                (window.c.chain_id == chain_id)
-                & (window.c.deployment == deployment)
-                & (window.c.last_block == blocks.first - 1)
-                & (window.c.first_block > blocks.last - MERGED_BLOCKS)
-                & (window.c.filter_key == part.filter.key)
-            )
-        ).one_or_none()
-        if before is not None:
-            logs = LogSet.from_bytes(before.logs, before.digest) + part.logs
-            connection.execute(
-                update(window)
-                .where(
-                    (window.c.chain_id == chain_id)
-                    & (window.c.deployment == deployment)
-                    & (window.c.first_block == before.first_block)
-                )
-                .values(last_block=blocks.last, logs=logs.count, digest=logs.to_bytes())
-            )
-            continue
-        values = {
-            "last_block": blocks.last,
-            "logs": part.logs.count,
-            "digest": part.logs.to_bytes(),
-            "filter_key": part.filter.key,
-        }
-        same = {"chain_id": chain_id, "deployment": deployment, "first_block": blocks.first}
-        statement = insert(window).values(same | values)
-        connection.execute(statement.on_conflict_do_update(index_elements=list(same), set_=values))
+    if not read:
+        return
+    mine = (window.c.chain_id == chain_id) & window.c.deployment.in_(read)
+    # A source that was listed again is read again: what it left is of no use.
+    again = (window.c.first_block <= blocks.last) & (window.c.last_block >= blocks.first)
+    connection.execute(delete(window).where(mine, again))
+    query = select(window).where(
+        mine, window.c.last_block == blocks.first - 1, window.c.first_block > blocks.last - MERGED_BLOCKS
+    )
+    before = {row.deployment: row for row in connection.execute(query)}
+    rows = []
+    for deployment, part in sorted(read.items()):
+        first, logs, earlier = blocks.first, part.logs, before.get(deployment)
+        if earlier is not None and bytes(earlier.filter_key) == part.filter.key:
+            first, logs = earlier.first_block, LogSet.from_bytes(earlier.logs, bytes(earlier.digest)) + logs
+        rows.append(
+            {
+                "chain_id": chain_id,
+                "deployment": deployment,
+                "first_block": first,
+                "last_block": blocks.last,
+                "logs": logs.count,
+                "digest": logs.to_bytes(),
+                "filter_key": part.filter.key,
+            }
+        )
+    statement, same = insert(window), ["chain_id", "deployment", "first_block"]
+    values = {name: statement.excluded[name] for name in rows[0] if name not in same}
+    connection.execute(statement.on_conflict_do_update(index_elements=same, set_=values), rows)
 
 
 def windows_in(engine: Engine, chain_id: ChainId, wanted: BlockRange) -> tuple[StoredWindow, ...]:
