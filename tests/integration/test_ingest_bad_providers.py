@@ -32,7 +32,7 @@ read. The windows are so small here that every block that may hold our logs is i
 large ones is a matter of chance, and `test_sampled_audit__…` says how soon.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -43,8 +43,13 @@ from bonafides.errors import InvalidSettings, Unavailable
 from bonafides.events import BlockRange
 from bonafides.json_rpc import JsonRpc, NodeLied
 from bonafides.types import BlockRef
+from bonafides_ingest import metrics
 from bonafides_ingest.chain import LiveSource, Log
 from bonafides_ingest.protocols.aave_v3 import events as abi
+from bonafides_ingest.sources.providers.agreement import LOOK_EVERY_S
+from bonafides_ingest.sources.providers.failover import Providers
+from bonafides_ingest.sources.providers.metered_rpc import MeteredRpc
+from bonafides_ingest.sources.providers.provider import Provider
 from bonafides_ingest.sources.rpc import RpcSource
 
 from tests.support.bad_providers import (
@@ -61,6 +66,7 @@ from tests.support.bad_providers import (
 )
 from tests.support.ingest_logs import CHAIN, POOL, ChainOfLogs, address
 from tests.support.ingest_node import FakeNode
+from tests.support.ingest_providers import HandClock
 
 pytestmark = pytest.mark.integration
 
@@ -172,16 +178,65 @@ def test_provider__of_another_chain__is_refused_at_the_start() -> None:
 
 @pytest.mark.parametrize("bloom_check_blocks", [LONG, SHORT], ids=["long windows", "short windows"])
 @pytest.mark.parametrize("provider", BAD_PROVIDERS, ids=lambda provider: provider.name)
-def test_provider_beside_an_honest_one__whatever_it_does__everything_is_read(
+def test_provider_beside_an_honest_one__whatever_it_does__everything_is_read_and_a_liar_is_named(
     provider: BadProvider, bloom_check_blocks: int
 ) -> None:
+    before = _caught("bad"), _caught("honest")
     with ExitStack() as stack:
-        bad = _source(stack.enter_context(served(_node(provider), provider.line)), bloom_check_blocks)
-        honest = _source(stack.enter_context(served(honest_node(CHAIN_OF_LOGS))), bloom_check_blocks)
-        reading = _Reading(cycle([bad, honest])).read(20)
+        bad = stack.enter_context(served(_node(provider), provider.line))
+        honest = stack.enter_context(served(honest_node(CHAIN_OF_LOGS)))
+        clock = HandClock()
+        reading = _Reading(_turning(_providers({"bad": bad, "honest": honest}, bloom_check_blocks, clock), clock))
+        reading.read(40)
 
     assert reading.is_complete
     assert reading.logs == _truth(BlockRange(1, HEAD))
+    assert (_caught("bad") > before[0], _caught("honest") > before[1]) == (provider.is_caught, False)
+
+
+def test_providers__two_that_disagree_beside_an_honest_one__both_are_named_and_everything_is_read() -> None:
+    both = [provider for provider in BAD_PROVIDERS if provider.name.startswith("disagrees")]
+    before = _caught("even"), _caught("odd")
+    with ExitStack() as stack:
+        urls = [stack.enter_context(served(_node(provider))) for provider in both]
+        honest = stack.enter_context(served(honest_node(CHAIN_OF_LOGS)))
+        clock = HandClock()
+        providers = _providers({"even": urls[0], "odd": urls[1], "honest": honest}, LONG, clock)
+        reading = _Reading(_turning(providers, clock)).read(10)
+
+    assert reading.logs == _truth(BlockRange(1, HEAD))
+    assert (_caught("even") > before[0], _caught("odd") > before[1]) == (True, True)
+
+
+def test_providers__one_of_another_chain__are_refused_at_the_start_and_it_is_named() -> None:
+    (provider,) = [provider for provider in BAD_PROVIDERS if provider.is_wrong_from_the_start]
+    with ExitStack() as stack:
+        bad = stack.enter_context(served(_node(provider)))
+        honest = stack.enter_context(served(honest_node(CHAIN_OF_LOGS)))
+        providers = _providers({"honest": honest, "bad": bad}, LONG, HandClock())
+
+        with pytest.raises(InvalidSettings, match="provider bad: the node is on chain 1"):
+            providers.check_chain()
+
+
+def _turning(providers: Providers, clock: HandClock) -> Iterator[LiveSource]:
+    while True:
+        yield providers
+        clock.move(LOOK_EVERY_S + 1)
+
+
+def _providers(urls: Mapping[str, str], bloom_check_blocks: int, clock: HandClock) -> Providers:
+    """In this order, with the limits that the process has."""
+    found = []
+    for name, url in urls.items():
+        rpc = MeteredRpc(url, TIMEOUT_S, name=name, batch_size=100, max_answer_bytes=1 << 24, bucket=None, clock=clock)
+        source = RpcSource(rpc, CHAIN, window_blocks=30, bloom_check_blocks=bloom_check_blocks, random=Random(7))
+        found.append(Provider(name, source, rpc, rpc))
+    return Providers(found, clock, stuck_after_s=60.0)
+
+
+def _caught(name: str) -> float:
+    return float(metrics.PROVIDER_ERRORS.labels(name, "NodeLied")._value.get())
 
 
 @pytest.mark.parametrize("seed", range(3))
