@@ -1,13 +1,18 @@
 """Reading dead letters again: what a mended decoder says of a chain is, in the end, what it had said from the start."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from bonafides.errors import InvariantViolation, Unavailable
+from bonafides.errors import InvalidInput, InvariantViolation, Unavailable
 from bonafides.events import BlockRange, LendingEvent, MarketPoint
 from bonafides.messages import EventBatch, MarketBatch, decode
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProducer
 from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, partition_of
+from bonafides.types import Address, BlockRef, Digest
+from bonafides_ingest.chain import Window
+from bonafides_ingest.dead_letters.checkpoint import Checkpoint, CheckpointFile
 from bonafides_ingest.dead_letters.replay import CONSEQUENCES, Replay, ReplayReport
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.feeds import DirectFeeds
@@ -16,7 +21,7 @@ from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.protocols.decoded import Decoded
 
 from tests.support.ingest_dead_letters import BROKEN, KeptLetters, letters_of, older_decoder, read_all
-from tests.support.ingest_logs import DEPLOYMENT, RAY, ChainOfLogs, address
+from tests.support.ingest_logs import DEPLOYMENT, RAY, ChainOfLogs, address, block_at
 
 pytestmark = pytest.mark.unit
 
@@ -185,3 +190,57 @@ def test_replay__the_log_is_not_on_the_chain_any_more__stops(chain: ChainOfLogs)
 
     with pytest.raises(InvariantViolation, match="not on the chain"):
         world.replay()
+
+
+def test_replay__run_again_from_a_checkpoint__reads_on_from_there_and_says_the_same(
+    chain: ChainOfLogs, tmp_path: Path
+) -> None:
+    with older_decoder(abi.MINT, blocks=BlockRange(40, 50)):
+        world = world_of(chain, read_all(chain)[0])
+    kept = CheckpointFile(tmp_path / "replay.json")
+    dry = Replay(Stepwise(chain), DirectFeeds(), world.letters, None, on_checkpoint=_until(39, kept))
+    dry.run(DEPLOYMENT, world.letters.open, DONE)
+    chain.fetches.clear()
+
+    replay = Replay(chain, DirectFeeds(), world.letters, MemoryProducer(world.broker))
+    report = replay.run(DEPLOYMENT, world.letters.open, DONE, kept.load(DEPLOYMENT))
+
+    assert (report.mended, [blocks.first for blocks in chain.fetches]) == (1, [40])
+    assert told([*world.said().values()]) == told((read := read_all(chain)[0]).events + read.points)
+
+
+def test_checkpoint__of_another_entry_of_the_registry__is_not_taken(chain: ChainOfLogs, tmp_path: Path) -> None:
+    kept = CheckpointFile(tmp_path / "replay.json")
+    kept.save(Checkpoint(block_at(39), read_all(chain)[1]))
+
+    assert kept.load(DEPLOYMENT) is not None
+    assert kept.load(DEPLOYMENT.model_copy(update={"from_block": 2})) is None
+
+
+def test_checkpoint__a_file_of_something_else__is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "deployments.yaml"
+    path.write_text("version: 1")
+
+    with pytest.raises(InvalidInput, match=r"deployments\.yaml is no checkpoint"):
+        CheckpointFile(path).load(DEPLOYMENT)
+
+
+def _until(block: int, kept: CheckpointFile) -> Callable[[Checkpoint], None]:
+    return lambda checkpoint: kept.save(checkpoint) if checkpoint.last.number <= block else None
+
+
+class Stepwise(ChainOfLogs):
+    """A node that answers for ten blocks at a time, up to a multiple of ten minus one."""
+
+    def __init__(self, chain: ChainOfLogs) -> None:
+        super().__init__(chain.head, chain.logs)
+
+    def fetch(
+        self,
+        wanted: BlockRange,
+        addresses: frozenset[Address],
+        parent: BlockRef | None,
+        topics_anywhere: frozenset[Digest] = frozenset(),
+    ) -> Window:
+        last = min(wanted.last, wanted.first // 10 * 10 + 9)
+        return super().fetch(BlockRange(wanted.first, last), addresses, parent, topics_anywhere)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -130,13 +131,17 @@ def replay_letters(
     deployment: DeploymentOption = None,
     reason: ReasonOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decode and count; send and change nothing.")] = False,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="File that keeps where it is, so that the same command goes on from there.")
+    ] = None,
 ) -> None:
     """Read dead letters again with today's decoder, and send what they say.
 
     How a log is read follows from all logs of its deployment before it. So each deployment with letters is read again
     from its first block to the last letter, without sending: as long as its backfill took for those blocks (hours for
     the whole of Ethereum, seconds for a young deployment), on one processor, and with as many requests to the node. The
-    service may go on meanwhile. Killed at any point it can be run again; what was mended stays mended.
+    service may go on meanwhile. Killed at any point it can be run again; what was mended stays mended, and with
+    --checkpoint the reading goes on where it was.
 
     A letter that still cannot be read keeps its row, with today's reason and decoder version. Ends with 1 while a
     letter that was asked for is left.
@@ -145,7 +150,7 @@ def replay_letters(
 
       bonafides ingest dlq replay --dry-run
 
-      bonafides ingest dlq replay --deployment aave-v3-ethereum --reason "unknown implementation"
+      bonafides ingest dlq replay --deployment aave-v3-ethereum --reason topics --checkpoint replay.json
     """
     from bonafides.process import StopAsked, exit_with
 
@@ -165,7 +170,7 @@ def replay_letters(
                 bar.update(task.id, completed=min(at.at, at.blocks.last) - at.blocks.first + 1)
 
             try:
-                report, others = replay(world, ReplayAsked(deployment, reason, dry_run), show)
+                report, others = replay(world, ReplayAsked(deployment, reason, dry_run, checkpoint), show)
             except StopAsked:
                 bar.console.print("stopped; the same command mends what is left")
                 raise typer.Exit(1) from None

@@ -1,9 +1,11 @@
 """What the operator's commands do, wired from the settings: gaps, dead letters, audit."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from bonafides.errors import InvalidInput
 from bonafides.events import BlockRange
@@ -20,6 +22,7 @@ from bonafides_ingest.auditing.audit import AuditProgress, AuditReport, run_audi
 from bonafides_ingest.auditing.receipts import NodeReceipts
 from bonafides_ingest.chain_stores import ChainStores
 from bonafides_ingest.claims import ClaimInProgress
+from bonafides_ingest.dead_letters.checkpoint import Checkpoint, CheckpointFile
 from bonafides_ingest.dead_letters.replay import Replay, ReplayProgress, ReplayReport
 from bonafides_ingest.dead_letters.store import DeadLetterStore, StoredLetter
 from bonafides_ingest.deployments import Registry
@@ -33,6 +36,7 @@ from bonafides_ingest.sources.node_reader import NodeReader
 from bonafides_ingest.windows import gaps_in, up_to
 
 CLIENT = "bonafides-ingest-operator"
+CHECKPOINT_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,8 @@ class ReplayAsked:
     deployment: str | None
     reason: str | None
     is_dry: bool
+    checkpoint: Path | None = None
+    """File that keeps where it is."""
 
 
 def replay_letters(
@@ -165,11 +171,28 @@ def replay_letters(
     with closing(open_providers(world.settings)) as source, _producer(world, asked.is_dry) as producer:
         world.wait("the node", source.check_chain)
         feeds = source.feeds(FeedStore(world.engine, world.chain_id), world.registry.feeds_of_chain(world.chain_id))
+        kept = CheckpointFile(asked.checkpoint) if asked.checkpoint else None
         replay = Replay(source, feeds, store, producer, partial(world.wait, "the node"), show)
+        if kept is not None:
+            replay.on_checkpoint = _now_and_then(kept.save)
         for name in sorted({letter.deployment for letter in mine}):
             of_it = [letter for letter in mine if letter.deployment == name]
-            report += replay.run(deployments[name], of_it, done.get(name, ()))
+            begin = kept.load(deployments[name]) if kept else None
+            report += replay.run(deployments[name], of_it, done.get(name, ()), begin)
     return report, others
+
+
+def _now_and_then(save: Callable[[Checkpoint], None]) -> Callable[[Checkpoint], None]:
+    """Save at most every `CHECKPOINT_EVERY_S`: a large deployment's facts are megabytes."""
+    saved_at = time.monotonic()
+
+    def saving(checkpoint: Checkpoint) -> None:
+        nonlocal saved_at
+        if time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
+            save(checkpoint)
+            saved_at = time.monotonic()
+
+    return saving
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from bonafides.types import BlockRef
 
 from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource
+from bonafides_ingest.dead_letters.checkpoint import Checkpoint
 from bonafides_ingest.dead_letters.mending import Mended, Readings, read_both
 from bonafides_ingest.dead_letters.store import Place, Settled, StoredLetter
 from bonafides_ingest.decoders import DECODER_VERSION
@@ -121,9 +122,18 @@ class Replay:
     retry: Callable[[Callable[[], _Scanned]], _Scanned] = _at_once
     """Does it again until the node answers."""
     on_progress: Callable[[ReplayProgress], None] = lambda _: None
+    on_checkpoint: Callable[[Checkpoint], None] = lambda _: None
+    """Told where a later run may begin."""
 
-    def run(self, deployment: Deployment, letters: Sequence[StoredLetter], done: Sequence[BlockRange]) -> ReplayReport:
-        """Mend the letters of one deployment, as far as today's decoder reads them. `done` is what was read of it.
+    def run(
+        self,
+        deployment: Deployment,
+        letters: Sequence[StoredLetter],
+        done: Sequence[BlockRange],
+        begin: Checkpoint | None = None,
+    ) -> ReplayReport:
+        """Mend the letters of one deployment, as far as today's decoder reads them. `done` is what was read of it;
+        `begin`, of an earlier run, counts where it stands before all letters.
 
         Raises:
             Unavailable: broker or database do not answer. What is mended stays so: run it again.
@@ -136,6 +146,8 @@ class Replay:
         last_done = max((blocks.last for blocks in done), default=last_letter)
         readings, held, report = Readings(protocol_of(deployment).restore(deployment, {})), _Held(), ReplayReport()
         at, parent = deployment.from_block, None
+        if begin is not None and begin.last.number < min(by_block):
+            readings, at, parent = Readings(begin.state), begin.last.number + 1, begin.last
         while at <= last_letter or (readings.as_read is not None and at <= last_done):
             scanned = self._scan(readings, BlockRange(at, last_letter if at <= last_letter else last_done), parent)
             blocks, parent = scanned.window.range, scanned.window.last
@@ -150,6 +162,8 @@ class Replay:
             if held.places and readings.as_read is None:
                 report += self._send(deployment, held, letters)
                 held = _Held()
+            if readings.as_read is None:
+                self.on_checkpoint(Checkpoint(parent, readings.today))
             self.on_progress(ReplayProgress(deployment.id, BlockRange(deployment.from_block, last_letter), at - 1))
             if len(held.events) + len(held.points) > MOST_HELD:
                 break
