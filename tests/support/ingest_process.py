@@ -81,6 +81,7 @@ class IngestSetup:
             "health_port": "0",
             "poll_interval_s": "0.1",
             "lease_s": "2",
+            "follow_head": "false",
         } | changes
         return {f"BONAFIDES_INGEST_{name.upper()}": value for name, value in variables.items()}
 

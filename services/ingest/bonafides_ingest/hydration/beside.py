@@ -6,8 +6,9 @@ from collections.abc import Callable
 import structlog
 from bonafides.process import Stop, run_loop
 
-LONGEST_STEP_S = 30.0
-"""How long the end waits for a turn that runs: a question to a node takes up to its time limit."""
+LONGEST_STEP_S = 3.0
+"""How long the end waits for a turn that runs. A longer one, which asks a node or joins its group, dies with the
+process, as in a crash: what it did is done again."""
 IDLE_S = 0.05
 """Between two polls, which wait themselves."""
 
