@@ -93,6 +93,7 @@ def test_openapi__score_answer__is_told_apart_by_its_status(openapi: JSON) -> No
     content = part(openapi, "paths", "/v1/wallets/{address}/score", "get", "responses", "200", "content")
 
     assert part(content, "application/json", "schema", "discriminator", "mapping") == {
+        "provisional": "#/components/schemas/ProvisionalAnswer",
         "scored": "#/components/schemas/ScoredAnswer",
         "unscorable": "#/components/schemas/UnscorableAnswer",
     }

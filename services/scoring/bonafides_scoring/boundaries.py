@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from bonafides_scoring import metrics
 from bonafides_scoring.folding import WALLETS_AT_ONCE, fold_to_boundary, fold_wallet
+from bonafides_scoring.hydrations import answer_hydrated
 from bonafides_scoring.knowledge import as_of_boundaries
 from bonafides_scoring.model import ModelBundle
 from bonafides_scoring.moments import MomentScorer
@@ -103,6 +104,8 @@ class BoundaryScorer:
         fold_wallet(connection, turn.partition, hydrated.wallet, hydrated.block, after=progress, below_offset=offset)
         turn.wallets = None
         metrics.folds_total.inc()
+        if answer_hydrated(connection, self.bundle, self.chain_ids, turn.partition, offset, hydrated, progress):
+            self._moments.made.append(metrics.RESULT_PROVISIONAL)
 
     def finish(self, connection: Connection, turn: PartitionTurn) -> None:
         """Write down how far the marks have brought a partition, and what it still has to score."""

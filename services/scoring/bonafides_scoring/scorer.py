@@ -180,7 +180,15 @@ def _check(request: ScoreRequest) -> None:
 
 
 def _is_incomplete(request: ScoreRequest) -> bool:
-    """Whether "never happened" could be "not read"."""
+    """Whether "never happened" could be "not read".
+
+    What a history on demand cannot see is said by its flag instead (DESIGN 6): shown, never attested.
+    """
+    is_impossible = any(state.is_impossible for state in request.states)
+    if is_impossible or request.wallet_dead_letters > 0:
+        return True
+    if ScoreFlag.PARTIAL_COVERAGE in request.flags:
+        return False
     heights = {block.chain_id: block.number for block in request.as_of.blocks}
     has_hole = any(
         row.complete_to < heights.get(row.chain_id, 0)
@@ -189,8 +197,7 @@ def _is_incomplete(request: ScoreRequest) -> bool:
     )
     covered = {row.deployment for row in request.coverage}
     has_unread = any(key.deployment not in covered for state in request.states for key, _ in state.assets)
-    is_impossible = any(state.is_impossible for state in request.states)
-    return has_hole or has_unread or is_impossible or request.wallet_dead_letters > 0
+    return has_hole or has_unread
 
 
 def _scored(request: ScoreRequest, features: FeatureVector, prediction: Prediction, bundle: ModelBundle) -> Scored:

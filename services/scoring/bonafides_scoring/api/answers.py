@@ -51,9 +51,14 @@ class StoredExplanation(TypedDict):
 
 def score_answer(
     connection: Connection, wallet: Address, mode: ConsentMode
-) -> schemas.ScoredAnswer | schemas.UnscorableAnswer:
-    """The latest finalized answer about a wallet. Raises NotFound for a wallet that was never seen."""
+) -> schemas.ScoredAnswer | schemas.UnscorableAnswer | schemas.ProvisionalAnswer:
+    """The latest finalized answer about a wallet; before the first one the provisional one, said to be that.
+
+    Raises NotFound for a wallet that was never seen.
+    """
     row = _latest_row(connection, wallet)
+    if row is None:
+        return _provisional_alone(connection, wallet, mode)
     if "score_id" not in row:
         return _unscorable(connection, row, wallet, mode)
     kept = explanation_of(row)
@@ -76,8 +81,10 @@ def score_answer(
 def explanation_answer(
     connection: Connection, wallet: Address, mode: ConsentMode
 ) -> schemas.ExplainedAnswer | schemas.UnscorableAnswer:
-    """The latest finalized score taken apart. Raises NotFound for a wallet that was never seen."""
+    """The latest finalized score taken apart. Raises NotFound for a wallet without a finalized answer."""
     row = _latest_row(connection, wallet)
+    if row is None:
+        raise NotFound(UNSEEN)
     if "score_id" not in row:
         return _unscorable(connection, row, wallet, mode)
     kept = explanation_of(row)
@@ -148,13 +155,13 @@ def model_of(row: RowMapping) -> schemas.Model:
     )
 
 
-def _latest_row(connection: Connection, wallet: Address) -> RowMapping:
-    """The row of the latest score or unscorable."""
+def _latest_row(connection: Connection, wallet: Address) -> RowMapping | None:
+    """The row of the latest score or unscorable; None before the first."""
     latest = connection.execute(
         select(latest_result.c.score_id, latest_result.c.result_id).where(latest_result.c.wallet == wallet)
     ).first()
     if latest is None:
-        raise NotFound(UNSEEN)
+        return None
     if latest.score_id is not None:
         return score_row(connection, Digest(bytes(latest.score_id)))
     return _row(connection, unscorable_table, latest.result_id)
@@ -235,10 +242,24 @@ def _attestation(connection: Connection, score_id: Digest) -> schemas.Attestatio
     )
 
 
-def _provisional(connection: Connection, wallet: Address) -> schemas.Provisional | None:
+def _provisional_alone(connection: Connection, wallet: Address, mode: ConsentMode) -> schemas.ProvisionalAnswer:
     row = provisional_of(connection, wallet)
     if row is None:
-        return None
+        raise NotFound(UNSEEN)
+    return schemas.ProvisionalAnswer(
+        status="provisional",
+        **_about(row, wallet, mode),
+        detail=texts.PROVISIONAL_TEXTS[Origin(row["origin"])],
+        provisional=_provisional_view(row),
+    )
+
+
+def _provisional(connection: Connection, wallet: Address) -> schemas.Provisional | None:
+    row = provisional_of(connection, wallet)
+    return None if row is None else _provisional_view(row)
+
+
+def _provisional_view(row: RowMapping) -> schemas.Provisional:
     return schemas.Provisional(
         origin=Origin(row["origin"]),
         as_of=blocks_of(row["as_of"]),
@@ -247,4 +268,5 @@ def _provisional(connection: Connection, wallet: Address) -> schemas.Provisional
         pd_bps=row["pd_bps"],
         flags=_flags(row) if row["flags"] is not None else [],
         reason=row["reason"] and UnscorableReason(row["reason"]),
+        coverage=coverage_of(row["coverage"]),
     )

@@ -18,8 +18,8 @@ from bonafides_scoring.web import drawings, texts
 
 ASSETS = {"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
-type Scores = schemas.ScoredAnswer | schemas.UnscorableAnswer
-type Explanations = schemas.ExplainedAnswer | schemas.UnscorableAnswer
+type Scores = schemas.ScoredAnswer | schemas.UnscorableAnswer | schemas.ProvisionalAnswer
+type Explanations = schemas.ExplainedAnswer | schemas.UnscorableAnswer | None
 
 
 def router(reader: Reader, documented: FastAPI | None) -> APIRouter:
@@ -104,16 +104,18 @@ def _templates(mode: ConsentMode, *, has_docs: bool) -> Environment:
         "shown_time": texts.shown_time,
         "attestation_texts": texts.ATTESTATION_TEXTS,
         "not_attested": texts.NOT_ATTESTED,
+        "provisional_texts": texts.PROVISIONAL_TEXTS,
         "flag_texts": _FLAG_TEXTS,
+        "reason_texts": texts.UNSCORABLE_TEXTS,
     }
     return environment
 
 
 def _answers(connection: Connection, wallet: Address, mode: ConsentMode) -> tuple[Scores, Explanations]:
-    return (
-        answers.score_answer(connection, wallet, mode),
-        answers.explanation_answer(connection, wallet, mode),
-    )
+    found = answers.score_answer(connection, wallet, mode)
+    if isinstance(found, schemas.ProvisionalAnswer):
+        return found, None
+    return found, answers.explanation_answer(connection, wallet, mode)
 
 
 def _wallet_values(found: Scores, explained: Explanations) -> dict[str, object]:

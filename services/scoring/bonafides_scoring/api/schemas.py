@@ -97,6 +97,7 @@ class Provisional(Answer):
     pd_bps: int | None
     flags: list[FlagName]
     reason: UnscorableReason | None
+    coverage: list[Coverage]
 
 
 class _AboutWallet(Answer):
@@ -134,7 +135,15 @@ class UnscorableAnswer(_AboutWallet):
     provisional: Provisional | None
 
 
-ScoreAnswer = Annotated[ScoredAnswer | UnscorableAnswer, Field(discriminator="status")]
+class ProvisionalAnswer(_AboutWallet):
+    """There is no finalized answer yet, only a provisional one: nothing to lend on."""
+
+    status: Literal["provisional"]
+    detail: str
+    provisional: Provisional
+
+
+ScoreAnswer = Annotated[ScoredAnswer | UnscorableAnswer | ProvisionalAnswer, Field(discriminator="status")]
 
 
 class FamilyLine(Answer):

@@ -109,6 +109,22 @@ def scoring_between(connection: Connection, chain_id: ChainId, after: int, until
     return [_logged_of(row) for row in rows]
 
 
+def first_final_at(connection: Connection, block: BlockRef) -> LoggedBoundary | None:
+    """The first finalized boundary of a chain at or above a block; None while the market has not come so far."""
+    table = boundary_table
+    rows = connection.execute(
+        select(table)
+        .where(
+            table.c.chain_id == block.chain_id,
+            table.c.finality == Finality.FINALIZED.value,
+            table.c.block_number >= block.number,
+        )
+        .order_by(table.c.number)
+        .limit(1)
+    ).mappings()
+    return _logged(rows.first())
+
+
 def is_final_later(connection: Connection, boundary: Boundary) -> bool:
     """Whether a later boundary that the market has brought already says that so high a block is final."""
     table = boundary_table

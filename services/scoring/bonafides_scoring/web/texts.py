@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from bonafides.types import AdverseReason, AttestationStatus, ModelClass, UnscorableReason
 
 from bonafides_scoring.features.schema import NEVER_DAYS, Family, FeatureSpec
+from bonafides_scoring.store.provisional import Origin
 
 SYNTHETIC_NOTICE = (
     "SYNTHETIC: this model was trained on a simulated market. Its number says nothing about a real person or wallet."
@@ -63,6 +64,10 @@ ATTESTATION_TEXTS = {
     AttestationStatus.SUPERSEDED: "A newer attestation has taken its place.",
     AttestationStatus.REFUSED: "The issuer's policy does not attest this score.",
     AttestationStatus.TOMBSTONE: "It could not be signed; its place in the batch says nothing.",
+}
+PROVISIONAL_TEXTS = {
+    Origin.HEAD: "From blocks that are not final yet: a reorganisation of the chain may take it back.",
+    Origin.HYDRATION: "From a history that was read on demand: it may not see all, and the full reading replaces it.",
 }
 NOT_ATTESTED = "This score has not been attested yet."
 
