@@ -2,7 +2,7 @@
 
 ```
  set-up   everybody is minted WETH and USDC, approves, supplies; half of them borrow      (a few blocks, mined at once)
- live     block ─► the next eight act: supply, borrow, repay, withdraw, send aTokens ─► block, a second later
+ live     block ─► the next three act: supply, borrow, repay, withdraw, send aTokens ─► block, a second later
 ```
 """
 
@@ -26,7 +26,7 @@ from bonafides_lab.stack.node_tools import aave_artifacts_folder
 
 SEED = 7
 PEOPLE = 120
-ACTING_IN_A_BLOCK = 8
+ACTING_IN_A_BLOCK = 3
 BLOCK_S = 1
 BLOCKS_BETWEEN_PRICES = 12
 SETUP_S = 600
