@@ -31,6 +31,7 @@ __all__ = ["KafkaBusAdmin", "KafkaBusConsumer", "KafkaBusProducer", "KafkaConnec
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
+CLOSING_MS = 3_000
 JOINING_S = 1.0
 """How long a poll waits while nothing is assigned. kafka-python 3.0.12 drops a join that completes between two polls
 and starts another: on a busy machine short polls then never join at all."""
@@ -211,7 +212,8 @@ class KafkaBusConsumer:
             raise unavailable(self._bootstrap, exc) from exc
 
     def close(self) -> None:
-        self._consumer.close(autocommit=False)
+        # While a join waits for a member that died, the broker answers nothing else: the session's end tells it as well.
+        self._consumer.close(autocommit=False, timeout_ms=CLOSING_MS)
 
 
 def _too_large(topic: str, value: bytes) -> InvariantViolation:
