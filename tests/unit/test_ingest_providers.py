@@ -334,6 +334,7 @@ def test_tips__two_disagree_about_a_final_block__nothing_is_read_and_both_are_na
         lambda: w.read(1, 30),
         lambda: w.providers.block(3),
         lambda: w.providers.headers(BlockRange(51, 52)),
+        lambda: w.providers.rpc.call("eth_chainId"),
     ):
         with pytest.raises(Unavailable, match="disagree"):
             call()

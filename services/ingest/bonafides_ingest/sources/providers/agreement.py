@@ -13,6 +13,7 @@ Two that disagree about a final block are no matter of a vote: one of them serve
 one no machine can say. Nothing is read until they agree, or the operator takes one out.
 """
 
+import threading
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,11 +46,12 @@ class _Dispute:
 
 
 class Agreement:
-    """Looks at the providers behind a choice. For one thread at a time."""
+    """Looks at the providers behind a choice. Threads may share `check`; the rest is for one of them."""
 
     def __init__(self, choice: Choice) -> None:
         self._choice = choice
         self._dispute: _Dispute | None = None
+        self._lock = threading.Lock()
         self._looked_at = float("-inf")
         self._final = -1
 
@@ -57,14 +59,15 @@ class Agreement:
         """Raise Unavailable while two providers disagree about a final block."""
         if self._dispute is None:
             return
-        now = self._choice.clock.now()
-        if now - self._looked_at >= LOOK_EVERY_S:
-            self._looked_at = now
-            if self._same(self._dispute.one, self._dispute.other, self._dispute.number):
-                log.warning("providers agree again", block=self._dispute.number)
-                self._dispute = None
-                return
-        raise Unavailable(str(self._dispute))
+        with self._lock:
+            dispute, now = self._dispute, self._choice.clock.now()
+            if dispute is not None and now - self._looked_at >= LOOK_EVERY_S:
+                self._looked_at = now
+                if self._same(dispute.one, dispute.other, dispute.number):
+                    log.warning("providers agree again", block=dispute.number)
+                    self._dispute = None
+            if self._dispute is not None:
+                raise Unavailable(str(self._dispute))
 
     def tips(self) -> ChainTips:
         """The head of one provider, and what is final for all."""
@@ -125,11 +128,11 @@ class Agreement:
         return None if mine is None or theirs is None else mine == theirs
 
     def _quarrel(self, one: Provider, other: Provider, number: int) -> None:
-        self._dispute = _Dispute(one, other, number)
+        dispute = self._dispute = _Dispute(one, other, number)
         for each in (one, other):
             metrics.PROVIDER_DISPUTES.labels(each.name).inc()
         log.error("providers disagree about a final block", providers=[one.name, other.name], block=number)
-        raise Unavailable(str(self._dispute))
+        raise Unavailable(str(dispute))
 
     def _tips_of(self, provider: Provider) -> ChainTips:
         tips = provider.source.tips()

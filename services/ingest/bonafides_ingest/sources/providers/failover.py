@@ -48,7 +48,7 @@ class Providers:
         self._choice = Choice(providers, clock, stuck_after_s)
         self._agreement = Agreement(self._choice)
         self._look_back_requests = look_back_requests
-        self.rpc: JsonRpc = _AnyRpc(self._choice)
+        self.rpc: JsonRpc = _AnyRpc(self._choice, self._agreement)
         """Any provider's answers, unchecked: for questions that are checked elsewhere."""
 
     @property
@@ -98,19 +98,19 @@ class Providers:
             raise
 
     def block(self, number: int) -> BlockRef:
-        return self._final(number, lambda provider: provider.source.block(number))
+        return self.final(number, lambda provider: provider.source.block(number))
 
     def blocks(self, wanted: BlockRange) -> tuple[BlockRef, ...]:
         """All blocks of a final range, which hang together."""
-        return self._final(wanted.last, lambda provider: provider.source.blocks(wanted))
+        return self.final(wanted.last, lambda provider: provider.source.blocks(wanted))
 
     def blocks_at(self, numbers: Iterable[int]) -> tuple[BlockRef, ...]:
         """These final blocks, ascending."""
         wanted = tuple(numbers)
-        return self._final(max(wanted, default=0), lambda provider: provider.source.blocks_at(wanted))
+        return self.final(max(wanted, default=0), lambda provider: provider.source.blocks_at(wanted))
 
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
-        return self._final(before - 1, lambda provider: provider.source.last_log_before(address, topic0, first, before))
+        return self.final(before - 1, lambda provider: provider.source.last_log_before(address, topic0, first, before))
 
     def headers(self, wanted: BlockRange) -> tuple[Header, ...]:
         self._agreement.check()
@@ -132,8 +132,8 @@ class Providers:
         """Close this thread's connections."""
         self.rpc.close()
 
-    def _final[T](self, last: int, question: Callable[[Provider], T]) -> T:
-        """The answer to a question about final blocks up to this one."""
+    def final[T](self, last: int, question: Callable[[Provider], T]) -> T:
+        """The answer of one provider to a question about final blocks up to this one. Raises as `Choice.ask` does."""
 
         def asked(provider: Provider) -> T:
             self._check_height(provider, last)
@@ -158,13 +158,14 @@ class _AnyRpc(JsonRpc):
     NodeRefused is raised when all refuse, as the first one did.
     """
 
-    def __init__(self, choice: Choice) -> None:  # nothing of JsonRpc's own is used
-        self._choice = choice
+    def __init__(self, choice: Choice, agreement: Agreement) -> None:  # nothing of JsonRpc's own is used
+        self._choice, self._agreement = choice, agreement
 
     def call(self, method: str, *params: Json) -> Json:
         return self.batch([(method, params)])[0]
 
     def batch(self, calls: Sequence[Call]) -> list[Json]:
+        self._agreement.check()
         refused: dict[Provider, NodeRefused] = {}
 
         def ask(provider: Provider) -> list[Json]:
