@@ -4,13 +4,14 @@ failure, and what becomes of requests that are none."""
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 from bonafides import database
 from bonafides.bus import TopicPartition
 from bonafides.consumer import OffsetConsumer
 from bonafides.errors import Unavailable, UnknownSchema
-from bonafides.events import BlockRange, BoundaryMark, Position
+from bonafides.events import BlockRange, BoundaryMark
 from bonafides.messages import DeadLetter, HistoryRequest, decode, encode
 from bonafides.messages.codec import MAGIC
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryConsumer, MemoryProducer
@@ -64,9 +65,9 @@ class FlakyPast(PastOfLogs):
         self._answer()
         return super().find(wanted, criteria)
 
-    def receipts(self, transactions: Sequence[Position]) -> tuple[Log, ...]:
+    def receipts(self, found: Sequence[Log], criteria: Sequence[Criteria]) -> tuple[Log, ...]:
         self._answer()
-        return super().receipts(transactions)
+        return super().receipts(found, criteria)
 
 
 class FlakyProducer(MemoryProducer):
@@ -121,6 +122,7 @@ class World:
             (WALLET_HISTORY_REQUESTED,),
             handler,
             "hydration",
+            now=count().__next__,  # what is held is tried again at each turn
         )
         return Lane(consumer, handler, lambda: skip_what_is_gone(self.engine, admin, GROUP))
 

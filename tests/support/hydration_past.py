@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bonafides.events import BlockRange, Hydrated, LendingEvent, Position, WalletDeadLetter
+from bonafides.events import BlockRange, Hydrated, LendingEvent, WalletDeadLetter
 from bonafides.hashing import keccak
 from bonafides.messages import EventBatch, HistoryProgress, HistoryRequest, decode
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProducer
@@ -38,8 +38,8 @@ class PastOfLogs:
         )
         return Window(asked, found, self.block(asked.last))
 
-    def receipts(self, transactions: Sequence[Position]) -> tuple[Log, ...]:
-        wanted = {position.tx_hash for position in transactions}
+    def receipts(self, found: Sequence[Log], criteria: Sequence[Criteria]) -> tuple[Log, ...]:
+        wanted = {log.position.tx_hash for log in found}
         return tuple(log for log in self.logs if log.position.tx_hash in wanted)
 
     def block(self, number: int) -> BlockRef:

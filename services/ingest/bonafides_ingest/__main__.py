@@ -27,8 +27,8 @@ from bonafides_ingest.export import Contents, ExportAsked, Exporter, ExportProgr
 from bonafides_ingest.feed_file import FeedFile
 from bonafides_ingest.feed_store import FeedStore
 from bonafides_ingest.feeds import ListedFeeds
-from bonafides_ingest.hydration.node import NodePast
 from bonafides_ingest.hydration.opening import open_lane
+from bonafides_ingest.hydration.providers_past import ProvidersPast
 from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.log_contents import check_begin, check_folder, content_of
 from bonafides_ingest.nodes import open_providers
@@ -36,7 +36,6 @@ from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.pressure import BusPressure, PressureLimits
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.settings import IngestSettings
-from bonafides_ingest.sources.node_reader import NodeReader
 from bonafides_ingest.sources.providers.failover import Providers
 
 LOOK_BACK_REQUESTS = 10  # in one turn, which must end before the lease does
@@ -50,7 +49,7 @@ def run() -> None:
         source = open_providers(settings, LOOK_BACK_REQUESTS)
         runtime.on_exit(source.close)
         indexer = _wire(runtime, source, settings.most_window_blocks)
-        lane = open_lane(runtime, NodePast(NodeReader(source.rpc, ChainId(settings.chain_id))), indexer.options)
+        lane = open_lane(runtime, ProvidersPast(source, ChainId(settings.chain_id)), indexer.options)
         lane.start()
 
         def turn() -> bool:

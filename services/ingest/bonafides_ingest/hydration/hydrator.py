@@ -6,11 +6,10 @@ keeps nothing: after a crash the request is read again, and what is sent again i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
+from itertools import batched, groupby
 
 from bonafides.bus import Producer
-from bonafides.events import BlockRange, Hydrated, Position
-from bonafides.json_rpc import NodeLied
+from bonafides.events import BlockRange, Hydrated
 from bonafides.messages import HistoryProgress, HistoryRequest, encode
 from bonafides.topics import WALLET_EVENTS, WALLET_HISTORY_PROGRESS, Topic, partition_of
 from bonafides.types import Address
@@ -70,8 +69,7 @@ class Hydrator:
             window = self.source.find(blocks, criteria)
             yield
             for some in batched(_transactions(window), RECEIPTS_AT_ONCE):
-                logs = self.source.receipts(some)
-                _check(window.logs, logs, some, criteria)
+                logs = self.source.receipts([log for transaction in some for log in transaction], criteria)
                 for name, history in histories.items():
                     part = history.read(logs, view.epoch)
                     nobodys[name] += part.nobodys
@@ -124,19 +122,10 @@ def _progress(request: HistoryRequest, complete_to: int, view: FinalView, *, is_
     return HistoryProgress(request.request_id, request.chain_id, request.wallet, complete_to, view.number, is_done)
 
 
-def _transactions(window: Window) -> list[Position]:
-    """One log's position for each transaction, in canonical order."""
-    found = {log.position.order[:2]: log.position for log in window.logs}
-    return [found[place] for place in sorted(found)]
+def _transactions(window: Window) -> list[list[Log]]:
+    """What was found, by transaction, in canonical order."""
+    return [list(logs) for _, logs in groupby(window.logs, key=lambda log: log.position.tx_hash)]
 
 
 def _up_to(logs: Sequence[Log], last: int) -> list[Log]:
     return [log for log in logs if log.position.block.number <= last]
-
-
-def _check(found: Sequence[Log], logs: Sequence[Log], of: Sequence[Position], criteria: Sequence[Criteria]) -> None:
-    """The node's two answers about these transactions must be the same logs."""
-    transactions = {position.tx_hash for position in of}
-    named = [log for log in found if log.position.tx_hash in transactions]
-    if named != [log for log in logs if any(one.fit(log) for one in criteria)]:
-        raise NodeLied("the node's receipts hold other logs of the wallet than it was found by")

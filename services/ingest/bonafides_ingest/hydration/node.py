@@ -46,19 +46,28 @@ class NodePast:
         self._headers = {number: replace(header, transactions=()) for number, header in headers.items()}
         return Window(asked, place_logs(found, headers), headers[asked.last].ref)
 
-    def receipts(self, transactions: Sequence[Position]) -> tuple[Log, ...]:
+    def receipts(self, found: Sequence[Log], criteria: Sequence[Criteria]) -> tuple[Log, ...]:
+        transactions = list({log.position.tx_hash: log.position for log in found}.values())
+        numbers = {position.block.number for position in transactions}
+        if missing := numbers - self._headers.keys():  # another provider found them
+            self._headers |= self._reader.headers(missing)
+        logs = place_logs(self._receipts(transactions), self._headers)
+        if list(found) != [log for log in logs if any(one.fit(log) for one in criteria)]:
+            raise NodeLied("the node's receipts hold other logs of the wallet than it was found by")
+        return logs
+
+    def block(self, number: int) -> BlockRef:
+        return self._reader.headers({number})[number].ref
+
+    def _receipts(self, transactions: Sequence[Position]) -> list[FoundLog]:
         try:
             answers = self._reader.ask([_receipt_call(position) for position in transactions])
         except RangeRefused:
             if len(transactions) == 1:
                 raise
             half = len(transactions) // 2
-            return self.receipts(transactions[:half]) + self.receipts(transactions[half:])
-        found = [log for position, answer in zip(transactions, answers, strict=True) for log in _logs(position, answer)]
-        return place_logs(found, self._headers)
-
-    def block(self, number: int) -> BlockRef:
-        return self._reader.headers({number})[number].ref
+            return self._receipts(transactions[:half]) + self._receipts(transactions[half:])
+        return [log for position, answer in zip(transactions, answers, strict=True) for log in _logs(position, answer)]
 
     def _logs(self, asked: BlockRange, criteria: Sequence[Criteria]) -> list[FoundLog]:
         calls: list[Call] = [("eth_getLogs", [_filter(asked, one)]) for one in criteria]

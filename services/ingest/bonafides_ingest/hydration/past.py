@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bonafides.events import BlockRange, Position
+from bonafides.events import BlockRange
 from bonafides.types import BlockRef
 
 from bonafides_ingest.chain import Log, Window
@@ -32,10 +32,10 @@ class PastSource(Protocol):
         Raises Unavailable: the node does not answer, refuses even one block, or was caught lying.
         """
 
-    def receipts(self, transactions: Sequence[Position]) -> tuple[Log, ...]:
-        """All logs of these transactions, which `find` gave last, in canonical order; a position is any log's of it.
+    def receipts(self, found: Sequence[Log], criteria: Sequence[Criteria]) -> tuple[Log, ...]:
+        """All logs of the transactions in which these were found by these criteria, in canonical order.
 
-        Raises Unavailable as `find` does.
+        `found` holds all that was found in each of them. Raises Unavailable as `find` does.
         """
 
     def block(self, number: int) -> BlockRef:
