@@ -48,6 +48,10 @@ unit: $(STAMP) ## Unit tests: no socket, no sleep, no clock.
 contracts: bootstrap ## Solidity tests: unit, fuzz, invariants.
 	$(BIN)/bonafides lab forge test
 
+.PHONY: forks
+forks: bootstrap ## Random fork trees over the whole path, other ones each time: EXAMPLES=n (500).
+	FORKS_EXAMPLES=$(or $(EXAMPLES),500) $(PYTEST) -q tests/integration/test_ingest_forks_random.py
+
 .PHONY: chart
 chart: $(STAMP) ## Helm chart, compose file and container files.
 	$(PYTEST) -q -m chart

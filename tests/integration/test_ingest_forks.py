@@ -174,6 +174,21 @@ def test_fork__during_a_backfill_of_a_second_deployment__fills_what_is_missing(s
     assert {row.deployment for row in reader.boundaries[-1].coverage} == {m.deployment.id for m in MARKETS}
 
 
+@pytest.mark.parametrize("is_down", [False, True])
+@pytest.mark.parametrize("final", [7, 13, 30])
+def test_fork__final_before_anybody_looked__is_read_as_final(system: ForkSystem, final: int, *, is_down: bool) -> None:
+    if is_down:
+        system.kill()
+        system.end_leases()
+    gone = system.chain.replace(6, *(_block(20 + number) for number in range(30)))
+    system.chain.finalize(final)
+    _read_live(system)
+
+    reader = _settle(system)
+
+    assert _told(reader, gone) >= 1
+
+
 @pytest.mark.parametrize("ends", ["killed", "stopped"])
 def test_fork__while_ingest_is_down__is_found_at_the_start(system: ForkSystem, ends: str) -> None:
     if ends == "stopped":
@@ -303,12 +318,26 @@ def test_zombie__sends_under_its_old_epoch_after_a_take_over__is_void(
     _settle(system)
 
 
+def test_lease__comes_back_after_another_replica_had_it__goes_on_from_what_that_one_told(system: ForkSystem) -> None:
+    """Without a pause in which the first would have seen that it lost it."""
+    for number in (1, 0, 1, 0):
+        system.end_leases()
+        system.chain.extend(_block(20 + number))
+        system.run(number)
+
+    _settle(system)
+
+
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_conflict__below_finality__stops_and_rewinds_nothing(system: ForkSystem, *, is_restarted: bool) -> None:
+@pytest.mark.parametrize("final", [5, 8, 25])
+def test_conflict__below_finality__stops_and_rewinds_nothing(
+    system: ForkSystem, final: int, *, is_restarted: bool
+) -> None:
     before, sent = _everything(system), {at: len(log) for at, log in system.broker.logs.items()}
     if is_restarted:
         system.stop()
-    system.chain.replace_even_final(3, *(_block(20 + number) for number in range(9)))
+    system.chain.replace_even_final(3, *(_block(20 + number) for number in range(final + 4)))
+    system.chain.finalize(final)
 
     for _ in range(2):  # starting again skips nothing
         with pytest.raises(InvariantViolation):

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from bonafides import crashpoints
 from bonafides.clock import Clock
+from bonafides.errors import InvariantViolation
 
 from bonafides_ingest import metrics
 from bonafides_ingest.chain import ChainSource, StillLooking
@@ -38,6 +39,21 @@ class FinalReader:
     clock: Clock
     _states: dict[str, tuple[int, DeploymentState]] = field(default_factory=dict)
     """Deployments as they stand after a block, where this replica read it."""
+    _grounded: int = -1
+    """Up to where the node's final blocks are known to stand on those that were read."""
+
+    def check_ground(self, finalized: int) -> None:
+        """Raise InvariantViolation when the node's final blocks do not stand on those that were read.
+
+        It is asked before anything is taken as final: the chain's `final_number` never goes back, so a node on another
+        fork must not move it.
+        """
+        if finalized <= self._grounded:
+            return
+        known = self.store.newest_final()
+        if known is not None and known.number <= finalized and self.source.block(known.number) != known:
+            raise conflict(known.number)
+        self._grounded = finalized
 
     def turn(self, finalized: int) -> bool:
         """Read and send the next window that nobody reads; returns whether there was one.
@@ -84,6 +100,14 @@ class FinalReader:
         count_window(read)
         if not sources and flushed.range.last == finalized:
             metrics.BLOCK_TO_KAFKA.observe(max(self.clock.now() - flushed.last.timestamp, 0.0))
+
+
+def conflict(number: int) -> InvariantViolation:
+    """What stops the service when a final block was replaced."""
+    return InvariantViolation(
+        f"block {number} was read as finalized and is another block now: the node is on another fork or still syncing, "
+        "or finality failed; nothing was taken back: check the node before anything is read again"
+    )
 
 
 def flushed_window(read: ReadWindow) -> FlushedWindow:

@@ -22,6 +22,7 @@ from bonafides.types import BlockRef
 from bonafides_ingest import metrics
 from bonafides_ingest.chain import ChainTips, Header, LiveSource
 from bonafides_ingest.feeds import FeedTimelines
+from bonafides_ingest.final_blocks import conflict
 from bonafides_ingest.lease import Lease
 from bonafides_ingest.live import FeedsOfLive, LiveBlock, LiveChain, LiveView, windows_of
 from bonafides_ingest.live_store import LiveStore
@@ -62,7 +63,7 @@ class HeadFollower:
         """
         (base,) = self.source.headers(BlockRange(lease.final_number, lease.final_number))
         if known is not None and known != base.ref:
-            raise _conflict(base.ref.number)
+            raise conflict(base.ref.number)
         self._tell_reorg_while_away(self.ring.ring())
         lease = self.ring.begin(lease, base, opens_epoch=self._sent_under == lease.epoch)
         self.live, self._is_dirty = LiveChain(base.ref, states, lease.epoch), False
@@ -143,7 +144,7 @@ class HeadFollower:
         live = self.following()
         shared = self._newest_shared(live.at, live.base.number, min(head.ref.number, live.top.number))
         if shared is None:
-            raise _conflict(live.base.number)
+            raise conflict(live.base.number)
         gone = live.above(shared.number)
         if not gone:
             return lease  # the node changed its mind between two answers
@@ -218,14 +219,7 @@ class HeadFollower:
         last = min(ring[-1].ref.number, self.source.tips().head.ref.number)
         shared = self._newest_shared(known.get, ring[0].ref.number, last)
         if shared is None:
-            raise _conflict(ring[0].ref.number)
+            raise conflict(ring[0].ref.number)
         if depth := last - shared.number:
             metrics.REORG_DEPTH.observe(depth)
             log.warning("reorg while the head was not followed", depth=depth, fork_block=shared.number + 1)
-
-
-def _conflict(number: int) -> InvariantViolation:
-    return InvariantViolation(
-        f"block {number} was read as finalized and is another block now: the node is on another fork or still syncing, "
-        "or finality failed; nothing was taken back: check the node before anything is read again"
-    )

@@ -96,11 +96,15 @@ class Indexer:
     def _turn(self) -> bool:
         lease = self._hold_lease()
         finalized, tips = self._look_at_node()
+        self._reader.check_ground(finalized)
         has_more = False
         if lease is not None and self._head is not None and tips is not None:
             lease, has_more = self._follow(self._head, lease, tips)
+            self._epoch = lease.epoch
         was_reading = self._read_final(finalized)
-        if lease is not None and (lease := self.stores.leases.take(self.token, self._first_block)) is not None:
+        if lease is not None:
+            lease = self.stores.leases.take(self.token, self._first_block)
+        if lease is not None and lease.epoch == self._epoch:  # else it was lost meanwhile: the next turn looks again
             lease, asks_more = self._tell_final(lease)
             has_more = has_more or asks_more
             self._show(lease, finalized)
@@ -115,7 +119,7 @@ class Indexer:
                 log.warning("lease lost; reading final blocks alone")
             self._epoch = None
             return None
-        if self._epoch is None:
+        if self._epoch != lease.epoch:  # taken, perhaps again after another replica had it meanwhile
             self._announcer.begin()  # unsent boundaries first: nothing newer may stand before them in the log
             if self._head is None and self.stores.ring.ring():  # an earlier holder followed the head
                 lease = self.stores.ring.end(lease, opens_epoch=False)
@@ -160,7 +164,6 @@ class Indexer:
         live = head.following()
         lease = self._announcer.tell_head(lease, live, done, is_complete=is_complete)
         lease = head.graduate(lease, tips.finalized)
-        self._epoch = lease.epoch
         return lease, live.top.number < tips.head.ref.number
 
     def _read_final(self, finalized: int) -> bool:

@@ -118,6 +118,13 @@ class Store:
         ends = (one.last for ranges in found.values() for one in ranges)
         return next((last for last in ends if last and last.number == number), None)
 
+    def newest_final(self) -> BlockRef | None:
+        """The highest final block that was read and is known by its hash."""
+        with transaction(self._engine) as connection:
+            found = done_ranges(connection, self._chain_id)
+        ends = [one.last for ranges in found.values() for one in ranges if one.last is not None]
+        return max(ends, key=lambda block: block.number, default=None)
+
     def check_starts(self, deployments: Collection[RegistryEntry]) -> None:
         """Raise InvalidSettings when one begins below the blocks that were read of it, or has other contracts than
         then.
