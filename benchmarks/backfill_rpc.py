@@ -61,6 +61,8 @@ class Nodes:
     deployments_file: Path
     bare_url: str
     throttled_url: str
+    contracts: frozenset[str]
+    """Everybody who logged."""
     chain: str
     """For the results file."""
 
@@ -77,7 +79,7 @@ def measure(runs: int = FEWEST_RUNS, shapes: Sequence[ChainShape] = (QUIET, BUSY
         with TemporaryDirectory(prefix="bonafides-bench-") as folder, recorded_nodes(shape, Path(folder)) as nodes:
             bare[shape.name] = _compare(nodes, nodes.bare_url, runs, per_second=None)
             per_second = ProviderLimits().calls_per_s
-            throttled[shape.name] = _compare(nodes, nodes.throttled_url, runs, per_second)
+            throttled[shape.name] = _compare(nodes, nodes.throttled_url, runs, per_second, is_new=False)
     main, *others = shapes
     timed = "timed: scan and decode, without Kafka and PostgreSQL; both sides' events compared first"
     return [
@@ -105,7 +107,7 @@ def recorded_nodes(shape: ChainShape, folder: Path) -> Iterator[Nodes]:
         _serving("recorded_node", [str(market), str(shape.block_s), str(bare)], bare, folder) as bare_url,
         _serving("throttled_provider", [str(bare), str(throttled)], throttled, folder) as throttled_url,
     ):
-        yield Nodes(market / DEPLOYMENTS_FILE, bare_url, throttled_url, _told(shape, chain))
+        yield Nodes(market / DEPLOYMENTS_FILE, bare_url, throttled_url, chain.contracts, _told(shape, chain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ class _Compared:
         return f"{self.ours_per_s:,.0f} events/s against {self.theirs_per_s:,.0f} = {self.ratio:.2f}"
 
 
-def _compare(nodes: Nodes, url: str, runs: int, per_second: int | None) -> _Compared:
+def _compare(nodes: Nodes, url: str, runs: int, per_second: int | None, *, is_new: bool = True) -> _Compared:
+    """Both sides in turn. Of a chain that is new both read it once before, untimed, and what they made of it is
+    compared; after the last round it is compared in any case."""
     read: dict[str, ReadChain] = {}
 
     def ours(_: int) -> None:
@@ -134,15 +138,21 @@ def _compare(nodes: Nodes, url: str, runs: int, per_second: int | None) -> _Comp
             read["theirs"] = read_chain(source, nodes.deployments_file, source.finalized(), WINDOW_BLOCKS)
 
     sides: Mapping[str, Callable[[int], None]] = {"ours": ours, "theirs": theirs}
-    for side in sides.values():  # not timed: whatever is made at first use is made here
-        side(0)
-    check_same("events of a fixed window", read["ours"].events, read["theirs"].events)
-    check_same("market facts of a fixed window", read["ours"].points, read["theirs"].points)
+    if is_new:
+        for side in sides.values():  # whatever is made at first use is made here
+            side(0)
+        _check(read["ours"], read["theirs"])
     seconds = interleaved(sides, range(runs))
+    _check(read["ours"], read["theirs"])
     count = len(read["ours"].events)
     speed = {name: statistics.median(count / taken for taken in seconds[name]) for name in sides}
     ratio = median_ratio(seconds["theirs"], seconds["ours"])
     return _Compared(nodes.chain, ratio, runs, speed["ours"], speed["theirs"])
+
+
+def _check(ours: ReadChain, theirs: ReadChain) -> None:
+    check_same("events of a fixed window", ours.events, theirs.events)
+    check_same("market facts of a fixed window", ours.points, theirs.points)
 
 
 def _result(

@@ -62,6 +62,15 @@ class LiveMarket:
         self._turn += 1
         self.send(transactions)
 
+    def act_as(self, people: Sequence[Address]) -> None:
+        """These do one thing each, one after another; whoever comes again does another thing than before."""
+        done: dict[Address, int] = {}
+        transactions = []
+        for who in people:
+            done[who] = done.get(who, -1) + 1
+            transactions.append(self._step(who, _STEPS[done[who] % len(_STEPS[:-1])]))
+        self.send(transactions)
+
     def send(self, transactions: Sequence[Transaction]) -> None:
         """Hand transactions to the node; it mines them when it mines."""
         self.rpc.batch([self._call(*transaction) for transaction in transactions])

@@ -61,6 +61,11 @@ class RecordedChain:
         return len(self._log_numbers)
 
     @property
+    def contracts(self) -> frozenset[str]:
+        """Everybody who logged."""
+        return frozenset(self._log_addresses)
+
+    @property
     def active_blocks(self) -> int:
         """Blocks that hold logs."""
         return len(self._numbers)
