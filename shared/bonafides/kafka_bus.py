@@ -159,6 +159,17 @@ class KafkaBusConsumer:
             self._consumer.unsubscribe()
             self._join()
 
+    def _let_go_of_what_was_read(self) -> None:
+        """Empty the client's hand, so that it takes up again what it put aside.
+
+        kafka-python 3.0.12 puts aside what a poll's limit left of a partition that is then paused, fetches nothing more
+        of it, and after `resume` takes it up only while its hand is empty. But it keeps in hand what it has read to the
+        end: a partition that was paused at the wrong moment was never read again.
+        """
+        fetcher = self._consumer._fetcher
+        if fetcher._next_partition_records is not None and not fetcher._next_partition_records:
+            fetcher._next_partition_records = None
+
     def assigned(self, partitions: set[TopicPartition]) -> None:
         """Called by the client inside `poll`, before it fetches anything of these partitions."""
         for at in partitions:
@@ -173,6 +184,7 @@ class KafkaBusConsumer:
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Record]:
         self._join_again_if_forgotten()
+        self._let_go_of_what_was_read()
         if not self._consumer.assignment():
             timeout_s = max(timeout_s, JOINING_S)
         try:
