@@ -80,7 +80,18 @@ PROVIDER_DISPUTES = Counter(
     ["provider"],
 )
 
-ERROR_CLASSES = ("Unavailable", "RateLimited", "RangeRefused", "NodeLied", "LeaseLost", "InvariantViolation", "Other")
+ERROR_CLASSES = (
+    "Unavailable",
+    "RateLimited",
+    "RangeRefused",
+    "CallRefused",
+    "NodeBehind",
+    "ReceiptsMissing",
+    "NodeLied",
+    "LeaseLost",
+    "InvariantViolation",
+    "Other",
+)
 
 for _type in EventType:
     EVENTS.labels(_type.value)
@@ -105,6 +116,7 @@ PROVIDER_ERROR_CLASSES = (
     "RangeRefused",
     "CallRefused",
     "NodeBehind",
+    "ReceiptsMissing",
     "NodeLied",
     "Other",
 )
