@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
 from bonafides.json_rpc import NodeLied
 from bonafides.testing.memory_bus import MemoryBroker, MemoryProducer
@@ -11,15 +12,20 @@ from bonafides.types import Json
 from bonafides_ingest.hydration import node as node_module
 from bonafides_ingest.hydration.hydrator import Hydrator
 from bonafides_ingest.hydration.node import NodePast
-from bonafides_ingest.hydration.past import FinalView
+from bonafides_ingest.hydration.past import FinalView, PastSource
+from bonafides_ingest.hydration.providers_past import ProvidersPast
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.protocols.search import naming
 from bonafides_ingest.sources.node_reader import NodeReader
+from bonafides_ingest.sources.providers.failover import Providers
+from bonafides_ingest.sources.providers.provider import Provider
 from bonafides_ingest.sources.providers.refusals import RangeRefused
+from bonafides_ingest.sources.rpc import RpcSource
 
 from tests.support.hydration_past import PastOfLogs, Sent, request, sent_to, topics_of
 from tests.support.ingest_logs import CHAIN, DEPLOYMENT, POOL, RAY, ChainOfLogs, ListedReserve, address
 from tests.support.ingest_node import FakeNode, log_object
+from tests.support.ingest_providers import HandClock
 
 pytestmark = pytest.mark.unit
 
@@ -70,9 +76,22 @@ def _chain() -> ChainOfLogs:
 
 
 def _hydrate(node: PositionalNode) -> Sent:
+    return _hydrate_from(NodePast(NodeReader(node, CHAIN)))
+
+
+def _providers(*nodes: PositionalNode) -> Providers:
+    clock = HandClock()
+    made = [
+        Provider(name, RpcSource(node, CHAIN, window_blocks=1000, bloom_check_blocks=0, timer=clock.now), node)
+        for name, node in zip("ab", nodes, strict=False)
+    ]
+    return Providers(made, clock, stuck_after_s=60.0)
+
+
+def _hydrate_from(past: PastSource) -> Sent:
     broker = MemoryBroker()
     topics_of(broker)
-    hydrator = Hydrator(NodePast(NodeReader(node, CHAIN)), MemoryProducer(broker), [DEPLOYMENT], [], 1)
+    hydrator = Hydrator(past, MemoryProducer(broker), [DEPLOYMENT], [], 1)
     for _ in hydrator.hydrate(request(ALICE), FinalView(1, LAST)):
         pass
     return sent_to(broker)
@@ -208,3 +227,33 @@ def test_find__a_truthful_past__gives_what_a_list_of_logs_gives() -> None:
 
     assert found.logs == PastOfLogs(sorted(chain.logs, key=lambda log: log.position.order)).find(wanted, criteria).logs
     assert len(found.logs) == 14
+
+
+@pytest.mark.parametrize("lie", [_without_one_log, _invented_log, _no_receipt])
+def test_providers__one_lies_about_receipts__is_asked_no_more_and_another_tells_all(
+    lie: Callable[[Any, list[Any]], Any],
+) -> None:
+    liar, honest = PositionalNode(_chain()), PositionalNode(_chain())
+    liar.lies["eth_getTransactionReceipt"] = lie
+    providers = _providers(liar, honest)
+
+    sent = _hydrate_from(ProvidersPast(providers, CHAIN))
+
+    assert len(sent.events) == 14
+    asked = len(liar.calls)
+    assert len(_hydrate_from(ProvidersPast(providers, CHAIN)).events) == 14
+    assert len(liar.calls) == asked
+
+
+def test_providers__one_goes_away_in_the_middle__another_goes_on() -> None:
+    first, second = PositionalNode(_chain()), PositionalNode(_chain())
+
+    def away(_: Any, __: list[Any]) -> Any:
+        raise Unavailable("the node went away")
+
+    first.lies["eth_getTransactionReceipt"] = away
+
+    sent = _hydrate_from(ProvidersPast(_providers(first, second), CHAIN))
+
+    assert len(sent.events) == 14
+    assert [coverage.gaps for coverage in sent.hydrated[0].coverage] == [()]
