@@ -9,7 +9,7 @@ from bonafides.types import BlockRef, Digest, Json, address_text
 
 from bonafides_ingest.chain import Log, Window
 from bonafides_ingest.protocols.search import Criteria
-from bonafides_ingest.sources.answers import FoundLog, NodeHeader, place_logs, read_log
+from bonafides_ingest.sources.answers import FoundLog, NodeHeader, Texts, place_logs, read_log
 from bonafides_ingest.sources.node_reader import NodeReader
 from bonafides_ingest.sources.providers.refusals import RangeRefused
 
@@ -67,7 +67,12 @@ class NodePast:
                 raise
             half = len(transactions) // 2
             return self._receipts(transactions[:half]) + self._receipts(transactions[half:])
-        return [log for position, answer in zip(transactions, answers, strict=True) for log in _logs(position, answer)]
+        texts = Texts()
+        return [
+            log
+            for position, answer in zip(transactions, answers, strict=True)
+            for log in _logs(position, answer, texts)
+        ]
 
     def _logs(self, asked: BlockRange, criteria: Sequence[Criteria]) -> list[FoundLog]:
         calls: list[Call] = [("eth_getLogs", [_filter(asked, one)]) for one in criteria]
@@ -76,8 +81,9 @@ class NodePast:
         if quantity(head) < asked.last:
             raise NodeLied(f"the node's head is below block {asked.last}, which it called finalized")
         placed: dict[tuple[int, int], FoundLog] = {}
+        texts = Texts()
         for one, answer in zip(criteria, answers, strict=True):
-            for log in map(read_log, items(answer)):
+            for log in (read_log(entry, texts) for entry in items(answer)):
                 if not asked.first <= log.block_number <= asked.last or not one.fit(log):
                     raise NodeLied("the node sent a log that was not asked for: another block, address or topic")
                 if placed.setdefault((log.block_number, log.log_index), log) != log:
@@ -100,14 +106,14 @@ def _receipt_call(position: Position) -> Call:
     return "eth_getTransactionReceipt", [_text(position.tx_hash)]
 
 
-def _logs(position: Position, receipt: Json) -> list[FoundLog]:
+def _logs(position: Position, receipt: Json, texts: Texts) -> list[FoundLog]:
     """All logs of a receipt, which must be that of the transaction as it was found."""
     if receipt is None:
         raise NodeLied("the node has no receipt of a transaction whose logs it gave")
     of = Digest(octets(member(receipt, "transactionHash"), 32)), quantity(member(receipt, "transactionIndex"))
     if of != (position.tx_hash, position.tx_index):
         raise NodeLied("the node sent the receipt of another transaction")
-    found = [read_log(entry) for entry in items(member(receipt, "logs"))]
+    found = [read_log(entry, texts) for entry in items(member(receipt, "logs"))]
     place = (position.block.number, position.block.hash, position.tx_hash, position.tx_index)
     if any((log.block_number, log.block_hash, log.tx_hash, log.tx_index) != place for log in found):
         raise NodeLied("a receipt holds a log of another block or transaction")

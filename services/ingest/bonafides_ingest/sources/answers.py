@@ -126,20 +126,45 @@ def read_logs(answers: Sequence[Json], blocks: BlockRange, asked: Asked) -> list
     return [placed[place] for place in sorted(placed)]
 
 
-def read_log(entry: Json) -> FoundLog:
-    """One log, wherever it stands."""
+class Texts:
+    """Reads hex texts, and those that come again only once. Of one answer or a few: nothing is ever forgotten."""
+
+    def __init__(self) -> None:
+        self._octets: dict[str, bytes] = {}
+        self._quantities: dict[str, int] = {}
+
+    def octets(self, value: Json, size: int) -> bytes:
+        """So many bytes. Raises NodeLied as `json_rpc.octets` does."""
+        known = self._octets.get(value) if isinstance(value, str) else None
+        if known is not None and len(known) == size:
+            return known
+        read = octets(value, size)
+        self._octets[str(value)] = read
+        return read
+
+    def quantity(self, value: Json) -> int:
+        """A number. Raises NodeLied as `json_rpc.quantity` does."""
+        known = self._quantities.get(value) if isinstance(value, str) else None
+        if known is None:
+            known = self._quantities[str(value)] = quantity(value)
+        return known
+
+
+def read_log(entry: Json, texts: Texts | None = None) -> FoundLog:
+    """One log, wherever it stands. `texts` knows what other logs of the same answer said."""
+    texts = texts or Texts()
     if isinstance(entry, dict) and entry.get("removed") is True:
         raise NodeLied("the node sent a log that it calls removed, of a block that it calls its own")
-    topics = tuple(Digest(octets(topic, 32)) for topic in items(member(entry, "topics")))
+    topics = tuple(Digest(texts.octets(topic, 32)) for topic in items(member(entry, "topics")))
     if len(topics) > 4:
         raise NodeLied("the node sent a log with more than four topics")
     return FoundLog(
-        block_number=quantity(member(entry, "blockNumber")),
-        block_hash=octets(member(entry, "blockHash"), 32),
-        tx_hash=octets(member(entry, "transactionHash"), 32),
-        tx_index=quantity(member(entry, "transactionIndex")),
-        log_index=quantity(member(entry, "logIndex")),
-        address=Address(octets(member(entry, "address"), 20)),
+        block_number=texts.quantity(member(entry, "blockNumber")),
+        block_hash=texts.octets(member(entry, "blockHash"), 32),
+        tx_hash=texts.octets(member(entry, "transactionHash"), 32),
+        tx_index=texts.quantity(member(entry, "transactionIndex")),
+        log_index=texts.quantity(member(entry, "logIndex")),
+        address=Address(texts.octets(member(entry, "address"), 20)),
         topics=topics,
         payload=octets(member(entry, "data")),
     )
