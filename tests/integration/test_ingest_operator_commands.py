@@ -1,5 +1,6 @@
 """gaps, audit and dlq as an operator runs them: the real process, broker, PostgreSQL, anvil and Aave V3."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,13 @@ def test_audit__everything_was_read__compares_all_windows_and_ends_with_zero(rea
     (logs,) = read.rows("SELECT sum(logs) FROM ingest.read_window")
     assert f"{logs[0]:,} logs compared" in ended.output
     assert int(str(logs[0])) > 100
+
+
+def test_audit__with_events__the_log_holds_just_what_the_receipts_say(read: Read) -> None:
+    ended = read.command("audit", "10", "60", "--events")
+
+    assert ended.code == 0, ended.output
+    assert re.search(r"[1-9]\d* events and market points compared: 0 missing, 0 invented", ended.output)
 
 
 def test_audit__a_window_lacks_logs__names_deployment_and_blocks_and_ends_with_one(read: Read) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 dlq = typer.Typer(add_completion=False, no_args_is_help=True, help="Logs that could not be read: list and replay them.")
 
+MOST_SHOWN = 100
+"""Facts that are missing or invented, of each."""
 DeploymentOption = Annotated[
     str | None, typer.Option(help="Of this deployment or source of links alone, by its id in the registry.")
 ]
@@ -199,6 +201,9 @@ def audit(
     first: Annotated[int, typer.Argument(metavar="FROM", min=0, help="First block.")],
     last: Annotated[int, typer.Argument(metavar="TO", min=0, help="Last block; at most the last final one counts.")],
     deployment: DeploymentOption = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="Compare the events and market points in Kafka, too, by their ids.")
+    ] = False,
 ) -> None:
     """Compare what was read with the chain's receipts: those of every block from FROM to TO are fetched.
 
@@ -207,11 +212,14 @@ def audit(
     Ethereum are about a megabyte. Ends with 1 when anything differs, or could not be compared because it was not read,
     or was before digests were kept.
 
+    With --events the receipts are decoded, and what that gives is compared with wallet-events.v1 and market.v1. For
+    that each deployment is read again from its first block, and both topics from their beginning: hours on Ethereum.
+
     Examples:
 
       bonafides ingest audit 20000000 20001000
 
-      bonafides ingest audit 20000000 20000100 --deployment aave-v3-ethereum
+      bonafides ingest audit 20000000 20000100 --deployment aave-v3-ethereum --events
     """
     from bonafides.events import BlockRange
     from bonafides.process import StopAsked, exit_with
@@ -227,8 +235,11 @@ def audit(
             def show(at: AuditProgress) -> None:
                 bar.update(task, completed=at.done, total=at.total, description=f"block {at.at:,}")
 
+            def show_events(what: str, at: int) -> None:
+                bar.update(task, completed=None, total=None, description=f"{what} {at:,}")
+
             try:
-                found = audit_blocks(world, BlockRange(first, last), deployment, show)
+                found = audit_blocks(world, BlockRange(first, last), deployment, show, show_events if events else None)
             except StopAsked:
                 bar.console.print("stopped before the end: nothing is said")
                 raise typer.Exit(1) from None
@@ -241,6 +252,16 @@ def audit(
                 f"blocks {found.blocks.first}–{found.blocks.last}: {report.windows} windows with {report.logs:,} logs "
                 f"compared, {len(report.mismatches)} differ"
             )
+            if found.events is not None:
+                for what, facts in (("lacks", found.events.missing), ("has too much", found.events.invented)):
+                    lines += [
+                        f"the log {what}: {fact.kind} of {fact.deployment}, block {fact.block}, log {fact.log_index}"
+                        for fact in facts[:MOST_SHOWN]
+                    ]
+                lines.append(
+                    f"{found.events.compared:,} events and market points compared: "
+                    f"{len(found.events.missing)} missing, {len(found.events.invented)} invented"
+                )
             for line in lines:
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             if not found.is_clean:
