@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from bonafides.events import BlockRange
-from bonafides_ingest.windows import gaps_in, merge_ranges, plan_work
+from bonafides_ingest.windows import Work, complete_to, gaps_in, merge_ranges, plan_work, share_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,3 +157,41 @@ def test_plan_work__followed_to_the_end__links_are_complete_to_the_end_of_each_r
     assert {name: sorted(blocks) for name, blocks in read.items()} == {
         name: sorted(blocks) for name, blocks in missing.items()
     }
+
+
+def test_plan_work__what_another_reads__is_passed_over() -> None:
+    work = plan_work(_from({"a": 1, "b": 1}), {}, finalized=100, window_blocks=20, taken={"a"})
+
+    assert work is not None
+    assert (work.range, work.deployments) == (BlockRange(1, 20), ("b",))
+
+
+def test_plan_work__links_below_are_read_by_another__nothing_is_given_out() -> None:
+    links = _from({"safes": 1, "proxies": 1})
+
+    assert plan_work(_from({"a": 1}), {}, 100, 20, links, taken={"safes", "proxies"}) is None
+    free = plan_work(_from({"a": 1}), {}, 100, 20, links, taken={"safes"})
+    assert free is not None
+    assert free.deployments == ("proxies",)
+
+
+@given(st.integers(1, 40), st.integers(1, 9))
+def test_share_of__any_number_of_replicas__together_they_take_everything(entries: int, replicas: int) -> None:
+    work = Work(BlockRange(1, 9), tuple(f"d{number:02}" for number in range(entries)))
+
+    share = share_of(work, entries, replicas).deployments
+
+    assert len(share) >= 1
+    assert len(share) * replicas >= entries
+    assert len(share) < entries / replicas + 1
+
+
+@given(RANGES, st.integers(0, 60))
+def test_complete_to__any__is_the_last_block_before_the_first_gap(done: list[BlockRange], last: int) -> None:
+    span = BlockRange(5, 1_000_000)
+
+    reached = complete_to([(span, done)], last)
+
+    blocks = _blocks(done)
+    assert all(number in blocks for number in range(5, reached + 1))
+    assert reached == last or (reached + 1 not in blocks and reached + 1 >= 5)
