@@ -39,10 +39,11 @@ from benchmarks.watch import only_cores
 LOGS_OF_A_WALLET = 5_000
 TRANSACTIONS_OF_A_WALLET = 1_700
 """Each supply, borrow, repay and withdrawal names its wallet in three logs."""
-TRANSACTIONS_OF_THE_CROWD = 3_000
+TRANSACTIONS_OF_THE_CROWD = 2_000
 WALLETS = 2
 REPETITIONS = 24
-IN_A_BLOCK = 500
+IN_A_BLOCK = 25
+"""Transactions: with hundreds anvil is slow, which looks through the whole block for each receipt."""
 SETTLED_WITHIN_S = 120.0
 ANSWERED_WITHIN_S = 60.0
 _FOLDED = "SELECT count(*) FROM scoring.hydration WHERE wallet = %s AND block_number = %s"

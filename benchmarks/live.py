@@ -56,8 +56,8 @@ def live_results(run: LiveRun) -> list[Result]:
     spent = ", ".join(f"{name} {seconds:.0f}" for name, seconds in sorted(run.cpu_seconds.items()))
     blocks = run.last - run.first + 1
     note = (
-        f"{len(run.times):,} wallet events in {blocks} blocks of a second ({ACTING_IN_A_BLOCK} people act in each), every "
-        f"one compared with the chain; from the node's announcement (looked for every 5 ms; ingest asks every "
+        f"{len(run.times):,} wallet events in {blocks} blocks of a second ({ACTING_IN_A_BLOCK} people act in each), "
+        f"every one compared with the chain; from the node's announcement (looked for every 5 ms; ingest asks every "
         f"{POLL_INTERVAL_S * 1_000:.0f} ms) to the wallet's state read by another connection: {_told(from_announced)}; "
         f"from the moment ingest had the header: {_told(from_seen)}; processor seconds: {spent}; {'; '.join(run.parts)}"
     )

@@ -16,10 +16,11 @@ MAX_ANSWER_BYTES = 256 << 20
 
 @contextmanager
 def open_our_source(url: str, requests_per_s: int | None) -> Iterator[tuple[RpcSource, int]]:
-    """The source, and the most blocks that it is asked for at once. `requests_per_s` is what the provider states."""
+    """The source, and the most blocks that it is asked for at once. `requests_per_s` is what the provider states, with a
+    second's worth of them at once."""
     default = {name: field.default for name, field in IngestSettings.model_fields.items()}
     clock = SystemClock()
-    bucket = TokenBucket(requests_per_s, default["rpc_burst"], clock.now()) if requests_per_s else None
+    bucket = TokenBucket(requests_per_s, requests_per_s, clock.now()) if requests_per_s else None
     rpc = MeteredRpc(
         url,
         default["rpc_timeout_s"],
