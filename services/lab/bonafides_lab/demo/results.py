@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from bonafides.errors import Unavailable
 from bonafides.types import Address, AttestationStatus, address_text
-from bonafides_scoring.api.schemas import ScoreAnswer, ScoredAnswer, UnscorableAnswer
+from bonafides_scoring.api.schemas import ProvisionalAnswer, ScoreAnswer, ScoredAnswer, UnscorableAnswer
 from pydantic import TypeAdapter
 from rich.table import Table
 
 from bonafides_lab.demo.http import Answer, ask
 from bonafides_lab.market.people import MarketWallet
 
-_ANSWERS: TypeAdapter[ScoredAnswer | UnscorableAnswer] = TypeAdapter(ScoreAnswer)
+_ANSWERS: TypeAdapter[ScoredAnswer | UnscorableAnswer | ProvisionalAnswer] = TypeAdapter(ScoreAnswer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Row:
     """One wallet and what is known of it."""
 
     wallet: MarketWallet
-    answer: ScoredAnswer | UnscorableAnswer | None
+    answer: ScoredAnswer | UnscorableAnswer | ProvisionalAnswer | None
     """None: never seen (404)."""
 
     @property
@@ -34,6 +34,8 @@ class Row:
     @property
     def is_settled(self) -> bool:
         """Whether nothing more is to come for this wallet."""
+        if isinstance(self.answer, ProvisionalAnswer):
+            return False
         return not isinstance(self.answer, ScoredAnswer) or self.attestation_status is AttestationStatus.FINAL
 
 
@@ -97,6 +99,8 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
             return (f"[{colour}]{scored.score}[/]", scored.band.value, reason, status.value if status else "–")
         case UnscorableAnswer() as unscorable:
             return ("–", "–", f"[dim]unscorable: {unscorable.reason.value.replace('_', ' ')}[/]", "–")
+        case ProvisionalAnswer():
+            return ("–", "–", "[dim]not final yet[/]", "–")
         case None:
             return ("–", "–", "[dim]never seen[/]", "–")
 
@@ -105,7 +109,7 @@ def _score_of(row: Row) -> int:
     match row.answer:
         case ScoredAnswer() as scored:
             return scored.score
-        case UnscorableAnswer():
+        case UnscorableAnswer() | ProvisionalAnswer():
             return 1
         case None:
             return 0
