@@ -33,7 +33,7 @@ logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 CLOSING_MS = 3_000
 JOINING_S = 1.0
-"""How long a poll waits while nothing is assigned. kafka-python 3.0.12 drops a join that completes between two polls
+"""How long a poll waits while the group shares out its partitions. kafka-python 3.0.12 drops a join that completes between two polls
 and starts another: on a busy machine short polls then never join at all."""
 
 
@@ -106,6 +106,7 @@ class KafkaBusConsumer:
         self._on_revoked: Callable[[set[TopicPartition]], None] = lambda _: None
         self._topics: list[str] = []
         self._empty_since: float | None = None
+        self._is_joining = True
         self._patience_s = max(10.0, 3 * session_timeout_s)
         try:
             self._consumer = KafkaConsumer(
@@ -176,16 +177,18 @@ class KafkaBusConsumer:
             # Some position: without one the client would ask the group for a committed offset, and fail.
             self._consumer.seek(KafkaTopicPartition(*at), 0)
         self.pause(partitions)
+        self._is_joining = False
         self._on_assigned(partitions)
 
     def revoked(self, partitions: set[TopicPartition]) -> None:
         """Called by the client inside `poll`."""
+        self._is_joining = True
         self._on_revoked(partitions)
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Record]:
         self._join_again_if_forgotten()
         self._let_go_of_what_was_read()
-        if not self._consumer.assignment():
+        if self._is_joining or not self._consumer.assignment():
             timeout_s = max(timeout_s, JOINING_S)
         try:
             batches = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
@@ -224,7 +227,7 @@ class KafkaBusConsumer:
             raise unavailable(self._bootstrap, exc) from exc
 
     def close(self) -> None:
-        # While a join waits for a member that died, the broker answers nothing else: the session's end tells it as well.
+        # While a join waits for a member that died, the broker answers nothing else; the session's end tells it, too.
         self._consumer.close(autocommit=False, timeout_ms=CLOSING_MS)
 
 
