@@ -1,5 +1,6 @@
 """Several providers of one chain: who is asked, what becomes of one that fails, and what all must agree about."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bonafides_ingest.sources.providers.agreement import LOOK_EVERY_S
 from bonafides_ingest.sources.providers.breaker import FAILURES
 from bonafides_ingest.sources.providers.choosing import STAYS_S
 from bonafides_ingest.sources.providers.endpoints import Endpoint, endpoints_in
-from bonafides_ingest.sources.providers.provider import FIRST_BENCH_S
+from bonafides_ingest.sources.providers.provider import FIRST_BENCH_S, FIRST_UNSEEN_S
 from bonafides_ingest.sources.providers.refusals import RangeRefused, RateLimited
 
 from tests.support.ingest_logs import POOL, block_at
@@ -104,6 +105,21 @@ def test_fetch__first_fails_again_and_again__is_not_asked_until_its_pause_is_ove
     w.read(1, 50)
     w.read(1, 50)
     assert w.asked()["a"] == 1  # the probe
+
+
+@pytest.mark.parametrize(("names", "most"), [(("silent", "b"), 30), (("silent",), 180)])
+def test_fetch__first_is_gone_for_an_hour__is_tried_the_less_often_where_there_is_another(
+    names: tuple[str, ...], most: int
+) -> None:
+    w = _looked(*names)
+    w.nodes["silent"].failure = DOWN
+
+    for _ in range(360):
+        w.clock.move(10.0)
+        with suppress(Unavailable):
+            w.providers.block(1)
+
+    assert most // 3 < w.asked()["silent"] < most
 
 
 def test_fetch__first_is_back__is_asked_again() -> None:
@@ -373,7 +389,7 @@ def test_tips__one_that_was_down_comes_back_with_another_chain__is_found_out() -
     assert w.providers.tips().finalized == 50
     w.nodes["forged"].failure = None
     w.nodes["forged"].lies["eth_getBlockByNumber"] = _forked
-    w.clock.move(LOOK_EVERY_S)
+    w.clock.move(FIRST_UNSEEN_S)
 
     with pytest.raises(Unavailable, match="disagree"):
         w.providers.tips()
@@ -394,6 +410,18 @@ def test_fetch__all_say_that_a_final_block_was_replaced__stops_and_pages() -> No
 
     with pytest.raises(InvariantViolation, match="block 10 was read as finalized"):
         w.providers.fetch(BlockRange(11, 30), WATCHED, block_at(10, branch="other"))
+
+
+def test_tips__standby_does_not_answer__is_looked_at_less_and_less_often() -> None:
+    w = _looked("a", "silent")
+    w.nodes["silent"].failure = DOWN
+
+    _advance(w, 3_600)
+
+    assert w.asked()["silent"] < 15  # 240 looks would be due
+    w.nodes["silent"].failure = None
+    _advance(w, 600)
+    assert _state("silent") == "ok"
 
 
 def test_check_chain__one_is_on_another__refuses_to_start_and_names_it() -> None:

@@ -12,6 +12,7 @@ from bonafides_ingest.sources.providers.metered_rpc import MeteredRpc
 from bonafides_ingest.sources.providers.provider import Provider
 from bonafides_ingest.sources.rpc import RpcSource
 
+LOOKOUT_TIMEOUT_S = 3.0  # at the head of the chain a turn waits for it
 MAX_ANSWER_BYTES = 256 << 20  # a batch of a hundred blocks' receipts, of 2 MB each
 
 
@@ -33,18 +34,37 @@ def _provider(
     endpoint: Endpoint, settings: IngestSettings, look_back_requests: int | None, clock: SteadyClock
 ) -> Provider:
     rate = settings.rpc_requests_per_s
-    rpc = MeteredRpc(
+    bucket = TokenBucket(rate, settings.rpc_burst, clock.now()) if rate else None
+    rpc = _rpc(endpoint, settings, settings.rpc_timeout_s, bucket, clock)
+    # A few calls in a quarter of a minute: no bucket is needed for them.
+    lookout = _rpc(endpoint, settings, min(settings.rpc_timeout_s, LOOKOUT_TIMEOUT_S), None, clock)
+    return Provider(
+        endpoint.name,
+        _source(rpc, settings, look_back_requests),
+        rpc,
+        rpc,
+        _source(lookout, settings, look_back_requests),
+    )
+
+
+def _rpc(
+    endpoint: Endpoint, settings: IngestSettings, timeout_s: float, bucket: TokenBucket | None, clock: SteadyClock
+) -> MeteredRpc:
+    return MeteredRpc(
         endpoint.url,
-        settings.rpc_timeout_s,
+        timeout_s,
         name=endpoint.name,
         batch_size=settings.rpc_batch_size,
         max_answer_bytes=MAX_ANSWER_BYTES,
-        bucket=TokenBucket(rate, settings.rpc_burst, clock.now()) if rate else None,
+        bucket=bucket,
         clock=clock,
     )
+
+
+def _source(rpc: MeteredRpc, settings: IngestSettings, look_back_requests: int | None) -> RpcSource:
     # With the question for the head they are one batch.
     ranges = max(min(MOST_RANGES, settings.rpc_batch_size - 1), 1)
-    source = RpcSource(
+    return RpcSource(
         rpc,
         ChainId(settings.chain_id),
         window_blocks=settings.window_blocks,
@@ -53,4 +73,3 @@ def _provider(
         audit_blocks=settings.audit_blocks,
         look_back=LookBackLimits(ranges, look_back_requests),
     )
-    return Provider(endpoint.name, source, rpc, rpc)

@@ -22,7 +22,7 @@ from bonafides.errors import Unavailable
 from bonafides.types import BlockRef
 
 from bonafides_ingest import metrics
-from bonafides_ingest.chain import ChainTips
+from bonafides_ingest.chain import ChainTips, LiveSource
 from bonafides_ingest.sources.providers.choosing import Choice
 from bonafides_ingest.sources.providers.provider import Provider
 
@@ -98,14 +98,16 @@ class Agreement:
         choice = self._choice
         now = choice.clock.now()
         others = sorted(
-            (provider for provider in choice.providers if provider is not current), key=lambda other: other.tried_at
+            (p for p in choice.providers if p is not current and p.next_look_at <= now and not p.wait(now)),
+            key=lambda other: other.next_look_at,
         )
         if not others or now - self._looked_at < LOOK_EVERY_S:
             return
         is_first, self._looked_at = self._looked_at < 0, now
         for other in others if is_first else others[:1]:
-            other.tried_at = now
-            if choice.ask_of(other, self._tips_of) is not None:
+            is_seen = choice.ask_of(other, self._glance_at) is not None
+            other.was_looked_at(choice.clock.now(), is_seen=is_seen)
+            if is_seen:
                 self._compare(current, other)
         honest = [provider for provider in choice.providers if not provider.is_benched(now)]
         for heights in ([provider.head for provider in honest], [provider.finalized for provider in honest]):
@@ -124,7 +126,7 @@ class Agreement:
 
     def _same(self, one: Provider, other: Provider, number: int) -> bool | None:
         """Whether both show the same block; None where one does not answer."""
-        mine, theirs = (self._choice.ask_of(each, lambda asked: asked.source.block(number)) for each in (one, other))
+        mine, theirs = (self._choice.ask_of(each, lambda asked: _block(asked, number)) for each in (one, other))
         return None if mine is None or theirs is None else mine == theirs
 
     def _quarrel(self, one: Provider, other: Provider, number: int) -> None:
@@ -135,7 +137,13 @@ class Agreement:
         raise Unavailable(str(dispute))
 
     def _tips_of(self, provider: Provider) -> ChainTips:
-        tips = provider.source.tips()
+        return self._seen(provider, provider.source)
+
+    def _glance_at(self, provider: Provider) -> ChainTips:
+        return self._seen(provider, provider.lookout or provider.source)
+
+    def _seen(self, provider: Provider, source: LiveSource) -> ChainTips:
+        tips = source.tips()
         provider.saw(self._choice.clock.now(), tips.finalized, tips.head.ref.number)
         return tips
 
@@ -150,3 +158,7 @@ class Agreement:
             and now - provider.looked_at < FRESH_S
         ]
         return min([own, *counted])
+
+
+def _block(provider: Provider, number: int) -> BlockRef:
+    return (provider.lookout or provider.source).block(number)

@@ -13,6 +13,7 @@ from typing import Final
 
 FAILURES: Final = 3  # one may be a connection that broke, two a restart behind a balancer
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # the longest is the process's own between two tries
+LONGEST_WITH_OTHERS_S: Final = 300.0  # a probe of one that is silent holds a turn up until its time-out
 
 
 class Backoff:
@@ -33,10 +34,10 @@ class Backoff:
 
 
 class Breaker:
-    """Of one provider."""
+    """Of one provider; `longest_s` is the longest pause."""
 
-    def __init__(self) -> None:
-        self._pauses = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
+    def __init__(self, longest_s: float = LONGEST_PAUSE_S) -> None:
+        self._pauses = Backoff(FIRST_PAUSE_S, longest_s)
         self._failures = 0
         self._open_until: float | None = None
         self._probes_until = 0.0

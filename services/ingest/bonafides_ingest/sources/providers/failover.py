@@ -45,6 +45,8 @@ class Providers:
     ) -> None:
         for provider in providers:
             metrics.begin_provider(provider.name)
+            if len(providers) > 1:
+                provider.has_others()
         self._choice = Choice(providers, clock, stuck_after_s)
         self._agreement = Agreement(self._choice)
         self._look_back_requests = look_back_requests

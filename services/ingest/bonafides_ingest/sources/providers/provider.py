@@ -20,11 +20,12 @@ from bonafides.types import BlockRef
 
 from bonafides_ingest import metrics
 from bonafides_ingest.chain import LiveSource
-from bonafides_ingest.sources.providers.breaker import Backoff, Breaker
+from bonafides_ingest.sources.providers.breaker import LONGEST_WITH_OTHERS_S, Backoff, Breaker
 from bonafides_ingest.sources.providers.pace import Pace
 
 FIRST_REST_S, LONGEST_REST_S = 1.0, 60.0  # most quotas are per second; a minute is as long as the longest window
 FIRST_BENCH_S, LONGEST_BENCH_S = 1_800.0, 86_400.0
+FIRST_UNSEEN_S, LONGEST_UNSEEN_S = 30.0, 600.0  # whoever does not answer a look holds the turn up until its time-out
 NEVER: Final = float("inf")
 
 log = structlog.get_logger(__name__)
@@ -79,19 +80,26 @@ class Provider:
     rpc: JsonRpc
     meter: Meter | None = None
     """None: it may be asked as often as one likes."""
+    lookout: LiveSource | None = None
+    """Who looks at it while another one is asked, with less patience; None: `source`."""
     head: Height = field(default_factory=Height)
     finalized: Height = field(default_factory=Height)
     looked_at: float = -NEVER
     """When its heights were last seen."""
-    tried_at: float = -NEVER
-    """When it was last to be looked at while another one was asked."""
+    next_look_at: float = -NEVER
+    """When it may be looked at next while another one is asked."""
     agreed_to: int = -1
     """Final block up to which another provider said the same."""
     _breaker: Breaker = field(default_factory=Breaker)
     _rests: Backoff = field(default_factory=lambda: Backoff(FIRST_REST_S, LONGEST_REST_S))
+    _looks: Backoff = field(default_factory=lambda: Backoff(FIRST_UNSEEN_S, LONGEST_UNSEEN_S))
     _benches: Backoff = field(default_factory=lambda: Backoff(FIRST_BENCH_S, LONGEST_BENCH_S))
     _rests_until: float = -NEVER
     _benched_until: float = -NEVER
+
+    def has_others(self) -> None:
+        """There are others to ask: it may be left alone for longer. To be said before it is asked."""
+        self._breaker = Breaker(LONGEST_WITH_OTHERS_S)
 
     def wait(self, now: float) -> float:
         """Seconds until it may be asked; 0: now. Its requests per second are left out of account."""
@@ -143,6 +151,12 @@ class Provider:
         if head is not None:
             self.head.saw(head)
             metrics.PROVIDER_HEAD_BLOCK.labels(self.name).set(self.head.number)
+
+    def was_looked_at(self, now: float, *, is_seen: bool) -> None:
+        """It was looked at while another one was asked. One that does not answer is left alone for longer each time."""
+        if is_seen:
+            self._looks.reset()
+        self.next_look_at = now if is_seen else now + self._looks.next()
 
     def show(self, now: float, after_s: float) -> None:
         """Tell the metrics how it stands."""
