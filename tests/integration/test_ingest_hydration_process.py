@@ -70,12 +70,12 @@ def test_hydrate__process_runs__sends_the_wallets_history_and_its_boundary_and_t
 ) -> None:
     wallet = next(iter(live.market.liquidated))
     process = setup.start("hydration")
-    process.wait_until(lambda: SCORED in _log_of(process), "a scoring boundary", 60)
+    process.wait_until(lambda: SCORED in _log_of(process), "a scoring boundary", 120)
     starts = end_offsets(setup.bootstrap)
 
     command = _ask(setup, wallet, "hydrate", "--wait")
 
-    assert command.wait(60) == 0, _log_of(command)
+    assert command.wait(150) == 0, _log_of(command)
     assert "read up to block" in _log_of(command)
     sent = read_log(setup.bootstrap, starts)
     (hydrated,) = _hydrated(sent)
@@ -94,11 +94,11 @@ def test_hydrate__process_is_killed__the_next_one_answers(setup: IngestSetup, li
     starts = end_offsets(setup.bootstrap)
     first = setup.start("first", crash_at=point, kafka_session_timeout_s=SESSION_S)
     command = _ask(setup, wallet, "hydrate", "--wait")
-    assert first.wait(60) == -signal.SIGKILL
+    assert first.wait(150) == -signal.SIGKILL, _log_of(first)
 
     second = setup.start("second", kafka_session_timeout_s=SESSION_S)
-    assert command.wait(90) == 0, _log_of(command)
-    second.wait_until(lambda: SCORED in _log_of(second), "a scoring boundary", 60)
+    assert command.wait(150) == 0, _log_of(command)
+    second.wait_until(lambda: SCORED in _log_of(second), "a scoring boundary", 120)
 
     assert second.terminate() == 0
     hydrations = [hydrated for hydrated in _hydrated(read_log(setup.bootstrap, starts)) if hydrated.wallet == wallet]
