@@ -16,7 +16,7 @@ MAX_ANSWER_BYTES = 256 << 20
 
 @contextmanager
 def open_our_source(url: str, requests_per_s: int | None) -> Iterator[tuple[RpcSource, int]]:
-    """The source, and the most blocks that it is asked for at once. `requests_per_s` is what the provider states, with a
+    """The source, and the most blocks that it is asked for at once. `requests_per_s` is what the provider states, a
     second's worth of them at once."""
     default = {name: field.default for name, field in IngestSettings.model_fields.items()}
     clock = SystemClock()
