@@ -24,7 +24,8 @@ from bonafides.database import transaction
 from bonafides.offsets import LostPartition, advance_offset, read_offsets
 from bonafides.topics import Topic
 
-POLL_S = 0.2
+POLL_S, SHORTEST_POLL_S = 0.2, 0.01
+"""How long a poll waits for records: the client needs some time in each to keep its place in the group."""
 COMMIT_EVERY_S = 1.0
 """To the broker, for lag metrics: each poll would wait for its answer, and nobody looks more often."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.005, 0.5
@@ -132,7 +133,7 @@ class OffsetConsumer:
 
     def _patience_s(self) -> float:
         """How long to wait for records: no longer than until what is held is tried again."""
-        return min(POLL_S, max(0.0, self._again_at - self.now())) if self._held else POLL_S
+        return min(POLL_S, max(SHORTEST_POLL_S, self._again_at - self.now())) if self._held else POLL_S
 
     def _commit(self, *, is_idle: bool) -> None:
         """Tell the broker, when there is time for it or it is long ago."""

@@ -33,8 +33,8 @@ logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 CLOSING_MS = 3_000
 JOINING_S = 1.0
-"""How long a poll waits while the group shares out its partitions. kafka-python 3.0.12 drops a join that completes between two polls
-and starts another: on a busy machine short polls then never join at all."""
+"""How long a poll waits while the group shares out its partitions. kafka-python 3.0.12 drops a join that completes
+between two polls and starts another: on a busy machine short polls then never join at all."""
 
 
 class KafkaBusProducer:
