@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from bonafides import database
+from bonafides.errors import InvariantViolation
 from bonafides.types import ChainId
 from bonafides_ingest.feed_store import FeedStore
 from bonafides_ingest.feeds import KnownPhase
@@ -39,11 +40,20 @@ def test_remember__read_by_another_process__is_the_same_in_order(engine: Engine)
     assert FeedStore(engine, ChainId(10)).phases(FEED) == ()
 
 
-def test_remember__again__replaces_what_was_known_of_this_feed_alone(engine: Engine) -> None:
+def test_remember__by_two_that_saw_different_blocks__all_of_it_is_known(engine: Engine) -> None:
     store = FeedStore(engine, CHAIN)
-    store.remember(FEED, PHASES)
+    store.remember(FEED, [KnownPhase(0, 80, 1, address("a"))])
     store.remember(OTHER, PHASES[:1])
 
-    store.remember(FEED, PHASES[1:])
+    store.remember(FEED, [KnownPhase(60, 99, 1, address("a")), PHASES[1]])
 
-    assert (store.phases(FEED), store.phases(OTHER)) == (PHASES[1:], PHASES[:1])
+    assert (store.phases(FEED), store.phases(OTHER)) == (PHASES, PHASES[:1])
+
+
+def test_remember__two_say_different_things_of_one_block__stops_and_pages(engine: Engine) -> None:
+    store = FeedStore(engine, CHAIN)
+    store.remember(FEED, PHASES)
+
+    with pytest.raises(InvariantViolation, match="two aggregators"):
+        store.remember(FEED, [KnownPhase(50, 120, 2, address("b"))])
+    assert store.phases(FEED) == PHASES

@@ -11,7 +11,7 @@ then (a phase). Most proxies log nothing when that happens, so it is a fact of a
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -116,6 +116,24 @@ def timeline_of(phases: Sequence[KnownPhase], max_age_s: int) -> Timeline:
     return Timeline(tuple(known), max_age_s)
 
 
+def all_that_is_known(known: Iterable[KnownPhase], told: Iterable[KnownPhase]) -> tuple[KnownPhase, ...]:
+    """What two readers found out, ascending: both saw final blocks, and neither need have seen all."""
+    found: list[KnownPhase] = []
+    for phase in sorted({*known, *told}, key=lambda one: (one.from_block, one.known_to)):
+        last = found[-1] if found else None
+        if last and (last.number, last.aggregator) == (phase.number, phase.aggregator):
+            if phase.from_block <= last.known_to + 1:
+                found[-1] = replace(last, known_to=max(last.known_to, phase.known_to))
+                continue
+        elif last and phase.from_block <= last.known_to:
+            raise InvariantViolation(
+                f"two aggregators are told to have answered for one price feed at block {phase.from_block}: a node lied"
+                " about final blocks, or two nodes of different chains were asked"
+            )
+        found.append(phase)
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class ListedFeed:
     """What the registry says about a feed."""
@@ -157,7 +175,7 @@ class PhaseMemory(Protocol):
         """Ascending; empty for a feed that was never asked."""
 
     def remember(self, feed: Address, phases: Sequence[KnownPhase]) -> None:
-        """From now on these."""
+        """These are known as well as what was."""
 
 
 class ListedFeeds:
