@@ -44,6 +44,8 @@ from bonafides_ingest.reading import count_accounts
 from bonafides_ingest.sending import Sender
 from bonafides_ingest.windows import gaps_in, up_to
 
+FAR_BEHIND_BLOCKS = 512
+"""Final blocks that nobody read: so many are read faster as windows than one by one."""
 FEW_BLOCKS = 100
 """Final blocks that are read whatever the pressure: what became final since the last look is no backfill."""
 log = structlog.get_logger(__name__)
@@ -148,7 +150,8 @@ class Indexer:
         done = self.stores.store.done_ranges()
         ready = [one.id for one in self.options.deployments if not self._missing(done, lease.final_number, one.id)]
         is_complete = not self._missing(done, lease.final_number)
-        is_far_behind = tips.finalized - lease.final_number > self.options.window_blocks
+        reached = head.live.top.number if head.live else lease.final_number
+        is_far_behind = tips.finalized - reached > FAR_BEHIND_BLOCKS
         known = self.stores.store.final_block(lease.final_number)  # None before any block was read
         may_follow = known is not None and (is_complete or self._announcer.sent.final.scored_at is not None)
         if not ready or is_far_behind or not may_follow:
