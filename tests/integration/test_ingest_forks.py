@@ -15,7 +15,7 @@ from bonafides_ingest.sources.providers.refusals import NodeBehind
 from tests.support.forking_chain import Block
 from tests.support.forking_checks import LogReader, check_converged
 from tests.support.forking_dangers import Danger, Strike
-from tests.support.forking_market import MARKETS, Act, ActKind
+from tests.support.forking_market import LAST_WALLET, MARKETS, Act, ActKind
 from tests.support.forking_node import Orphans
 from tests.support.forking_system import ForkDatabase, ForkSystem, fork_database, newest_read, rows
 
@@ -230,6 +230,23 @@ def test_fork__of_the_block_that_listed_a_reserve__forgets_its_tokens(system: Fo
     _settle(system)
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_fork__above_a_reserve_that_was_listed_live__keeps_its_tokens(
+    system: ForkSystem, *, is_restarted: bool
+) -> None:
+    system.chain.extend([_act(ActKind.LIST, 0, 5)], _block(20), _block(21))
+    _read_live(system)
+    system.chain.finalize(11)
+    _read_live(system)
+    if is_restarted:
+        system.kill()
+        system.end_leases()
+    system.chain.replace(12, [_act(ActKind.SUPPLY, LAST_WALLET, 7)], _block(22))
+    _read_live(system)
+
+    _settle(system)
+
+
 def test_fork__of_blocks_with_logs_that_cannot_be_read__leaves_no_dead_letter(system: ForkSystem) -> None:
     system.chain.extend([_act(ActKind.UNREADABLE_OF_WALLET, 0), _act(ActKind.UNREADABLE_OF_NOBODY)], _block(20))
     _read_live(system)
@@ -266,6 +283,8 @@ def test_turn__struck_at_any_effect_between_two_forks__ends_in_the_replay(
     system.is_scoring = False  # what a worker makes of the log is the same for all of them
     for effect in range(1, 7):
         _fork_at(system, 8)
+        if effect % 2:
+            system.turn()  # takes the old branch back; the next turn sends the new one
         system.turn(danger=Danger(effect, strike, is_at_commit))
         system.end_leases()
         _fork_at(system, 9)

@@ -19,6 +19,7 @@ from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
 from tests.support.ingest_logs import CHAIN, RAY, TREASURY, ListedReserve, address, encode_event
 
 WALLETS: Final = tuple(address(name) for name in ("alice", "bob", "carol", "dave"))
+LAST_WALLET: Final = len(WALLETS) - 1
 DOLLAR: Final = 10**8
 _LIQUIDATOR: Final = address("liquidator")
 EVERYBODY: Final = (*WALLETS, _LIQUIDATOR, TREASURY)
@@ -156,14 +157,17 @@ def play(act: Act, market: BranchMarket) -> tuple[tuple[RawLog, ...], BranchMark
 
 
 def _supply(act: Act, tx: _Transaction) -> None:
-    contracts, wallet, weth = _at(act, tx, "WETH")
+    """Of WETH; the last of the wallets supplies what was listed last."""
+    listed = [symbol for market, symbol in tx.market.listed if market == act.market]
+    symbol = listed[-1] if act.wallet == LAST_WALLET else "WETH"
+    contracts, wallet, reserve = _at(act, tx, symbol)
     amount = act.amount * 10**17
-    tx.emit(contracts.pool, abi.RESERVE_DATA_UPDATED, weth.asset, 0, 0, 0, RAY, RAY)
-    tx.emit(weth.a_token, abi.TRANSFER, ZERO_ADDRESS, wallet, amount)
-    tx.emit(weth.a_token, abi.MINT, wallet, wallet, amount, 0, RAY)
-    tx.emit(contracts.pool, abi.COLLATERAL_ENABLED, weth.asset, wallet)
-    tx.emit(contracts.pool, abi.SUPPLY, weth.asset, wallet, wallet, amount, 0)
-    tx.move(LedgerKey(act.market, wallet, weth.asset, EventType.SUPPLY_BALANCE), amount)
+    tx.emit(contracts.pool, abi.RESERVE_DATA_UPDATED, reserve.asset, 0, 0, 0, RAY, RAY)
+    tx.emit(reserve.a_token, abi.TRANSFER, ZERO_ADDRESS, wallet, amount)
+    tx.emit(reserve.a_token, abi.MINT, wallet, wallet, amount, 0, RAY)
+    tx.emit(contracts.pool, abi.COLLATERAL_ENABLED, reserve.asset, wallet)
+    tx.emit(contracts.pool, abi.SUPPLY, reserve.asset, wallet, wallet, amount, 0)
+    tx.move(LedgerKey(act.market, wallet, reserve.asset, EventType.SUPPLY_BALANCE), amount)
 
 
 def _withdraw(act: Act, tx: _Transaction) -> None:
