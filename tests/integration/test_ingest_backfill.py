@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -303,3 +304,15 @@ def test_export__no_node_in_the_settings__says_which_to_set(setup: IngestSetup) 
 
     assert process.wait(30) == 78
     assert "BONAFIDES_INGEST_RPC_URL" in _log_of(process)
+
+
+def test_backfill__nobody_reads_the_log__waits_and_does_not_take_that_for_the_end(
+    setup: IngestSetup, exported: Path
+) -> None:
+    process = _backfill(setup, exported, lag_limit_records="1")
+    process.wait_until(lambda: "backfill waits" in _log_of(process), "a line that says why it waits", 60)
+
+    time.sleep(3)  # some more idle turns
+
+    assert process.terminate() == 0  # it still ran
+    assert SCORED not in _log_of(process)

@@ -12,6 +12,7 @@ import structlog
 
 from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.indexer import Indexer
+from bonafides_ingest.windows import gaps_in, up_to
 
 if TYPE_CHECKING:
     from bonafides_ingest.sources.parquet import LogFolder
@@ -51,13 +52,19 @@ class Backfill:
             if not was_busy:  # else only links were read, which come before the deployments
                 log.warning("another process reads this chain, waiting for its lease")
             return was_busy
-        if not was_busy:
+        if not was_busy and not self._is_waiting():
             # A boundary at the end of the files, unless there is one, whatever the time since the last.
             self._indexer.options = replace(self._indexer.options, pace=_AT_ONCE)
             self._indexer.turn()
             self.is_done = self._indexer.tip is not None
         self._on_progress(Progress(self._folder.logs_up_to(tip.number), self._folder.log_count, tip.number))
         return was_busy
+
+    def _is_waiting(self) -> bool:
+        """Whether an idle turn was no end: blocks are missing, and those behind us cannot keep up (`pressure`)."""
+        indexer = self._indexer
+        done, last = indexer.stores.store.done_ranges(), indexer.source.finalized()
+        return any(gaps_in(done.get(name, ()), up_to(span, last)) for name, span in indexer.options.spans.items())
 
     def _without_collections(self, turn: Callable[[], bool]) -> bool:
         """What a window makes is freed by counting; looking through it for cycles took 40 % of the time of reading."""
