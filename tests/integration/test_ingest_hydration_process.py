@@ -98,6 +98,7 @@ def test_hydrate__process_is_killed__the_next_one_answers(setup: IngestSetup, li
 
     second = setup.start("second", kafka_session_timeout_s=SESSION_S)
     assert command.wait(150) == 0, _log_of(command)
+    second.wait_until(lambda: "wallet hydrated" in _log_of(second), "the same request again", 120)
 
     assert second.terminate() == 0
     hydrations = [hydrated for hydrated in _hydrated(read_log(setup.bootstrap, starts)) if hydrated.wallet == wallet]
