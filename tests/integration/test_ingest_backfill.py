@@ -231,7 +231,7 @@ def test_backfill__files_of_another_fork_after_a_run__stops_and_says_so(
     process = _backfill(setup, folder)
 
     assert process.wait(60) == 70
-    assert "is another block in the files" in _log_of(process)
+    assert f"block {cut - 1} was read as finalized and is another block now" in _log_of(process)
 
 
 def test_backfill__chain_that_the_registry_does_not_list__refuses_to_start(setup: IngestSetup, exported: Path) -> None:

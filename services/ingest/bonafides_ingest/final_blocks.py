@@ -105,7 +105,7 @@ class FinalReader:
 def conflict(number: int) -> InvariantViolation:
     """What stops the service when a final block was replaced."""
     return InvariantViolation(
-        f"block {number} was read as finalized and is another block now: the node is on another fork or still syncing, "
+        f"block {number} was read as finalized and is another block now: the node, or the files, are of another fork, "
         "or finality failed; nothing was taken back: check the node before anything is read again"
     )
 
