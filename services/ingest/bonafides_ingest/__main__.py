@@ -167,7 +167,7 @@ def _wire(
     runtime.wait_for("the database", lambda: store.accounts.ask_again(options.gateways))
     check_done(runtime.wait_for("the database", store.done_ranges))
     admin, producer = runtime.open_admin(), runtime.open_producer()
-    identity = runtime.wait_for("the topics", lambda: _log_identity(admin))
+    identity = runtime.wait_for("the topics", lambda: log_identity(admin))
     runtime.wait_for("the database", lambda: stores.leases.bind_log(identity))
     memory, listed = FeedStore(engine, chain_id), registry.feeds_of_chain(chain_id)
     feeds = source.feeds(memory, listed) if isinstance(source, Providers) else ListedFeeds(listed, memory)
@@ -178,7 +178,7 @@ def _wire(
     return Indexer(options, uuid4(), source, producer, stores, SystemClock(), feeds, codes, head, pressure)
 
 
-def _log_identity(admin: Admin) -> str:
+def log_identity(admin: Admin) -> str:
     """Names the cluster and the incarnation of both topics; raises Unavailable when one does not exist yet."""
     found = [admin.identity(topic.name) for topic in (WALLET_EVENTS, MARKET)]
     return "/".join((found[0].cluster_id, *(identity.topic_id for identity in found)))

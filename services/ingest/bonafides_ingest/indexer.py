@@ -44,6 +44,8 @@ from bonafides_ingest.reading import count_accounts
 from bonafides_ingest.sending import Sender
 from bonafides_ingest.windows import gaps_in, up_to
 
+LOOK_AGAIN_S = 1.0
+"""While the node's tips stand. New tips are looked for in each turn, and cost the database nothing until they come."""
 FAR_BEHIND_BLOCKS = 512
 """Final blocks that nobody read: so many are read faster as windows than one by one."""
 FEW_BLOCKS = 100
@@ -77,6 +79,10 @@ class Indexer:
     """Fork epoch at whose beginning was forgotten what the registry makes void."""
     _seen: int = -1
     """The newest block that the node was seen to have."""
+    _settled: ChainTips | None = None
+    """At these tips everything was done that is to be done."""
+    _look_again_at: float = 0.0
+    """When it is looked whether there is more for another reason: a lease that ended, a boundary that is due."""
 
     def turn(self) -> bool:
         """Read and send what comes next, and a boundary when one is due; returns whether there was anything to read.
@@ -96,10 +102,11 @@ class Indexer:
         self.stores.leases.release(self.token)
 
     def _turn(self) -> bool:
-        lease = self._hold_lease()
         finalized, tips = self._look_at_node()
-        self._reader.check_ground(finalized)
-        has_more = False
+        if tips is not None and tips == self._settled and self.clock.now() < self._look_again_at:
+            return False
+        self._settled = None
+        lease, has_more = self._hold_lease(), False
         if lease is not None and self._head is not None and tips is not None:
             lease, has_more = self._follow(self._head, lease, tips)
             self._epoch = lease.epoch
@@ -111,6 +118,8 @@ class Indexer:
             has_more = has_more or asks_more
             self._show(lease, finalized)
         self.tip = lease.tip if lease else None
+        if not (has_more or was_reading):
+            self._settled, self._look_again_at = tips, self.clock.now() + LOOK_AGAIN_S
         return has_more or was_reading
 
     def _hold_lease(self) -> Lease | None:
@@ -147,12 +156,11 @@ class Indexer:
 
     def _follow(self, head: HeadFollower, lease: Lease, tips: ChainTips) -> tuple[Lease, bool]:
         """Live blocks, and their boundary; returns whether there is more of them."""
-        done = self.stores.store.done_ranges()
+        done, known = self.stores.store.done_up_to(lease.final_number)
         ready = [one.id for one in self.options.deployments if not self._missing(done, lease.final_number, one.id)]
         is_complete = not self._missing(done, lease.final_number)
         reached = head.live.top.number if head.live else lease.final_number
         is_far_behind = tips.finalized - reached > FAR_BEHIND_BLOCKS
-        known = self.stores.store.final_block(lease.final_number)  # None before any block was read
         may_follow = known is not None and (is_complete or self._announcer.sent.final.scored_at is not None)
         if not ready or is_far_behind or not may_follow:
             return head.end(lease), False
@@ -172,9 +180,9 @@ class Indexer:
     def _read_final(self, finalized: int) -> bool:
         """A window of final blocks, unless there are many and those behind them cannot keep up."""
         lowest = min((gap.first for gap in self._gaps(self.stores.store.done_ranges(), finalized)), default=finalized)
-        if finalized - lowest > FEW_BLOCKS and (reason := self.pressure.holds_backfill()):
-            log.info("backfill waits", reason=reason)
+        if finalized - lowest > FEW_BLOCKS and self.pressure.holds_backfill():
             return False
+        self._reader.check_ground(finalized)
         return self._reader.turn(finalized)
 
     def _tell_final(self, lease: Lease) -> tuple[Lease, bool]:

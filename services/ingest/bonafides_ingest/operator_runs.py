@@ -20,7 +20,7 @@ from bonafides.types import ChainId, Digest
 from sqlalchemy import Engine, select
 
 from bonafides_ingest import tables
-from bonafides_ingest.__main__ import _log_identity
+from bonafides_ingest.__main__ import log_identity
 from bonafides_ingest.auditing.audit import AuditProgress, AuditReport, run_audit, without_digest
 from bonafides_ingest.auditing.events import (
     EventDifference,
@@ -214,7 +214,7 @@ def _producer(world: World, is_dry: bool) -> Iterator[KafkaBusProducer | None]:
         return
     connection = kafka_connection(world.settings)
     with closing(KafkaBusAdmin(connection, CLIENT)) as admin:
-        world.stores.leases.bind_log(_log_identity(admin))
+        world.stores.leases.bind_log(log_identity(admin))
     with closing(KafkaBusProducer(connection, CLIENT)) as producer:
         yield producer
 
@@ -281,7 +281,7 @@ def _audit_log(
         decoded |= decoder.facts_of(one, wanted)
     connection, group = kafka_connection(world.settings), f"{CLIENT}-{uuid4().hex[:8]}"
     with closing(KafkaBusAdmin(connection, CLIENT)) as admin:
-        world.stores.leases.bind_log(_log_identity(admin))
+        world.stores.leases.bind_log(log_identity(admin))
         timeout_s = world.settings.kafka_session_timeout_s
         with closing(KafkaBusConsumer(connection, CLIENT, group, timeout_s)) as consumer:
             names, epochs = frozenset(one.id for one in asked), _epochs(world)

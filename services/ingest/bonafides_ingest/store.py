@@ -111,12 +111,14 @@ class Store:
             found = done_ranges(connection, self._chain_id)
         return {name: tuple(one.range for one in ranges) for name, ranges in found.items()}
 
-    def final_block(self, number: int) -> BlockRef | None:
-        """The block of this number as it was read; None where no range ends with it."""
+    def done_up_to(self, number: int) -> tuple[dict[str, tuple[BlockRange, ...]], BlockRef | None]:
+        """What was read and flushed, by deployment, and the block of this number as it was read; None where no range
+        ends with it."""
         with transaction(self._engine) as connection:
             found = done_ranges(connection, self._chain_id)
         ends = (one.last for ranges in found.values() for one in ranges)
-        return next((last for last in ends if last and last.number == number), None)
+        block = next((last for last in ends if last and last.number == number), None)
+        return {name: tuple(one.range for one in ranges) for name, ranges in found.items()}, block
 
     def newest_final(self) -> BlockRef | None:
         """The highest final block that was read and is known by its hash."""
