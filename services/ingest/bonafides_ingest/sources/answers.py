@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bonafides.events import BlockRange, Position
 from bonafides.json_rpc import NodeLied, items, member, octets, quantity
 from bonafides.types import Address, BlockRef, ChainId, Digest, Json, address_text
 
 from bonafides_ingest.chain import Header, Log
-from bonafides_ingest.sources.bloom import BLOOM_BYTES, bloom_may_hold
+from bonafides_ingest.sources.bloom import BLOOM_BYTES, bits_of_each, bloom_may_hold, bloom_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class NodeHeader:
 
     ref: BlockRef
     parent_hash: Digest
-    bloom: bytes
+    bloom: int
+    """See `bloom`."""
     transactions: tuple[bytes, ...]
     """Hashes, in their order."""
 
@@ -27,9 +29,8 @@ class NodeHeader:
         return Header(self.ref, self.parent_hash)
 
 
-@dataclass(frozen=True, slots=True)
-class FoundLog:
-    """A log as the node gave it, before its block is known."""
+class FoundLog(NamedTuple):
+    """A log as the node gave it, before its block is known. A tuple: there are tens of thousands in a window."""
 
     block_number: int
     block_hash: bytes
@@ -62,18 +63,21 @@ class Asked:
 
     def fits(self, log: FoundLog) -> bool:
         """Whether the log was asked for."""
-        if log.topics and log.topics[0] in self.topics_anywhere:
+        if log.address in self.addresses and (self.topic0 is None or self.topic0 in log.topics[:1]):
             return True
-        return log.address in self.addresses and self.topic0 in (None, *log.topics[:1])
+        return bool(log.topics) and log.topics[0] in self.topics_anywhere
 
-    def silent_maybe(self, bloom: bytes, came: Iterable[FoundLog] = ()) -> bool:
+    def silent_maybe(self, bloom: int, came: Iterable[FoundLog] = ()) -> bool:
         """Whether a block with this bloom may hold logs of an address or topic of which none came."""
         if self.topic0 is not None and not bloom_may_hold(bloom, self.topic0):
             return False
-        came = tuple(came)
-        silent = self.addresses.difference(log.address for log in came)
-        missing = self.topics_anywhere.difference(*(log.topics[:1] for log in came))
-        return any(bloom_may_hold(bloom, value) for value in (*silent, *missing))
+        # Most blooms exclude most values, so they are looked at before the logs.
+        silent = {value for value, bits in bits_of_each(self.addresses) if bloom & bits == bits}
+        missing = {value for value, bits in bits_of_each(self.topics_anywhere) if bloom & bits == bits}
+        for log in came if silent or missing else ():
+            silent.discard(log.address)
+            missing.difference_update(log.topics[:1])
+        return bool(silent or missing)
 
 
 def read_header(answer: Json, chain_id: ChainId) -> NodeHeader:
@@ -89,16 +93,16 @@ def read_header(answer: Json, chain_id: ChainId) -> NodeHeader:
     return NodeHeader(
         ref,
         Digest(octets(member(answer, "parentHash"), 32)),
-        octets(member(answer, "logsBloom"), BLOOM_BYTES),
+        int.from_bytes(octets(member(answer, "logsBloom"), BLOOM_BYTES)),
         tuple(octets(transaction, 32) for transaction in items(member(answer, "transactions"))),
     )
 
 
 def broken_link(headers: Mapping[int, NodeHeader], blocks: BlockRange) -> int | None:
     """The first block of a range that does not stand on the one below it, where both are known."""
-    for number in range(blocks.first, blocks.last + 1):
-        below, block = headers.get(number - 1), headers.get(number)
-        if below and block and block.parent_hash != below.ref.hash:
+    for number in sorted(headers):  # a long range has few of its headers read
+        below = headers.get(number - 1) if blocks.first <= number <= blocks.last else None
+        if below and headers[number].parent_hash != below.ref.hash:
             return number
     return None
 
@@ -112,15 +116,16 @@ def check_links(headers: Mapping[int, NodeHeader], blocks: BlockRange) -> None:
 def read_logs(answers: Sequence[Json], blocks: BlockRange, asked: Asked) -> list[FoundLog]:
     """The logs of a range out of one answer per filter, in order."""
     placed: dict[tuple[int, int], FoundLog] = {}
+    texts, first, last = Texts(), blocks.first, blocks.last
     for answer in answers:
-        found = [read_log(entry) for entry in items(answer)]
+        found = [read_log(entry, texts) for entry in items(answer)]
         for log in found:
-            if not blocks.first <= log.block_number <= blocks.last or not asked.fits(log):
+            if not (first <= log.block_number <= last and asked.fits(log)):
                 raise NodeLied("the node sent a log that was not asked for: another block, address or topic")
         places = {(log.block_number, log.log_index): log for log in found}
         if len(places) != len(found):
             raise NodeLied("the node sent one log twice")
-        if any(placed.get(place, log) != log for place, log in places.items()):
+        if any(placed[place] != places[place] for place in placed.keys() & places.keys()):
             raise NodeLied("the node sent two logs of one place")
         placed |= places
     return [placed[place] for place in sorted(placed)]
@@ -135,8 +140,7 @@ class Texts:
 
     def octets(self, value: Json, size: int) -> bytes:
         """So many bytes. Raises NodeLied as `json_rpc.octets` does."""
-        known = self._octets.get(value) if isinstance(value, str) else None
-        if known is not None and len(known) == size:
+        if isinstance(value, str) and (known := self._octets.get(value)) is not None and len(known) == size:
             return known
         read = octets(value, size)
         self._octets[str(value)] = read
@@ -144,30 +148,35 @@ class Texts:
 
     def quantity(self, value: Json) -> int:
         """A number. Raises NodeLied as `json_rpc.quantity` does."""
-        known = self._quantities.get(value) if isinstance(value, str) else None
-        if known is None:
-            known = self._quantities[str(value)] = quantity(value)
-        return known
+        if isinstance(value, str) and (known := self._quantities.get(value)) is not None:
+            return known
+        read = self._quantities[str(value)] = quantity(value)
+        return read
 
 
 def read_log(entry: Json, texts: Texts | None = None) -> FoundLog:
     """One log, wherever it stands. `texts` knows what other logs of the same answer said."""
     texts = texts or Texts()
-    if isinstance(entry, dict) and entry.get("removed") is True:
+    if not isinstance(entry, dict):
+        raise NodeLied("the node sent no object where a log belongs")
+    if entry.get("removed") is True:
         raise NodeLied("the node sent a log that it calls removed, of a block that it calls its own")
-    topics = tuple(Digest(texts.octets(topic, 32)) for topic in items(member(entry, "topics")))
-    if len(topics) > 4:
-        raise NodeLied("the node sent a log with more than four topics")
-    return FoundLog(
-        block_number=texts.quantity(member(entry, "blockNumber")),
-        block_hash=texts.octets(member(entry, "blockHash"), 32),
-        tx_hash=texts.octets(member(entry, "transactionHash"), 32),
-        tx_index=texts.quantity(member(entry, "transactionIndex")),
-        log_index=texts.quantity(member(entry, "logIndex")),
-        address=Address(texts.octets(member(entry, "address"), 20)),
-        topics=topics,
-        payload=octets(member(entry, "data")),
-    )
+    try:
+        topics = tuple([Digest(texts.octets(topic, 32)) for topic in items(entry["topics"])])
+        if len(topics) > 4:
+            raise NodeLied("the node sent a log with more than four topics")
+        return FoundLog(
+            block_number=texts.quantity(entry["blockNumber"]),
+            block_hash=texts.octets(entry["blockHash"], 32),
+            tx_hash=texts.octets(entry["transactionHash"], 32),
+            tx_index=texts.quantity(entry["transactionIndex"]),
+            log_index=texts.quantity(entry["logIndex"]),
+            address=Address(texts.octets(entry["address"], 20)),
+            topics=topics,
+            payload=octets(entry["data"]),
+        )
+    except KeyError as exc:
+        raise NodeLied(f"the node sent an answer without {exc.args[0]}") from None
 
 
 def by_block(logs: Iterable[FoundLog]) -> dict[int, list[FoundLog]]:
@@ -185,7 +194,7 @@ def place_logs(found: Iterable[FoundLog], headers: Mapping[int, NodeHeader]) -> 
         header = headers[log.block_number]
         if log.block_hash != header.ref.hash:
             raise NodeLied(f"a log of block {log.block_number} names another block hash than its header")
-        if not all(bloom_may_hold(header.bloom, value) for value in (log.address, *log.topics)):
+        if bloom_of((log.address, *log.topics)) & ~header.bloom:
             raise NodeLied(f"the bloom of block {log.block_number} excludes a log that came")
         position = Position(header.ref, Digest(log.tx_hash), log.tx_index, log.log_index)
         logs.append(Log(position, log.address, log.topics, log.payload))

@@ -1,4 +1,7 @@
-"""The logs bloom of a block header: 2048 bits that say "surely not" or "maybe" (Yellow Paper, section 4.3.1)."""
+"""The logs bloom of a block header: 2048 bits that say "surely not" or "maybe" (Yellow Paper, section 4.3.1).
+
+It is held as one number: a header is asked about many values, and bytes would become a number each time.
+"""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -6,23 +9,32 @@ from functools import lru_cache
 from bonafides.hashing import keccak
 
 BLOOM_BYTES = 256
+FULL_BLOOM = (1 << 8 * BLOOM_BYTES) - 1
+"""Of chains that fill no blooms: it says nothing."""
 
 
-def bloom_may_hold(bloom: bytes, value: bytes) -> bool:
+def bloom_may_hold(bloom: int, value: bytes) -> bool:
     """Whether a log with this address or topic may be in the block; False is certain."""
-    bits = _bits(value)
-    return int.from_bytes(bloom) & bits == bits
+    bits = bits_of(value)
+    return bloom & bits == bits
 
 
-def bloom_of(values: Iterable[bytes]) -> bytes:
+def bloom_of(values: Iterable[bytes]) -> int:
     """The bloom of logs with these addresses and topics."""
     bits = 0
     for value in values:
-        bits |= _bits(value)
-    return bits.to_bytes(BLOOM_BYTES)
+        bits |= bits_of(value)
+    return bits
 
 
 @lru_cache(maxsize=1 << 14)  # addresses and topics come again in every block
-def _bits(value: bytes) -> int:
+def bits_of(value: bytes) -> int:
+    """What a log with this address or topic sets in its block's bloom."""
     digest = keccak(value)
     return sum(1 << bit for bit in {int.from_bytes(digest[start : start + 2]) & 2047 for start in (0, 2, 4)})
+
+
+@lru_cache(maxsize=64)  # the same contracts are asked for, window after window
+def bits_of_each(values: frozenset[bytes]) -> tuple[tuple[bytes, int], ...]:
+    """Each value with its `bits_of`."""
+    return tuple((value, bits_of(value)) for value in values)

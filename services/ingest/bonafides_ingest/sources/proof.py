@@ -6,17 +6,14 @@ show of it, leaves bits that nothing explains.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from bonafides.errors import Unavailable
 from bonafides.hashing import keccak
 from bonafides.json_rpc import NodeLied, items, member, octets
 from bonafides.types import Json
 
-from bonafides_ingest.sources.answers import Asked, FoundLog, NodeHeader, read_log
-from bonafides_ingest.sources.bloom import BLOOM_BYTES, bloom_of
-
-_SAYS_NOTHING: Final = b"\xff" * BLOOM_BYTES  # from chains that fill no blooms
+from bonafides_ingest.sources.answers import Asked, FoundLog, NodeHeader, Texts, read_log
+from bonafides_ingest.sources.bloom import FULL_BLOOM, bloom_of
 
 
 class ReceiptsMissing(Unavailable):
@@ -35,22 +32,23 @@ def check_receipts(header: NodeHeader, receipts: Json, asked: Asked, came: Seque
     extra = _state_sync_transaction(header)
     if [hash for hash in transactions if hash != extra] != [hash for hash in header.transactions if hash != extra]:
         raise NodeLied(f"the node's receipts of block {number} are not of the transactions in its header")
+    texts = Texts()
     logs = [
-        _logged(entry, hash, header)
+        _logged(entry, hash, header, texts)
         for hash, receipt in zip(transactions, items(receipts), strict=True)
         for entry in items(member(receipt, "logs"))
     ]
     if len({log.log_index for log in logs}) != len(logs):
         raise NodeLied(f"the node's receipts of block {number} show two logs of one place")
     shown = bloom_of(value for log in logs for value in (log.address, *log.topics))
-    if header.bloom != _SAYS_NOTHING and int.from_bytes(header.bloom) & ~int.from_bytes(shown):
+    if header.bloom != FULL_BLOOM and header.bloom & ~shown:
         raise NodeLied(f"the bloom of block {number} holds more than the logs of its receipts: some were left out")
     if sorted(filter(asked.fits, logs), key=lambda log: log.log_index) != list(came):
         raise NodeLied(f"the node's logs of block {number} are not those of its receipts")
 
 
-def _logged(entry: Json, transaction: bytes, header: NodeHeader) -> FoundLog:
-    log = read_log(entry)
+def _logged(entry: Json, transaction: bytes, header: NodeHeader, texts: Texts) -> FoundLog:
+    log = read_log(entry, texts)
     if (log.block_number, log.block_hash, log.tx_hash) != (header.ref.number, header.ref.hash, transaction):
         raise NodeLied(f"a receipt of block {header.ref.number} shows a log of another block or transaction")
     return log
