@@ -157,14 +157,14 @@ def _wire(
         pace=BoundaryPace(settings.boundary_interval_s, settings.scoring_interval_s),
         dead_letter_limit=settings.dead_letter_limit,
         links=registry.links_of_chain(chain_id),
+        registry_digest=registry.digest_of_chain(chain_id),
     )
     log.info("deployments loaded", chain_id=chain_id, deployments=len(options.deployments), links=len(options.links))
-    stores = ChainStores.of(engine, chain_id, settings.lease_s)
+    stores = ChainStores.of(engine, chain_id, settings.lease_s, options.registry_digest)
     store = stores.store
     runtime.wait_for("the node", source.check_chain)
     runtime.wait_for("the database", stores.leases.check)
     runtime.wait_for("the database", lambda: store.check_starts(options.entries))
-    runtime.wait_for("the database", lambda: store.accounts.ask_again(options.gateways))
     check_done(runtime.wait_for("the database", store.done_ranges))
     admin, producer = runtime.open_admin(), runtime.open_producer()
     identity = runtime.wait_for("the topics", lambda: log_identity(admin))

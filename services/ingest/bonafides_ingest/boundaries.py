@@ -89,7 +89,7 @@ def plan_boundary(
     """
     pending = tuple(sorted(set(pending_partitions)))
     is_scoring = is_complete and (
-        told.scored_at is None or (tip > told.scored_block and now - told.scored_at >= pace.scoring_interval_s)
+        told.scored_at is None or (tip > told.scored_block and _is_due(told.scored_at, pace.scoring_interval_s, now))
     )
     is_news = tip > told.block_number or bool(pending)
     if is_scoring or (is_news and _is_due(told.to_all_at, pace.boundary_interval_s, now)):
@@ -119,7 +119,7 @@ def plan_head_boundary(
 
 
 def _is_due(last: float | None, interval_s: float, now: float) -> bool:
-    return last is None or now - last >= interval_s
+    return last is None or not 0 <= now - last < interval_s  # a clock may have been ahead
 
 
 def after_boundary(sent: SentBoundaries, boundary: Boundary, plan: BoundaryPlan, now: float) -> SentBoundaries:

@@ -12,8 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_ingest import tables
 from bonafides_ingest.boundaries import BoundaryPlan, SentBoundaries, Told
-from bonafides_ingest.claims import lock_chain
-from bonafides_ingest.lease import Lease, hold_lease
+from bonafides_ingest.lease import Lease, hold_lease, lock_chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +94,21 @@ class BoundaryStore:
 
     def _told(self, connection: Connection, is_final: bool) -> Told:
         table = tables.boundary
-        scored = table.c.block_number
-        row = connection.execute(
-            select(
-                func.max(table.c.made_at).filter(table.c.is_to_all),
-                func.max(table.c.made_at).filter(table.c.is_scoring),
-                func.coalesce(func.max(scored).filter(table.c.is_scoring), -1),
-            ).where(table.c.chain_id == self._chain_id, table.c.is_final == is_final)
-        ).one()
-        newest = connection.scalar(
-            select(table.c.block_number)
+        newest = (
+            select(table.c.block_number, table.c.made_at)
             .where(table.c.chain_id == self._chain_id, table.c.is_final == is_final)
             .order_by(table.c.number.desc())
             .limit(1)
         )
-        return Told(-1 if newest is None else newest, *row)
+        last = connection.execute(newest).one_or_none()
+        to_all = connection.execute(newest.where(table.c.is_to_all)).one_or_none()
+        scored = connection.execute(newest.where(table.c.is_scoring)).one_or_none()
+        return Told(
+            block_number=last.block_number if last else -1,
+            to_all_at=to_all.made_at if to_all else None,
+            scored_at=scored.made_at if scored else None,
+            scored_block=scored.block_number if scored else -1,
+        )
 
     def epochs_to_list(self, sent: SentBoundaries) -> list[ForkEpoch]:
         """Epochs opened above the last final boundary, and those that no boundary has listed, ascending."""

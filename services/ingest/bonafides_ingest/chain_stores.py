@@ -24,12 +24,13 @@ class ChainStores:
     ring: LiveStore
 
     @classmethod
-    def of(cls, engine: Engine, chain_id: ChainId, lease_s: float) -> Self:
-        """Those of one chain; a lease or claim that is not renewed ends after `lease_s` seconds."""
+    def of(cls, engine: Engine, chain_id: ChainId, lease_s: float, registry: bytes = b"") -> Self:
+        """Those of one chain; a lease or claim that is not renewed ends after `lease_s` seconds. `registry` is the
+        digest of what this replica reads the chain by."""
         store = Store(engine, chain_id, lease_s)
         return cls(
-            LeaseStore(engine, chain_id, lease_s),
-            ClaimStore(engine, chain_id, lease_s),
+            LeaseStore(engine, chain_id, lease_s, registry),
+            ClaimStore(engine, chain_id, lease_s, registry),
             store,
             BoundaryStore(engine, chain_id, lease_s),
             LiveStore(engine, chain_id, lease_s, store),

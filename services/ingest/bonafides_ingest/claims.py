@@ -10,9 +10,10 @@ What is known of a deployment comes from its earlier logs, so one replica at a t
 by its entries. A claim and its commit both lock the chain's row, so no two replicas hold one entry, and the commit of
 one that took too long, and whose claim another holds now, changes nothing.
 
-Final blocks never change and what they say is sent with the same ids and content by whoever reads them: a range that
-was sent and not committed is sent again, and counts once. Live blocks are the lease holder's alone: while it follows
-the head, nobody takes a block as final before the holder says so (`live_store.graduate`).
+Final blocks never change, and all replicas that get claims have the registry of the lease's holder: what a block says
+is sent with the same ids and content by whoever reads it. A range that was sent and not committed is sent again, and
+counts once. Live blocks are the lease holder's alone: while it follows the head, nobody takes a block as final before
+the holder says so (`live_store.graduate`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from sqlalchemy import Connection, Engine, RowMapping, delete, exists, func, sel
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_ingest import tables
-from bonafides_ingest.lease import tip_of, until
+from bonafides_ingest.lease import lock_chain, tip_of, until
 from bonafides_ingest.windows import Work, complete_to, gaps_in, merge_ranges, plan_work, share_of, up_to
 
 
@@ -47,6 +48,8 @@ class Claim:
     """What was read of every entry when it was given."""
     parent: BlockRef | None
     """The block before the range, as it was read; None where nothing was."""
+    registry: bytes = b""
+    """Digest of the registry that it is read by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,8 @@ class ClaimInProgress:
 class ClaimStore:
     """The claims of one chain."""
 
-    def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float) -> None:
-        self._engine, self._chain_id, self._lease_s = engine, chain_id, lease_s
+    def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float, registry: bytes = b"") -> None:
+        self._engine, self._chain_id, self._lease_s, self._registry = engine, chain_id, lease_s, registry
 
     def take(
         self,
@@ -75,6 +78,9 @@ class ClaimStore:
         """Claim what is to be read next; None where nothing is missing that nobody reads. An earlier claim of the same
         replica is given back.
 
+        A replica with another registry than the holder of the lease gets nothing: the same log would be told in two
+        ways under one epoch. It waits until it holds the lease itself, or ends.
+
         `finalized` is what the node says. It is taken as final here, before anything of it is sent, unless the head is
         followed: then the holder of the lease says how far.
         """
@@ -82,18 +88,21 @@ class ClaimStore:
             row = lock_chain(connection, self._chain_id)
             replicas = self._show_up(connection, token)
             self._give_back(connection, token)
+            if row["registry"] != self._registry:
+                return None
             last = self._final_number(connection, row, finalized)
             done = done_ranges(connection, self._chain_id)
             taken = frozenset(claim.deployment for claim in self._running(connection))
             ranges = {name: tuple(one.range for one in found) for name, found in done.items()}
-            work = plan_work(spans, ranges, last, window_blocks, links, taken)
+            # No node is believed about blocks that it does not call final itself.
+            work = plan_work(spans, ranges, min(last, finalized), window_blocks, links, taken)
             if work is None:
                 return None
             of_kind = links if work.deployments[0] in links else spans
             missing = sum(bool(gaps_in(ranges.get(name, ()), up_to(span, last))) for name, span in of_kind.items())
             work = share_of(work, missing, replicas)
             self._write(connection, token, work)
-            return Claim(token, work, row["epoch"], ranges, _parent(work, done))
+            return Claim(token, work, row["epoch"], ranges, _parent(work, done), self._registry)
 
     def release(self, token: UUID) -> None:
         """Give back what this replica reads, so that others need not wait."""
@@ -102,6 +111,19 @@ class ClaimStore:
             self._give_back(connection, token)
             table = tables.replica
             connection.execute(delete(table).where(table.c.chain_id == self._chain_id, table.c.token == token))
+
+    def give_back(self, token: UUID) -> None:
+        """Leave what this replica claimed to the others."""
+        with transaction(self._engine) as connection:
+            lock_chain(connection, self._chain_id)
+            self._give_back(connection, token)
+
+    def has_others(self, token: UUID) -> bool:
+        """Whether another replica of the chain is alive."""
+        table = tables.replica
+        is_other = (table.c.chain_id == self._chain_id) & (table.c.token != token) & (table.c.seen_until >= func.now())
+        with transaction(self._engine) as connection:
+            return bool(connection.scalar(select(exists().where(is_other))))
 
     def in_progress(self) -> list[ClaimInProgress]:
         """What is being read now, by deployment."""
@@ -168,12 +190,6 @@ class DoneRange:
     """The last of them; None where it was not kept."""
 
 
-def lock_chain(connection: Connection, chain_id: ChainId) -> RowMapping:
-    """The row of a chain, which nobody else changes until the transaction ends."""
-    query = select(tables.chain).where(tables.chain.c.chain_id == chain_id).with_for_update()
-    return connection.execute(query).mappings().one()
-
-
 def done_ranges(connection: Connection, chain_id: ChainId) -> dict[str, tuple[DoneRange, ...]]:
     """What was read and flushed, by entry, ascending."""
     table = tables.done_range
@@ -191,6 +207,8 @@ def done_ranges(connection: Connection, chain_id: ChainId) -> dict[str, tuple[Do
 def end_claim(connection: Connection, chain_id: ChainId, claim: Claim) -> None:
     """Take the claim away with what it was for. Raises ClaimLost: the transaction must be rolled back."""
     table = tables.claim
+    if lock_chain(connection, chain_id)["registry"] != claim.registry:
+        raise ClaimLost("the chain is read by another registry now")
     gone = connection.execute(
         delete(table).where(
             table.c.chain_id == chain_id,

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Annotated, Self
 
 from bonafides.errors import InvalidSettings
+from bonafides.hashing import sha256
 from bonafides.types import DEVELOPMENT_CHAINS, Address, ChainId, Protocol
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -73,6 +74,14 @@ class Registry(BaseModel):
                 "or name a registry file (BONAFIDES_INGEST_DEPLOYMENTS_FILE)"
             )
         return found
+
+    def digest_of_chain(self, chain_id: ChainId) -> bytes:
+        """Tells apart what is said about one chain: with another digest the same logs may be told in another way."""
+        entries = [*self.of_chain(chain_id), *self.links_of_chain(chain_id)]
+        feeds = [feed for feed in self.feeds if feed.chain_id == chain_id]
+        said = [one.model_dump_json() for one in sorted(entries, key=lambda one: one.id)]
+        said += sorted(feed.model_dump_json() for feed in feeds)
+        return sha256(*(len(text).to_bytes(8) + text.encode() for text in said), self.default_max_age_s.to_bytes(8))
 
     def feeds_of_chain(self, chain_id: ChainId) -> FeedList:
         """What is said about the price feeds of one chain, listed or not."""

@@ -7,9 +7,8 @@ from bonafides.types import Address, ChainId
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from bonafides_ingest import tables
-from bonafides_ingest.claims import lock_chain
 from bonafides_ingest.feeds import KnownPhase, all_that_is_known
-from bonafides_ingest.lease import add_chain
+from bonafides_ingest.lease import add_chain, lock_chain
 
 
 class FeedStore:

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from bonafides import crashpoints
 from bonafides.clock import Clock
-from bonafides.errors import InvariantViolation
+from bonafides.errors import InvariantViolation, Unavailable
 
 from bonafides_ingest import metrics
 from bonafides_ingest.chain import ChainSource, StillLooking
@@ -39,6 +39,8 @@ class FinalReader:
     clock: Clock
     _states: dict[str, tuple[int, DeploymentState]] = field(default_factory=dict)
     """Deployments as they stand after a block, where this replica read it."""
+    _lets_others: bool = False
+    """Whether the last window failed: another replica, with another node perhaps, may take it first."""
     _grounded: int = -1
     """Up to where the node's final blocks are known to stand on those that were read."""
 
@@ -60,6 +62,9 @@ class FinalReader:
 
         Raises Unavailable when something outside does not answer: nothing is lost, turn again.
         """
+        if self._lets_others and self.claims.has_others(self.token):
+            self._lets_others = False
+            return False
         spans, links = self.options.deployment_spans, self.options.link_spans
         claim = self.claims.take(self.token, spans, links, finalized, self.options.window_blocks)
         if claim is None:
@@ -68,6 +73,10 @@ class FinalReader:
             self._read(claim, finalized)
         except StillLooking as exc:  # nothing was sent; the next turn claims the same, asks again and goes on
             log.info("the window takes another turn", reason=str(exc), first=claim.work.range.first)
+        except Unavailable:
+            self._lets_others = True
+            self.claims.give_back(self.token)
+            raise
         return True
 
     def state_after(self, name: str, number: int) -> DeploymentState:

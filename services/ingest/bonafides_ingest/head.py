@@ -10,7 +10,7 @@ by itself below finality.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from bonafides import crashpoints
@@ -53,8 +53,9 @@ class HeadFollower:
     """Blocks that stand on the newest that was read."""
     _is_dirty: bool = False
     """Whether something may have been sent that is not in the ring."""
-    _sent_under: int | None = None
-    """The last fork epoch under which live blocks were sent."""
+    _has_sent: bool = False
+    """Whether live blocks were sent since the last epoch that begins right above the final ones. A later epoch may
+    begin higher: it voids nothing below its own fork."""
 
     def begin(self, lease: Lease, states: Mapping[str, DeploymentState], known: BlockRef | None) -> Lease:
         """Follow the head from the newest final block on, with the deployments as they stand after it.
@@ -65,8 +66,8 @@ class HeadFollower:
         if known is not None and known != base.ref:
             raise conflict(base.ref.number)
         self._tell_reorg_while_away(self.ring.ring())
-        lease = self.ring.begin(lease, base, opens_epoch=self._sent_under == lease.epoch)
-        self.live, self._is_dirty = LiveChain(base.ref, states, lease.epoch), False
+        lease = self.ring.begin(lease, base, opens_epoch=self._has_sent)
+        self.live, self._is_dirty, self._has_sent = LiveChain(base.ref, states, lease.epoch), False, False
         log.info("following the head", block=base.ref.number, epoch=lease.epoch, deployments=len(states))
         return lease
 
@@ -75,7 +76,9 @@ class HeadFollower:
         self.live = None
         if not self.ring.ring():
             return lease
-        return self.ring.end(lease, opens_epoch=self._sent_under == lease.epoch)
+        lease = self.ring.end(lease, opens_epoch=self._has_sent)
+        self._has_sent = False
+        return lease
 
     def is_following(self, lease: Lease, deployments: Collection[str]) -> bool:
         """Whether what is in memory goes on from here; else `begin` anew."""
@@ -116,8 +119,8 @@ class HeadFollower:
         letters = [record for window in windows for record in letter_records(window.refused)]
         if letters:
             self.sender.send(letters)
-            lease = replace(lease, pending_partitions=lease.pending_partitions | touched_partitions(letters))
-        lease = self.ring.graduate(lease, windows, tuple(live.base_states), self.options.spans, limit)
+        told = touched_partitions(letters)
+        lease = self.ring.graduate(lease, windows, tuple(live.base_states), self.options.spans, limit, told)
         live.become_final(number)
         return lease
 
@@ -177,7 +180,7 @@ class HeadFollower:
             states = blocks[-1].states
         crashpoints.reach("ingest.after_fetch")
 
-        self._is_dirty, self._sent_under = True, lease.epoch
+        self._is_dirty = self._has_sent = True
         self.sender.send([record for _, _, of_block in records for record in of_block])
         crashpoints.reach("ingest.after_produce")
 
@@ -212,11 +215,13 @@ class HeadFollower:
         log.debug("live blocks sent", block=headers[-1].ref.number, blocks=len(headers), seen_at=seen_at)
 
     def _tell_reorg_while_away(self, ring: Sequence[Header]) -> None:
-        """Count what was replaced since an earlier holder followed the head. What it sent is void in any case."""
+        """Count what was replaced since the head was followed last. What was sent then is void, or will be at once."""
         if len(ring) < 2:
             return
         known = {header.ref.number: header.ref for header in ring}
         last = min(ring[-1].ref.number, self.source.tips().head.ref.number)
+        if last < ring[0].ref.number:
+            raise Unavailable("the node's head is below a block that was read as final: it lags, or is syncing")
         shared = self._newest_shared(known.get, ring[0].ref.number, last)
         if shared is None:
             raise conflict(ring[0].ref.number)

@@ -17,6 +17,7 @@ The source can be read again at will, so there is no outbox: what was produced a
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID
@@ -24,6 +25,7 @@ from uuid import UUID
 import structlog
 from bonafides.bus import Producer
 from bonafides.clock import Clock
+from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
 from bonafides.types import BlockRef
 
@@ -79,6 +81,9 @@ class Indexer:
     """Fork epoch at whose beginning was forgotten what the registry makes void."""
     _seen: int = -1
     """The newest block that the node was seen to have."""
+    _failing_since: float | None = None
+    """When the turns began to fail, one after the other."""
+    _stands_back_until: float = 0.0
     _settled: ChainTips | None = None
     """At these tips everything was done that is to be done."""
     _look_again_at: float = 0.0
@@ -90,11 +95,15 @@ class Indexer:
         Raises Unavailable when something outside does not answer: nothing is lost, turn again.
         """
         try:
-            return self._turn()
+            has_more = self._turn()
         except Exception as exc:
             metrics.count_error(exc)
             self._epoch = None  # whether the last commit happened may be unknown: Postgres knows
+            if isinstance(exc, Unavailable):
+                self._let_others_lead()
             raise
+        self._failing_since = None
+        return has_more
 
     def release(self) -> None:
         """Give everything back at the end."""
@@ -103,7 +112,7 @@ class Indexer:
 
     def _turn(self) -> bool:
         finalized, tips = self._look_at_node()
-        if tips is not None and tips == self._settled and self.clock.now() < self._look_again_at:
+        if tips is not None and tips == self._settled and 0 < self._look_again_at - self.clock.now() <= LOOK_AGAIN_S:
             return False
         self._settled = None
         lease, has_more = self._hold_lease(), False
@@ -123,7 +132,8 @@ class Indexer:
         return has_more or was_reading
 
     def _hold_lease(self) -> Lease | None:
-        lease = self.stores.leases.take(self.token, self._first_block)
+        stands_back = 0 < self._stands_back_until - self.clock.now() <= self.stores.leases.lease_s
+        lease = None if stands_back else self.stores.leases.take(self.token, self._first_block)
         metrics.IS_LEADER.set(lease is not None)
         if lease is None:
             if self._epoch is not None:
@@ -137,10 +147,25 @@ class Indexer:
             if self._forgot_under != lease.epoch:
                 ids = [[entry.id for entry in entries] for entries in (self.options.deployments, self.options.links)]
                 self.stores.store.accounts.forget_unlisted(lease, *ids)
+                self.stores.store.accounts.ask_again(self.options.gateways)
                 self._forgot_under = lease.epoch
             log.info("lease held", epoch=lease.epoch, block=lease.tip.number if lease.tip else None)
         self._epoch = lease.epoch
         return lease
+
+    def _let_others_lead(self) -> None:
+        """Give up the lease when turns have failed for as long as it lasts, and another replica may do better."""
+        now = self.clock.now()
+        if self._failing_since is None or now < self._failing_since:
+            self._failing_since = now
+        lasts_s = self.stores.leases.lease_s
+        if now - self._failing_since < lasts_s:
+            return
+        with suppress(Unavailable):
+            if self.stores.claims.has_others(self.token):
+                self.stores.leases.release(self.token)
+                self._stands_back_until, self._failing_since = now + lasts_s, None
+                log.warning("turns fail: another replica may lead", stands_back_s=lasts_s)
 
     def _look_at_node(self) -> tuple[int, ChainTips | None]:
         """The newest finalized block, and the head where it is followed."""

@@ -4,7 +4,8 @@ Everything that must be true together is written in one transaction that first c
 A replica that lost the lease changes nothing. Final blocks are read by claims (`claims`), which need no lease.
 
 A new holder opens a fork epoch above the final blocks: whatever a predecessor sent of live blocks, committed or not, is
-void, and sent again. So nobody needs to know what it had decoded, nor with which registry or decoder.
+void, and sent again. So nobody needs to know what it had decoded. It also says by which registry the chain is read from
+now on: replicas that have another one wait.
 """
 
 from collections.abc import Mapping
@@ -43,8 +44,9 @@ class Lease:
 class LeaseStore:
     """Takes and gives back the lease of one chain."""
 
-    def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float) -> None:
-        self._engine, self._chain_id, self._lease_s = engine, chain_id, lease_s
+    def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float, registry: bytes = b"") -> None:
+        """`registry`: digest of what says how the chain's logs are read."""
+        self._engine, self._chain_id, self.lease_s, self._registry = engine, chain_id, lease_s, registry
 
     def check(self) -> None:
         """Raise Unavailable when the database or its tables are not there."""
@@ -78,7 +80,7 @@ class LeaseStore:
             connection.execute(
                 update(chain)
                 .where(chain.c.chain_id == self._chain_id)
-                .values(lease_token=token, lease_until=until(self._lease_s), epoch=epoch)
+                .values(lease_token=token, lease_until=until(self.lease_s), epoch=epoch, registry=self._registry)
             )
             final_number = row["final_number"] if row["final_number"] is not None else first_block - 1
             if not is_ours:
@@ -115,13 +117,22 @@ class LeaseStore:
     def final_view(self) -> tuple[int, int]:
         """The fork epoch that stands now, and the block up to which the chain was taken as final; (0, -1) before any.
 
-        An event of a block up to there, sent under that epoch, is never void: later epochs begin above it.
+        An event of a block up to there, sent under that epoch, is never void: later epochs begin above it. While the
+        chain is read by another registry nothing may be sent: then no block is final, either.
         """
         chain = tables.chain
-        query = select(chain.c.epoch, chain.c.final_number).where(chain.c.chain_id == self._chain_id)
+        is_ours = (chain.c.chain_id == self._chain_id) & (chain.c.registry == self._registry)
+        query = select(chain.c.epoch, chain.c.final_number).where(is_ours)
         with transaction(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return (row.epoch, -1 if row.final_number is None else row.final_number) if row else (0, -1)
+
+    def final_number(self) -> int:
+        """The block up to which the chain was taken as final, by whatever registry; -1 before any."""
+        chain = tables.chain
+        with transaction(self._engine) as connection:
+            found = connection.scalar(select(chain.c.final_number).where(chain.c.chain_id == self._chain_id))
+        return -1 if found is None else int(found)
 
     def tip(self) -> BlockRef | None:
         """The cursor; None before the first block."""
@@ -129,6 +140,12 @@ class LeaseStore:
         with transaction(self._engine) as connection:
             row = connection.execute(query).mappings().one_or_none()
         return tip_of(self._chain_id, row) if row else None
+
+
+def lock_chain(connection: Connection, chain_id: ChainId) -> RowMapping:
+    """The row of a chain, which nobody else changes until the transaction ends."""
+    query = select(tables.chain).where(tables.chain.c.chain_id == chain_id).with_for_update()
+    return connection.execute(query).mappings().one()
 
 
 def add_chain(connection: Connection, chain_id: ChainId) -> None:

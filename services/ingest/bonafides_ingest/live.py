@@ -24,6 +24,9 @@ from bonafides_ingest.read_windows import ReadLogs
 from bonafides_ingest.reading import ReadWindow
 from bonafides_ingest.store import FlushedWindow, unreadable
 
+LOOKED_BACK_AT_ONCE = 100
+"""Live blocks in one question: on chains that finalize slowly there are thousands."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveBlock:
@@ -163,9 +166,13 @@ class LiveView:
 
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
         live = [header for header in (*self._earlier, *self._headers) if first <= header.ref.number < before]
-        found = self._source.logs_of(live, frozenset({address})) if live else ()
-        newest = [log for log in found if log.topics[:1] == (topic0,)]
-        return newest[-1] if newest else self._source.last_log_before(address, topic0, first, self._final + 1)
+        while live:
+            found = self._source.logs_of(live[-LOOKED_BACK_AT_ONCE:], frozenset({address}))
+            newest = [log for log in found if log.topics[:1] == (topic0,)]
+            if newest:
+                return newest[-1]
+            del live[-LOOKED_BACK_AT_ONCE:]
+        return self._source.last_log_before(address, topic0, first, self._final + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_ingest import tables
 from bonafides_ingest.chain import Header
-from bonafides_ingest.claims import lock_chain
-from bonafides_ingest.lease import Lease, LeaseLost, hold_lease, open_epoch
+from bonafides_ingest.lease import Lease, LeaseLost, hold_lease, lock_chain, open_epoch
 from bonafides_ingest.store import FlushedWindow, Store
 
 
@@ -63,9 +62,8 @@ class LiveStore:
 
     def append(self, lease: Lease, headers: Sequence[Header], partitions: frozenset[int]) -> Lease:
         """These blocks were sent, and these partitions got something. Raises LeaseLost."""
-        pending = partitions | lease.pending_partitions
         with transaction(self._engine) as connection:
-            self._hold(connection, lease, {"pending_partitions": sorted(pending)} if partitions else {})
+            pending = self._hold(connection, lease, {}, partitions)
             self._insert(connection, headers)
             crashpoints.reach("ingest.before_commit")
         return replace(lease, pending_partitions=pending)
@@ -74,10 +72,9 @@ class LiveStore:
         """Take back the blocks above a number under a new epoch, in one compare-and-set. `partitions` got something
         that is void now, and are told at once. Raises LeaseLost."""
         table = tables.live_block
-        pending = partitions | lease.pending_partitions
         with transaction(self._engine) as connection:
             lease = self._next_epoch(connection, lease, above + 1)
-            self._hold(connection, lease, {"pending_partitions": sorted(pending)})
+            pending = self._hold(connection, lease, {}, partitions)
             connection.execute(delete(table).where(table.c.chain_id == self._chain_id, table.c.number > above))
         return replace(lease, pending_partitions=pending)
 
@@ -88,8 +85,9 @@ class LiveStore:
         entries: Sequence[str],
         spans: Mapping[str, BlockRange],
         dead_letter_limit: int,
+        partitions: frozenset[int],
     ) -> Lease:
-        """The blocks of these windows are final: remember what they said, for good.
+        """The blocks of these windows are final: remember what they said, for good. `partitions` got dead letters.
 
         Raises:
             LeaseLost: another replica holds the lease.
@@ -97,8 +95,7 @@ class LiveStore:
         """
         table, last = tables.live_block, windows[-1].last
         with transaction(self._engine) as connection:
-            pending = sorted(lease.pending_partitions)
-            self._hold(connection, lease, {"final_number": last.number, "pending_partitions": pending})
+            pending = self._hold(connection, lease, {"final_number": last.number}, partitions)
             for window in windows:
                 read = [name for name in entries if name in window.read]
                 self._store.put_window(connection, window, read, dead_letter_limit)
@@ -106,18 +103,27 @@ class LiveStore:
             connection.execute(delete(table).where(table.c.chain_id == self._chain_id, table.c.number < last.number))
         for window in windows:
             self._store.accounts.have_rows(window.wallets)
-        return replace(lease, final_number=last.number)
+        return replace(lease, final_number=last.number, pending_partitions=pending)
 
     def _next_epoch(self, connection: Connection, lease: Lease, fork_block: int) -> Lease:
         hold_lease(connection, self._chain_id, lease, self._lease_s, {"epoch": lease.epoch + 1})
         open_epoch(connection, self._chain_id, lease.epoch + 1, fork_block)
         return replace(lease, epoch=lease.epoch + 1)
 
-    def _hold(self, connection: Connection, lease: Lease, values: Mapping[str, object]) -> None:
-        known = lock_chain(connection, self._chain_id)["final_number"]
-        hold_lease(connection, self._chain_id, lease, self._lease_s, values)
-        if known != lease.final_number:
+    def _hold(
+        self,
+        connection: Connection,
+        lease: Lease,
+        values: Mapping[str, object],
+        partitions: frozenset[int] = frozenset(),
+    ) -> frozenset[int]:
+        """Compare first; these partitions got something, too. Returns all that did since the last boundary."""
+        row = lock_chain(connection, self._chain_id)
+        pending = partitions.union(row["pending_partitions"])
+        hold_lease(connection, self._chain_id, lease, self._lease_s, {**values, "pending_partitions": sorted(pending)})
+        if row["final_number"] != lease.final_number:
             raise LeaseLost("more blocks were taken as final meanwhile")
+        return pending
 
     def _clear(self, connection: Connection) -> None:
         connection.execute(delete(tables.live_block).where(tables.live_block.c.chain_id == self._chain_id))

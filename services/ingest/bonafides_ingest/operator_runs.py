@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from bonafides.database import transaction
-from bonafides.errors import InvalidInput
+from bonafides.errors import InvalidInput, InvalidSettings
 from bonafides.events import BlockRange, ForkEpoch
 from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusConsumer, KafkaBusProducer
 from bonafides.observability import configure_logging
@@ -81,9 +81,10 @@ def open_world() -> Iterator[World]:
     chain_id = ChainId(settings.chain_id)
     engine = connect_database(settings, pool_size=2)
     try:
-        stores = ChainStores.of(engine, chain_id, settings.lease_s)
+        registry = load_registry(settings.deployments_file)
+        stores = ChainStores.of(engine, chain_id, settings.lease_s, registry.digest_of_chain(chain_id))
         stores.leases.check()
-        yield World(settings, chain_id, load_registry(settings.deployments_file), engine, stores, stop)
+        yield World(settings, chain_id, registry, engine, stores, stop)
     finally:
         engine.dispose()
 
@@ -114,7 +115,7 @@ class ChainGaps:
 
 def find_gaps(world: World) -> ChainGaps:
     """What is missing now, and who reads it."""
-    _, final = world.stores.leases.final_view()
+    final = world.stores.leases.final_number()
     done, claims = world.stores.store.done_ranges(), world.stores.claims.in_progress()
     return ChainGaps(
         final,
@@ -169,8 +170,13 @@ def replay_letters(
 ) -> tuple[ReplayReport, list[StoredLetter]]:
     """Mend what can be mended; returns also the letters that no deployment of the registry reads.
 
-    Raises StopAsked when it was stopped: what is mended stays.
+    Raises StopAsked when it was stopped: what is mended stays; InvalidSettings when the chain is read by another registry.
     """
+    if world.stores.leases.final_view()[1] < 0 <= world.stores.leases.final_number():
+        raise InvalidSettings(
+            "the chain is read by another registry than this one (BONAFIDES_INGEST_DEPLOYMENTS_FILE): use that of the "
+            "running service, or start the service with this one first"
+        )
     letters = list_letters(world, asked.deployment, asked.reason, with_mended=False)
     deployments = {deployment.id: deployment for deployment in world.registry.of_chain(world.chain_id)}
     mine = [letter for letter in letters if letter.deployment in deployments]
@@ -247,7 +253,7 @@ def audit_blocks(
 
     Raises InvalidInput, StopAsked.
     """
-    _, final = world.stores.leases.final_view()
+    final = world.stores.leases.final_number()
     if wanted.first > wanted.last or wanted.first > final:
         raise InvalidInput(
             f"nothing to audit in blocks {wanted.first} to {wanted.last}: final blocks were read up to {final}"

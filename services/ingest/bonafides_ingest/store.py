@@ -15,10 +15,10 @@ from sqlalchemy.dialects.postgresql import insert
 from bonafides_ingest import tables
 from bonafides_ingest.accounts.store import AccountStore, put_links, put_wallets
 from bonafides_ingest.catalogue import protocol_of
-from bonafides_ingest.claims import Claim, add_done, cursor_after, done_ranges, end_claim, lock_chain
+from bonafides_ingest.claims import Claim, add_done, cursor_after, done_ranges, end_claim
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.deployments import Deployment
-from bonafides_ingest.lease import add_chain
+from bonafides_ingest.lease import add_chain, lock_chain
 from bonafides_ingest.protocols.decoded import RefusedLog, hole_keys
 from bonafides_ingest.protocols.state import DeploymentState, FactKey
 from bonafides_ingest.read_windows import ReadLogs, put_read_windows

@@ -34,6 +34,7 @@ chain = Table(
     Column("tip_hash", LargeBinary),
     Column("tip_timestamp", BigInteger),
     Column("final_number", BigInteger, comment="Up to here blocks were taken as final; never goes back."),
+    Column("registry", LargeBinary, nullable=False, server_default="", comment="Digest of what it is read by."),
     Column("pending_partitions", ARRAY(Integer), nullable=False, comment="Got something since the last boundary."),
     Column("log_identity", Text, comment="Cluster and topics that the cursor speaks of."),
 )

@@ -34,7 +34,7 @@ from bonafides_ingest.accounts.links import Place
 from bonafides_ingest.accounts.tables import account as account_table
 from bonafides_ingest.accounts.tables import link as link_table
 from bonafides_ingest.decoders import DECODER_VERSION
-from bonafides_ingest.lease import Lease, hold_lease
+from bonafides_ingest.lease import Lease, hold_lease, lock_chain
 
 MOST_REMEMBERED = 100_000
 """Wallets, 10 MB: those that act again and again. Looking for a row takes 30 µs, and a window has thousands."""
@@ -115,8 +115,8 @@ class AccountStore:
 
     def set_kinds(self, lease: Lease, facts: Sequence[AccountFact], partitions: frozenset[int]) -> Lease:
         """Remember what accounts are, once the partitions have been told. Raises LeaseLost."""
-        pending = partitions | lease.pending_partitions
         with transaction(self._engine) as connection:
+            pending = partitions.union(lock_chain(connection, self._chain_id)["pending_partitions"])
             hold_lease(connection, self._chain_id, lease, self._lease_s, {"pending_partitions": sorted(pending)})
             _set_kinds(connection, self._chain_id, facts)
         return replace(lease, pending_partitions=pending)

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Engine, func, select, update
 
 from bonafides_ingest import tables
 from bonafides_ingest.accounts.store import put_wallets
-from bonafides_ingest.claims import lock_chain
 from bonafides_ingest.decoders import DECODER_VERSION
+from bonafides_ingest.lease import lock_chain
 
 
 class Place(NamedTuple):

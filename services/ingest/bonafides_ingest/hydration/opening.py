@@ -30,7 +30,7 @@ def open_lane(runtime: Runtime[IngestSettings], past: PastSource, options: Index
     chain_id = ChainId(settings.chain_id)
     group = f"bonafides-ingest-{chain_id}"
     admin, producer, consumer = runtime.open_admin(), runtime.open_producer(), runtime.open_consumer(group)
-    leases = LeaseStore(engine, chain_id, settings.lease_s)
+    leases = LeaseStore(engine, chain_id, settings.lease_s, options.registry_digest)
     handler = RequestHandler(
         LaneOptions(chain_id, settings.hydration_expiry_s),
         Hydrator(past, producer, options.deployments, options.links, options.registry_version),

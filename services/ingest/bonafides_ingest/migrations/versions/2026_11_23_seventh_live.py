@@ -16,7 +16,8 @@ def upgrade() -> None:
     have no digest, and the audit says so; older dead letters have no original here, the topic has it."""
     op.execute(
         """
-        ALTER TABLE ingest.chain ADD COLUMN final_number BIGINT;
+        ALTER TABLE ingest.chain ADD COLUMN final_number BIGINT, ADD COLUMN registry BYTEA DEFAULT '' NOT NULL;
+        COMMENT ON COLUMN ingest.chain.registry IS 'Digest of what it is read by.';
         COMMENT ON COLUMN ingest.chain.final_number IS 'Up to here blocks were taken as final; never goes back.';
         UPDATE ingest.chain SET final_number = tip_number;
 
