@@ -275,16 +275,16 @@ def test_hydrated__then_scanned__comes_to_what_scanning_alone_comes_to(
     with throwaway_database(local_postgres) as url, migrated(url) as other:
         scan(LoggedMarket(epoch=1), memory_broker(), other)
         scanned = outcome(other)
-        events = [_what(row) for row in table_rows(other, event_table)]
+        events = sorted(_what(row) for row in table_rows(other, event_table))
 
-    assert [_what(row) for row in table_rows(engine, event_table)] == events
+    assert sorted(_what(row) for row in table_rows(engine, event_table)) == events
     assert [row[:11] for row in hydrated_first["score"]] == [row[:11] for row in scanned["score"]]
     assert hydrated_first["latest_result"] == scanned["latest_result"]
     assert set(scanned["wallet_snapshot"]) <= set(hydrated_first["wallet_snapshot"])
     assert len(scanned["score"]) == 2
 
 
-def _what(row: object) -> object:
+def _what(row: object) -> bytes:
     return bytes(row["id"])  # type: ignore[index]
 
 

@@ -14,7 +14,7 @@ from bonafides.messages import DeadLetter, EventBatch, MarketBatch, decode, enco
 from bonafides.testing.memory_bus import MemoryBroker, MemoryProducer
 from bonafides.topics import MARKET, WALLET_EVENTS, Topic, dead_letter_topic, partition_of
 from bonafides.types import EventType
-from bonafides_scoring.handler import LONGEST_ORIGINAL_BYTES
+from bonafides_scoring.dead_letters import LONGEST_ORIGINAL_BYTES
 from bonafides_scoring.store.tables import (
     consumer_offset,
     market_point,

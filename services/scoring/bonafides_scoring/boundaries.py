@@ -5,33 +5,34 @@ mark k of a chain ─► is boundary k in the market? ─ no ─► the partitio
         └─ yes ─► every finalized boundary up to k that is there for scoring: fold to its block, note it as due
                   fold to k ─► what is due, in the order of market.v1, as soon as the other chains' blocks are read too
 ```
+All partitions of a poll with a mark of the same boundary are folded together, and scored one by one.
 Numbers of boundaries grow, their blocks do not: live ones run ahead of finalized ones, and a reorg takes them back.
 Which wallets, which blocks and which facts a finalized score is made of follows from the two logs alone, so that a
 replay gives the same bytes. A provisional one is made at the newest boundary only: an older one is overtaken.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import batched
 
 import structlog
-from bonafides.events import BoundaryMark, Hydrated
+from bonafides.events import Hydrated
 from bonafides.types import Address, ChainId, Finality
 from sqlalchemy import Connection
 
 from bonafides_scoring import metrics
-from bonafides_scoring.folding import WALLETS_AT_ONCE, fold_to_boundary, fold_wallet
+from bonafides_scoring.folding import WALLETS_AT_ONCE, PartitionFold, fold_to_boundary, fold_wallet
 from bonafides_scoring.hydrations import answer_hydrated
 from bonafides_scoring.knowledge import as_of_boundaries
+from bonafides_scoring.market_memory import MarketMemory
 from bonafides_scoring.model import ModelBundle
 from bonafides_scoring.moments import MomentScorer
 from bonafides_scoring.store import market, results, states
 from bonafides_scoring.store.market import LoggedBoundary
+from bonafides_scoring.store.progress import Progress, progress_of, save_progress
 from bonafides_scoring.store.results import Due
-from bonafides_scoring.store.states import Progress
 
-BOUNDARIES_KEPT = 256
 _NOTHING_READ = Progress()
 
 log = structlog.get_logger(__name__)
@@ -66,36 +67,41 @@ class BoundaryScorer:
     beat: Callable[[], None] = lambda: None
     """Called after every `wallets_at_once`: a boundary that scores everybody is a long turn, not a stuck one."""
     wallets_at_once: int = WALLETS_AT_ONCE
-    _boundaries: dict[tuple[ChainId, int], LoggedBoundary] = field(default_factory=dict)
+    memory: MarketMemory = field(default_factory=MarketMemory)
     _moments: MomentScorer = field(init=False)
 
     def __post_init__(self) -> None:
         self._moments = MomentScorer(self.bundle)
 
-    def begin(self, connection: Connection, partition: int) -> PartitionTurn:
-        """What is known of a partition before its marks are handled."""
-        dues = results.dues_of(connection, partition)
-        return PartitionTurn(partition, states.progress_of(connection, partition), dues, tuple(dues))
+    def begin(self, connection: Connection, partitions: Collection[int]) -> dict[int, PartitionTurn]:
+        """What is known of these partitions before their marks are handled."""
+        if not partitions:
+            return {}
+        dues = results.dues_of(connection, partitions)
+        progress = progress_of(connection, partitions)
+        return {one: PartitionTurn(one, progress[one], dues[one], tuple(dues[one])) for one in partitions}
 
-    def take_mark(self, connection: Connection, turn: PartitionTurn, offset: int, mark: BoundaryMark) -> bool:
-        """Handle a boundary's mark; False when the market has not brought that boundary yet."""
-        newest = self._boundary(connection, mark.chain_id, mark.number)
-        if newest is None:
-            return False
-        before = turn.progress_of(mark.chain_id).number
-        if mark.number <= before:
-            return True  # delivered twice
+    def take_marks(
+        self, connection: Connection, newest: LoggedBoundary, read: Iterable[tuple[PartitionTurn, int]]
+    ) -> None:
+        """Handle a boundary's mark in each of these partitions, read at that offset."""
+        chain_id, number = newest.boundary.block.chain_id, newest.boundary.number
+        new = [(turn, offset) for turn, offset in read if turn.progress_of(chain_id).number < number]
+        if not new:
+            return  # delivered twice
         started = time.perf_counter()
-        for logged in _scoring_between(connection, newest, before):
-            self._fold(connection, turn, logged, offset)
-            turn.dues.append(_due_of(logged))
-        if turn.progress_of(mark.chain_id).number < mark.number:
-            self._fold(connection, turn, newest, offset)
-        turn.moved.add(mark.chain_id)
-        while turn.dues and self._score_if_read(connection, turn, turn.dues[0], offset):
-            del turn.dues[0]
+        scoring = _scoring_between(connection, newest, min(turn.progress_of(chain_id).number for turn, _ in new))
+        for logged in scoring:
+            behind = [one for one in new if one[0].progress_of(chain_id).number < logged.boundary.number]
+            self._fold(connection, behind, logged)
+            for turn, _ in behind:
+                turn.dues.append(_due_of(logged))
+        self._fold(connection, [one for one in new if one[0].progress_of(chain_id).number < number], newest)
+        for turn, offset in new:
+            turn.moved.add(chain_id)
+            while turn.dues and self._score_if_read(connection, turn, turn.dues[0], offset):
+                del turn.dues[0]
         metrics.boundary_seconds.observe(time.perf_counter() - started)
-        return True
 
     def take_hydrated(self, connection: Connection, turn: PartitionTurn, offset: int, hydrated: Hydrated) -> None:
         """Fold one wallet up to the block to which its history was read: a boundary for it alone."""
@@ -107,16 +113,18 @@ class BoundaryScorer:
         if answer_hydrated(connection, self.bundle, self.chain_ids, turn.partition, offset, hydrated, progress):
             self._moments.made.append(metrics.RESULT_PROVISIONAL)
 
-    def finish(self, connection: Connection, turn: PartitionTurn) -> None:
-        """Write down how far the marks have brought a partition, and what it still has to score."""
-        for chain_id in sorted(turn.moved):
-            states.save_progress(connection, turn.partition, chain_id, turn.progress[chain_id])
-        for due in turn.stored:
-            if due not in turn.dues:
-                results.drop_due(connection, turn.partition, due)
-        for due in turn.dues:
-            if due not in turn.stored:
-                results.add_due(connection, turn.partition, due)
+    def finish(self, connection: Connection, turns: Iterable[PartitionTurn]) -> None:
+        """Write down how far the marks have brought partitions, and what they still have to score."""
+        moved: dict[tuple[int, ChainId], Progress] = {}
+        done: list[tuple[int, Due]] = []
+        added: list[tuple[int, Due]] = []
+        for turn in turns:
+            moved |= {(turn.partition, chain_id): turn.progress[chain_id] for chain_id in turn.moved}
+            done += [(turn.partition, due) for due in turn.stored if due not in turn.dues]
+            added += [(turn.partition, due) for due in turn.dues if due not in turn.stored]
+        save_progress(connection, moved)
+        results.drop_dues(connection, done)
+        results.add_dues(connection, added)
 
     @property
     def has_messages(self) -> bool:
@@ -125,48 +133,41 @@ class BoundaryScorer:
 
     def after_commit(self) -> None:
         """What was made is durable: count it."""
+        self.memory.after_commit()
         for made in self._moments.made:
             metrics.results_total.labels(made).inc()
         self._moments.made.clear()
 
     def forget_counts(self) -> None:
         """A poll was rolled back: what it made will be made again."""
+        self.memory.forget()
         self._moments.made.clear()
 
-    def _boundary(self, connection: Connection, chain_id: ChainId, number: int) -> LoggedBoundary | None:
-        """A boundary, from memory where another partition asked before: the log never changes."""
-        key = (chain_id, number)
-        if key not in self._boundaries:
-            found = market.boundary_of(connection, chain_id, number)
-            if found is None:
-                return None
-            self._boundaries[key] = found
-            while len(self._boundaries) > BOUNDARIES_KEPT:
-                del self._boundaries[next(iter(self._boundaries))]
-        return self._boundaries[key]
-
-    def _fold(self, connection: Connection, turn: PartitionTurn, logged: LoggedBoundary, offset: int) -> None:
-        """Fold to a boundary, and remember that."""
+    def _fold(self, connection: Connection, read: list[tuple[PartitionTurn, int]], logged: LoggedBoundary) -> None:
+        """Fold partitions to a boundary, and remember that."""
+        if not read:
+            return
         boundary = logged.boundary
-        before = turn.progress_of(boundary.block.chain_id)
+        chain_id = boundary.block.chain_id
         folded = fold_to_boundary(
             connection,
-            turn.partition,
             boundary,
-            after=before,
-            below_offset=offset,
+            [PartitionFold(turn.partition, turn.progress_of(chain_id), offset) for turn, offset in read],
+            epochs=self.memory.epochs(connection, logged),
             beat=self.beat,
             wallets_at_once=self.wallets_at_once,
         )
-        if folded:
-            turn.wallets = None
-        metrics.folds_total.inc(folded)
+        metrics.folds_total.inc(folded.total())
         final_block = boundary.block.number if boundary.finality is Finality.FINALIZED else -1
-        turn.progress[boundary.block.chain_id] = Progress(boundary.number, max(before.final_block, final_block))
+        for turn, _ in read:
+            if folded[turn.partition]:
+                turn.wallets = None
+            final_before = turn.progress_of(chain_id).final_block
+            turn.progress[chain_id] = Progress(boundary.number, max(final_before, final_block))
 
     def _score_if_read(self, connection: Connection, turn: PartitionTurn, due: Due, offset: int) -> bool:
         """Score what is due; False when another chain's block of the as-of has not been read in this partition."""
-        called = self._boundary(connection, due.chain_id, due.boundary_number)
+        called = self.memory.boundary(connection, due.chain_id, due.boundary_number)
         if called is None:
             return False
         if _is_overtaken(connection, turn, called):

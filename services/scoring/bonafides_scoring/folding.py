@@ -11,7 +11,9 @@ HEAD 105, FINALIZED 41, HEAD 106, reorg, HEAD 104      block numbers go down as 
 Events above the boundary's block stay unfolded: the boundary says nothing of them yet, and a reorg may void them.
 """
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import batched
 
 from bonafides.errors import InvalidMessage
@@ -21,7 +23,9 @@ from sqlalchemy import Connection
 
 from bonafides_scoring.fold import WalletState, decode_state, empty_state, encode_state, fold
 from bonafides_scoring.store import events, market, provisional, states
-from bonafides_scoring.store.states import Progress
+from bonafides_scoring.store.market import ListedEpoch
+from bonafides_scoring.store.progress import Progress
+from bonafides_scoring.store.states import Snapshot
 
 WALLETS_AT_ONCE = 500
 """Wallets whose histories are in memory together; the size changes no result."""
@@ -29,45 +33,64 @@ BEFORE_ALL = -1
 """Below every block: fold from nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class PartitionFold:
+    """A partition to be folded to a boundary."""
+
+    partition: int
+    after: Progress
+    """How far it was folded before."""
+    below_offset: int
+    """Of the boundary's mark in it: what was read from there on came too late."""
+
+
 def fold_to_boundary(
     connection: Connection,
-    partition: int,
     boundary: Boundary,
+    asked: Sequence[PartitionFold],
     *,
-    after: Progress,
-    below_offset: int,
+    epochs: tuple[ListedEpoch, ...],
     beat: Callable[[], None],
     wallets_at_once: int = WALLETS_AT_ONCE,
-) -> int:
-    """Fold what a partition holds up to a boundary's block; returns how many wallets were folded.
+) -> Counter[int]:
+    """Fold what partitions hold up to a boundary's block; returns how many wallets of each were folded.
 
-    `after` is how far it was folded before; the epochs opened since void what they void, provisional answers too.
-    `beat` is called after every `wallets_at_once`: the first boundary after a backfill folds everybody.
+    In the same few statements for all of them: a block of which each has a little must not wait for a round trip of
+    each. Of `epochs`, all that are listed up to this boundary, those a partition has not heard of yet void what they
+    void, provisional answers too. `beat` is called after every `wallets_at_once`: the first boundary after a backfill
+    folds everybody.
     """
     chain_id, block = boundary.block.chain_id, boundary.block.number
     is_final = boundary.finality is Finality.FINALIZED
-    first: dict[Address, int] = {}
-    if boundary.number != after.number + 1 or boundary.fork_epochs:
-        opened = states.epochs_between(connection, chain_id, after.number, boundary.number)
+    by_partition = {one.partition: one for one in asked}
+    first: dict[Address, tuple[int, int]] = {}
+    for one in asked:
         # Folded wherever the fork is: what their newest snapshot holds may be void, and it is what features are.
-        first |= states.distrust_void(connection, partition, chain_id, opened)
-        for epoch in opened:
-            provisional.drop_void(connection, partition, chain_id, epoch, listed_by=boundary.number)
-    first |= states.unfolded_until(connection, partition, chain_id, block)
-    moved = states.moved_between(connection, partition, chain_id, after.final_block, block) if is_final else []
-    wanted = sorted(first.keys() | moved)
-    if not wanted:
-        return 0
-    epochs = market.epochs_until(connection, chain_id, boundary.number)
-    final_block = max(after.final_block, block) if is_final else after.final_block
-    for wallets in batched(wanted, wallets_at_once):
-        untrusted = {wallet: first[wallet] for wallet in wallets if wallet in first}
+        first |= _distrust_void(connection, one, boundary, epochs)
+    first |= states.unfolded_until(connection, by_partition, chain_id, block)
+    owners = {wallet: partition for wallet, (partition, _) in first.items()}
+    if is_final:
+        final_before = {one.partition: one.after.final_block for one in asked}
+        owners |= states.moved_between(connection, chain_id, final_before, block)
+    for wallets in batched(sorted(owners), wallets_at_once):
+        untrusted = {wallet: first[wallet][1] for wallet in wallets if wallet in first}
         states.drop_untrusted(connection, chain_id, untrusted, block)
-        folded = states_at(connection, wallets, chain_id, block, epochs=epochs, below_offset=below_offset)
-        encoded = {wallet: encode_state(state) for wallet, state in folded.items()}
-        states.save_snapshots(connection, partition, chain_id, block, encoded, final_block=final_block)
+        folded = states_at(
+            connection,
+            wallets,
+            chain_id,
+            block,
+            epochs=tuple(listed.epoch for listed in epochs),
+            below_offset={wallet: by_partition[owners[wallet]].below_offset for wallet in wallets},
+        )
+        snapshots = []
+        for wallet, state in folded.items():
+            before = by_partition[owners[wallet]].after.final_block
+            final_block = max(before, block) if is_final else before
+            snapshots.append(Snapshot(wallet, owners[wallet], encode_state(state), final_block))
+        states.save_snapshots(connection, chain_id, block, snapshots)
         beat()
-    return len(wanted)
+    return Counter(owners.values())
 
 
 def fold_wallet(
@@ -84,8 +107,8 @@ def fold_wallet(
         states.drop_untrusted(connection, chain_id, {wallet: first}, block.number)
     epochs = market.epochs_until(connection, chain_id, after.number)
     folded = states_at(connection, [wallet], chain_id, block.number, epochs=epochs, below_offset=below_offset)
-    encoded = {wallet: encode_state(state) for wallet, state in folded.items()}
-    states.save_snapshots(connection, partition, chain_id, block.number, encoded, final_block=after.final_block)
+    snapshot = Snapshot(wallet, partition, encode_state(folded[wallet]), after.final_block)
+    states.save_snapshots(connection, chain_id, block.number, [snapshot])
 
 
 def states_at(
@@ -95,9 +118,12 @@ def states_at(
     block: int,
     *,
     epochs: tuple[ForkEpoch, ...],
-    below_offset: int,
+    below_offset: int | Mapping[Address, int],
 ) -> dict[Address, WalletState]:
-    """The state of each wallet on one chain at a block, from its newest snapshot at or below it."""
+    """The state of each wallet on one chain at a block, from its newest snapshot at or below it.
+
+    `below_offset` is one for all, or one for each wallet.
+    """
     wanted = sorted(wallets)
     snapshots = states.snapshots_at(connection, wanted, chain_id, block)
     bases: dict[Address, WalletState] = {}
@@ -106,6 +132,20 @@ def states_at(
         bases[wallet], above[wallet] = _base_of(wallet, chain_id, snapshots.get(wallet))
     later = events.events_known(connection, above, chain_id, to_block=block, below_offset=below_offset, epochs=epochs)
     return {wallet: fold(base, later[wallet]) if wallet in later else base for wallet, base in bases.items()}
+
+
+def _distrust_void(
+    connection: Connection, one: PartitionFold, boundary: Boundary, epochs: tuple[ListedEpoch, ...]
+) -> dict[Address, tuple[int, int]]:
+    """Wallets of a partition of which epochs it has not heard of made something void: partition, and first block."""
+    opened = [listed.epoch for listed in epochs if listed.listed_by > one.after.number]
+    if not opened:
+        return {}
+    chain_id = boundary.block.chain_id
+    found = states.distrust_void(connection, one.partition, chain_id, opened)
+    for epoch in opened:
+        provisional.drop_void(connection, one.partition, chain_id, epoch, listed_by=boundary.number)
+    return {wallet: (one.partition, block) for wallet, block in found.items()}
 
 
 def _base_of(wallet: Address, chain_id: ChainId, snapshot: tuple[int, bytes] | None) -> tuple[WalletState, int]:

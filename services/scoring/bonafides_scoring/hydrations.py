@@ -28,9 +28,9 @@ from bonafides_scoring.model import ModelBundle
 from bonafides_scoring.scorer import ScoreRequest, score_subject
 from bonafides_scoring.store import market, provisional, results
 from bonafides_scoring.store.market import LoggedBoundary
+from bonafides_scoring.store.progress import Progress
 from bonafides_scoring.store.provisional import Origin
 from bonafides_scoring.store.results import Circumstances
-from bonafides_scoring.store.states import Progress
 
 ALL_OFFSETS = 2**62
 

@@ -20,7 +20,7 @@ results_total = Counter("bonafides_scoring_results", "Answers made at scoring bo
 outbox_sent_total = Counter("bonafides_scoring_outbox_sent", "Messages of the outbox handed to the broker.")
 boundary_seconds = Histogram(
     "bonafides_scoring_boundary_seconds",
-    "Time to fold, score and store one partition at one scoring boundary.",
+    "Time to fold and score at one boundary: all partitions whose mark of it came in one poll.",
     buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60),
 )
 

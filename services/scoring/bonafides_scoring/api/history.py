@@ -17,8 +17,9 @@ from bonafides_scoring.api.answers import blocks_of, coverage_of, explanation_of
 from bonafides_scoring.fold import empty_state, fold
 from bonafides_scoring.knowledge import as_of_boundaries, histories_at, view_at
 from bonafides_scoring.market import points_used
-from bonafides_scoring.store import events, market, states
+from bonafides_scoring.store import events, market
 from bonafides_scoring.store.market import LoggedBoundary
+from bonafides_scoring.store.progress import progress_of
 
 _CURSOR = re.compile(r"(\d{1,19})\.(\d{1,19})\.(\d{1,10})\.(\d{1,10})\.(\d{1,5})", re.ASCII)
 _HIGHEST_BLOCK = 2**63 - 1
@@ -59,7 +60,8 @@ def events_answer(
 
     Raises NotFound for a wallet without any event.
     """
-    progress = states.progress_of(connection, partition_of(wallet, WALLET_EVENTS))
+    partition = partition_of(wallet, WALLET_EVENTS)
+    progress = progress_of(connection, [partition])[partition]
     read = [
         logged
         for chain_id in sorted(progress)

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Connection, RowMapping, and_, func, literal, 
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bonafides_scoring.store.copying import CopyKey, CopyRow, add_new, escaped_name, hex_or_null
-from bonafides_scoring.store.states import asked_blocks, distrust, distrust_wallets
+from bonafides_scoring.store.states import asked_stretches, distrust, distrust_wallets
 from bonafides_scoring.store.tables import event as event_table
 from bonafides_scoring.store.tables import hydration, wallet_dead_letter
 
@@ -52,16 +52,18 @@ def events_known(
     chain_id: ChainId,
     *,
     to_block: int,
-    below_offset: int,
+    below_offset: int | Mapping[Address, int],
     epochs: tuple[ForkEpoch, ...],
 ) -> dict[Address, list[LendingEvent]]:
-    """Events of blocks above each wallet's own and up to `to_block`, as they were known below an offset.
+    """Events of blocks above each wallet's own and up to `to_block`, as they were known below an offset: one for all,
+    or one for each wallet, since each partition counts its own.
 
     In canonical order per wallet. Of several copies the highest (fork epoch, decoder version) counts; what the epochs
     made void is left out.
     """
     table = event_table
-    asked = asked_blocks(above)
+    below = below_offset if isinstance(below_offset, Mapping) else dict.fromkeys(above, below_offset)
+    asked = asked_stretches(above, below)
     rows = connection.execute(
         select(table)
         .ext(distinct_on(table.c.id))
@@ -70,7 +72,7 @@ def events_known(
             table.c.chain_id == chain_id,
             table.c.block_number > asked.c.block,
             table.c.block_number <= to_block,
-            table.c.log_offset < below_offset,
+            table.c.log_offset < asked.c.below,
         )
         .order_by(table.c.id, table.c.fork_epoch.desc(), table.c.decoder_version.desc())
     ).mappings()

@@ -27,6 +27,14 @@ class LoggedBoundary:
     log_offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class ListedEpoch:
+    """A fork epoch and the first boundary that lists it."""
+
+    epoch: ForkEpoch
+    listed_by: int
+
+
 def add_points(connection: Connection, read: Sequence[tuple[int, MarketPoint]]) -> int:
     """Add copies with the offsets they were read at; returns how many were new.
 
@@ -72,6 +80,8 @@ def add_boundary(connection: Connection, offset: int, boundary: Boundary) -> boo
                 "hold its lease, or the ingest database was set back; nothing may be scored before that is cleared up"
             )
         return False
+    if not boundary.fork_epochs:
+        return True
     for epoch in boundary.fork_epochs:
         connection.execute(
             insert(fork_epoch)
@@ -162,13 +172,18 @@ def newest_finalized(
 
 def epochs_until(connection: Connection, chain_id: ChainId, number: int) -> tuple[ForkEpoch, ...]:
     """Every epoch that boundaries up to this number listed. A void event stays void after its fork is final."""
+    return tuple(listed.epoch for listed in epochs_listed(connection, chain_id, number))
+
+
+def epochs_listed(connection: Connection, chain_id: ChainId, number: int) -> tuple[ListedEpoch, ...]:
+    """The same with the boundaries that listed them first, ascending by epoch."""
     table = fork_epoch
     rows = connection.execute(
-        select(table.c.epoch, table.c.fork_block)
+        select(table.c.epoch, table.c.fork_block, table.c.boundary_number)
         .where(table.c.chain_id == chain_id, table.c.boundary_number <= number)
         .order_by(table.c.epoch)
     )
-    return tuple(ForkEpoch(row.epoch, row.fork_block) for row in rows)
+    return tuple(ListedEpoch(ForkEpoch(row.epoch, row.fork_block), row.boundary_number) for row in rows)
 
 
 def latest_points(

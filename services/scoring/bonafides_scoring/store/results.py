@@ -4,7 +4,7 @@ Provisional ones stand apart (`store.provisional`).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from bonafides import __version__
 from bonafides.digests import encode_block
 from bonafides.events import DeploymentCoverage
 from bonafides.types import Address, ChainId, Digest, ModelClass
-from sqlalchemy import Column, Connection, Table, delete, select
+from sqlalchemy import Column, Connection, Table, delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from bonafides_scoring.due import Basis
@@ -131,31 +131,43 @@ def coverage_json(coverage: Sequence[DeploymentCoverage]) -> str:
     return json.dumps(rows, sort_keys=True, separators=(",", ":"))
 
 
-def add_due(connection: Connection, partition: int, due: Due) -> None:
-    """Remember that a partition has this scoring boundary to score."""
+def add_dues(connection: Connection, dues: Sequence[tuple[int, Due]]) -> None:
+    """Remember that partitions have these scoring boundaries to score."""
+    if not dues:
+        return
     connection.execute(
-        insert(scoring_due)
-        .values(
-            partition=partition,
-            market_offset=due.market_offset,
-            chain_id=due.chain_id,
-            boundary_number=due.boundary_number,
-        )
-        .on_conflict_do_nothing()
+        insert(scoring_due).on_conflict_do_nothing(),
+        [
+            {
+                "partition": partition,
+                "market_offset": due.market_offset,
+                "chain_id": due.chain_id,
+                "boundary_number": due.boundary_number,
+            }
+            for partition, due in dues
+        ],
     )
 
 
-def dues_of(connection: Connection, partition: int) -> list[Due]:
-    """What a partition has to score, oldest first."""
+def dues_of(connection: Connection, partitions: Iterable[int]) -> dict[int, list[Due]]:
+    """What each of these partitions has to score, oldest first."""
     table = scoring_due
-    rows = connection.execute(select(table).where(table.c.partition == partition).order_by(table.c.market_offset))
-    return [Due(row.market_offset, ChainId(row.chain_id), row.boundary_number) for row in rows]
+    found: dict[int, list[Due]] = {partition: [] for partition in partitions}
+    rows = connection.execute(
+        select(table).where(table.c.partition.in_(list(found))).order_by(table.c.partition, table.c.market_offset)
+    )
+    for row in rows:
+        found[row.partition].append(Due(row.market_offset, ChainId(row.chain_id), row.boundary_number))
+    return found
 
 
-def drop_due(connection: Connection, partition: int, due: Due) -> None:
-    """It was scored, or cannot be."""
+def drop_dues(connection: Connection, dues: Sequence[tuple[int, Due]]) -> None:
+    """They were scored, or cannot be."""
+    if not dues:
+        return
     table = scoring_due
-    connection.execute(delete(table).where(table.c.partition == partition, table.c.market_offset == due.market_offset))
+    keys = [(partition, due.market_offset) for partition, due in dues]
+    connection.execute(delete(table).where(tuple_(table.c.partition, table.c.market_offset).in_(keys)))
 
 
 def _score_row(result: Scored, coverage: Sequence[DeploymentCoverage], at: Circumstances) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Folded states as snapshots, and which of them are not to be trusted any more."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bonafides.events import ForkEpoch
@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from bonafides_scoring.store.tables import event as event_table
-from bonafides_scoring.store.tables import fork_epoch, partition_progress, unfolded, wallet_snapshot
+from bonafides_scoring.store.tables import unfolded, wallet_snapshot
 
 SNAPSHOTS_KEPT = 4
 """Newest snapshots of a wallet and chain that stay, of final blocks and of live ones each: a late event that is older
@@ -33,19 +33,31 @@ those that finalized scores are folded from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a partition is on one chain."""
+class Snapshot:
+    """A wallet's state at a block, to be kept."""
 
-    number: int = 0
-    """Of the newest boundary whose mark was handled; 0 before the first."""
-    final_block: int = -1
-    """Of the newest finalized boundary that was folded to; -1 before the first."""
+    wallet: Address
+    partition: int
+    state: bytes
+    """Canonical bytes."""
+    final_block: int
+    """Of the newest finalized boundary that its partition was folded to: this and all below it stay for ever."""
 
 
 def asked_blocks(blocks: Mapping[Address, int]) -> TableValuedAlias:
     """A block per wallet as rows to join with: columns `wallet` and `block`."""
     wallets, numbers = cast(list(blocks), ARRAY(LargeBinary)), cast(list(blocks.values()), ARRAY(BigInteger))
     rows = func.unnest(wallets, numbers).table_valued(column("wallet", LargeBinary), column("block", BigInteger))
+    return rows.render_derived("asked")
+
+
+def asked_stretches(above: Mapping[Address, int], below: Mapping[Address, int]) -> TableValuedAlias:
+    """The block above which and the offset below which each wallet is asked for: `wallet`, `block`, `below`."""
+    rows = func.unnest(
+        cast(list(above), ARRAY(LargeBinary)),
+        cast(list(above.values()), ARRAY(BigInteger)),
+        cast([below[wallet] for wallet in above], ARRAY(BigInteger)),
+    ).table_valued(column("wallet", LargeBinary), column("block", BigInteger), column("below", BigInteger))
     return rows.render_derived("asked")
 
 
@@ -113,15 +125,18 @@ def distrust_void(
     return found
 
 
-def unfolded_until(connection: Connection, partition: int, chain_id: ChainId, block: int) -> dict[Address, int]:
-    """Wallets of a partition with something not folded yet at or below a block, and the first such block."""
+def unfolded_until(
+    connection: Connection, partitions: Iterable[int], chain_id: ChainId, block: int
+) -> dict[Address, tuple[int, int]]:
+    """Wallets of these partitions with something not folded yet at or below a block: partition, and the first such
+    block."""
     table = unfolded
     rows = connection.execute(
-        select(table.c.wallet, table.c.first_block).where(
-            table.c.partition == partition, table.c.chain_id == chain_id, table.c.first_block <= block
+        select(table.c.wallet, table.c.partition, table.c.first_block).where(
+            table.c.partition.in_(list(partitions)), table.c.chain_id == chain_id, table.c.first_block <= block
         )
     )
-    return {Address(bytes(row.wallet)): row.first_block for row in rows}
+    return {Address(bytes(row.wallet)): (row.partition, row.first_block) for row in rows}
 
 
 def unfolded_of(connection: Connection, wallet: Address, chain_id: ChainId) -> int | None:
@@ -130,26 +145,34 @@ def unfolded_of(connection: Connection, wallet: Address, chain_id: ChainId) -> i
     return connection.scalar(select(table.c.first_block).where(table.c.wallet == wallet, table.c.chain_id == chain_id))
 
 
-def moved_between(connection: Connection, partition: int, chain_id: ChainId, after: int, until: int) -> list[Address]:
-    """Wallets of a partition that were folded to a block above `after`, with events in (after, until]: what live
-    boundaries folded and a finalized one confirms."""
+def moved_between(
+    connection: Connection, chain_id: ChainId, after: Mapping[int, int], until: int
+) -> dict[Address, int]:
+    """Wallets that were folded to a block above the one in `after` of their partition, with events from there up to
+    `until`: what live boundaries folded and a finalized one confirms. With their partitions."""
     table, other = wallet_snapshot, event_table
+    asked = (
+        func.unnest(cast(list(after), ARRAY(Integer)), cast(list(after.values()), ARRAY(BigInteger)))
+        .table_valued(column("partition", Integer), column("block", BigInteger))
+        .render_derived("asked")
+    )
     has_moved = (
         select(other.c.id)
         .where(
             other.c.wallet == table.c.wallet,
             other.c.chain_id == chain_id,
-            other.c.block_number > after,
+            other.c.block_number > asked.c.block,
             other.c.block_number <= until,
         )
         .exists()
     )
-    rows = connection.scalars(
-        select(table.c.wallet)
+    rows = connection.execute(
+        select(table.c.wallet, table.c.partition)
         .distinct()
-        .where(table.c.partition == partition, table.c.chain_id == chain_id, table.c.block_number > after, has_moved)
+        .join(asked, asked.c.partition == table.c.partition)
+        .where(table.c.chain_id == chain_id, table.c.block_number > asked.c.block, has_moved)
     )
-    return [Address(bytes(wallet)) for wallet in rows]
+    return {Address(bytes(row.wallet)): row.partition for row in rows}
 
 
 def drop_untrusted(connection: Connection, chain_id: ChainId, first: Mapping[Address, int], folded_to: int) -> None:
@@ -174,8 +197,9 @@ def drop_untrusted(connection: Connection, chain_id: ChainId, first: Mapping[Add
     )
     rows = connection.execute(later).all()
     connection.execute(delete(unfolded).where(unfolded.c.wallet.in_(list(first)), unfolded.c.chain_id == chain_id))
-    for row in rows:
-        distrust(connection, row.partition, chain_id, {Address(bytes(row.wallet)): row.first_block})
+    distrust_wallets(
+        connection, chain_id, {Address(bytes(row.wallet)): (row.partition, row.first_block) for row in rows}
+    )
 
 
 def snapshots_at(
@@ -199,17 +223,9 @@ def snapshots_at(
     return {Address(bytes(row.wallet)): (row.block_number, bytes(row.state)) for row in rows}
 
 
-def save_snapshots(
-    connection: Connection,
-    partition: int,
-    chain_id: ChainId,
-    block: int,
-    states: Mapping[Address, bytes],
-    *,
-    final_block: int,
-) -> None:
-    """Add or replace the snapshots at a block, and let go of old ones. `final_block` and all below it stay for ever."""
-    if not states:
+def save_snapshots(connection: Connection, chain_id: ChainId, block: int, snapshots: Sequence[Snapshot]) -> None:
+    """Add or replace the snapshots at a block, and let go of old ones."""
+    if not snapshots:
         return
     statement = insert(wallet_snapshot)
     connection.execute(
@@ -217,12 +233,19 @@ def save_snapshots(
             index_elements=["wallet", "chain_id", "block_number"], set_={"state": statement.excluded.state}
         ),
         [
-            {"wallet": wallet, "chain_id": chain_id, "block_number": block, "partition": partition, "state": state}
-            for wallet, state in sorted(states.items())
+            {
+                "wallet": one.wallet,
+                "chain_id": chain_id,
+                "block_number": block,
+                "partition": one.partition,
+                "state": one.state,
+            }
+            for one in sorted(snapshots, key=lambda one: one.wallet)
         ],
     )
     table = wallet_snapshot
-    is_live = table.c.block_number > final_block
+    asked = asked_blocks({one.wallet: one.final_block for one in snapshots})
+    is_live = table.c.block_number > asked.c.block
     ranked = (
         select(
             table.c.wallet,
@@ -231,7 +254,8 @@ def save_snapshots(
             .over(partition_by=(table.c.wallet, is_live), order_by=table.c.block_number.desc())
             .label("place"),
         )
-        .where(table.c.wallet.in_(list(states)), table.c.chain_id == chain_id)
+        .join(asked, asked.c.wallet == table.c.wallet)
+        .where(table.c.chain_id == chain_id)
         .subquery()
     )
     old = select(ranked.c.wallet, ranked.c.block_number).where(ranked.c.place > SNAPSHOTS_KEPT)
@@ -245,41 +269,3 @@ def wallets_of(connection: Connection, partition: int) -> list[Address]:
     table = wallet_snapshot
     rows = connection.scalars(select(table.c.wallet).distinct().where(table.c.partition == partition))
     return sorted(Address(bytes(wallet)) for wallet in rows)
-
-
-def progress_of(connection: Connection, partition: int) -> dict[ChainId, Progress]:
-    """How far a partition is, per chain."""
-    table = partition_progress
-    rows = connection.execute(
-        select(table.c.chain_id, table.c.boundary_number, table.c.final_block).where(table.c.partition == partition)
-    )
-    return {ChainId(row.chain_id): Progress(row.boundary_number, row.final_block) for row in rows}
-
-
-def save_progress(connection: Connection, partition: int, chain_id: ChainId, progress: Progress) -> None:
-    """The mark of this boundary was read and everything up to it is folded."""
-    table = partition_progress
-    statement = insert(table).values(
-        partition=partition,
-        chain_id=chain_id,
-        boundary_number=progress.number,
-        final_block=progress.final_block,
-    )
-    columns = ("boundary_number", "final_block")
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["partition", "chain_id"],
-            set_={name: func.greatest(table.c[name], statement.excluded[name]) for name in columns},
-        )
-    )
-
-
-def epochs_between(connection: Connection, chain_id: ChainId, after: int, until: int) -> list[ForkEpoch]:
-    """Epochs first listed by boundaries in (after, until]."""
-    table = fork_epoch
-    rows = connection.execute(
-        select(table.c.epoch, table.c.fork_block).where(
-            table.c.chain_id == chain_id, table.c.boundary_number > after, table.c.boundary_number <= until
-        )
-    )
-    return [ForkEpoch(row.epoch, row.fork_block) for row in rows]
