@@ -45,13 +45,15 @@ class FinalReader:
     """Up to where the node's final blocks are known to stand on those that were read."""
 
     def check_ground(self, finalized: int) -> None:
-        """Raise InvariantViolation when the node's final blocks do not stand on those that were read.
+        """Raise InvariantViolation when the node's final blocks do not stand on those that were read, Unavailable when it
+        does not have the block that it calls final.
 
-        It is asked before anything is taken as final: the chain's `final_number` never goes back, so a node on another
-        fork must not move it.
+        It is asked before anything is taken as final: the chain's `final_number` never goes back, so neither a node on
+        another fork nor a number without a block may move it.
         """
         if finalized <= self._grounded:
             return
+        self.source.block(finalized)
         known = self.store.newest_final()
         if known is not None and known.number <= finalized and self.source.block(known.number) != known:
             raise conflict(known.number)

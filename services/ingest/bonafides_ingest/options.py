@@ -23,10 +23,10 @@ class IndexerOptions:
     window_blocks: int
     pace: BoundaryPace
     dead_letter_limit: int
-    registry_digest: bytes = b""
-    """Of all that the registry says about the chain: replicas with another one do not read it together."""
     links: tuple[LinkSource, ...] = ()
     """Contracts that say who owns which account: each is read like a deployment, and before them."""
+    registry_digest: bytes = b""
+    """Of all that the registry says about the chain: replicas with another one do not read it together."""
 
     @property
     def entries(self) -> tuple[RegistryEntry, ...]:
