@@ -45,8 +45,8 @@ class FinalReader:
     """Up to where the node's final blocks are known to stand on those that were read."""
 
     def check_ground(self, finalized: int) -> None:
-        """Raise InvariantViolation when the node's final blocks do not stand on those that were read, Unavailable when it
-        does not have the block that it calls final.
+        """Raise InvariantViolation when the node's final blocks do not stand on those that were read, Unavailable when
+        it does not have the block that it calls final.
 
         It is asked before anything is taken as final: the chain's `final_number` never goes back, so neither a node on
         another fork nor a number without a block may move it.
