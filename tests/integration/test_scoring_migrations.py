@@ -5,6 +5,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from bonafides import database
 from bonafides_scoring.store.accounts import account_fact
+from bonafides_scoring.store.progress import partition_progress
 from bonafides_scoring.store.tables import metadata
 
 pytestmark = pytest.mark.integration
@@ -26,4 +27,6 @@ def test_migrations__applied_twice__leave_exactly_the_tables_of_the_code(fresh_d
     engine.dispose()
 
     assert difference == []
-    assert account_fact.metadata is metadata  # a table of a module of its own
+    # Tables of modules of their own.
+    assert account_fact.metadata is metadata
+    assert partition_progress.metadata is metadata

@@ -18,7 +18,8 @@ from bonafides.process import Stop, retry, run_loop
 from bonafides.topics import WALLET_EVENTS
 from bonafides_lab.processes import free_port
 from bonafides_lab.stack.resolver import local_stack
-from bonafides_scoring.store.tables import access_log, outbox, partition_progress, scoring_due
+from bonafides_scoring.store.progress import partition_progress
+from bonafides_scoring.store.tables import access_log, outbox, scoring_due
 from bonafides_scoring.worker import GROUP
 from sqlalchemy import Engine, Table, func, select
 

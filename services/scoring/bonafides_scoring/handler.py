@@ -5,7 +5,8 @@ wallet-events.v1 ─► events ─► rows          mark k ─► boundary k is 
 market.v1 ────────► points, boundaries                     └─ yes ─► fold to its block ─► score who is due ─► outbox
 attestation-status.v1 ─► rows
 ```
-All of it runs in the poll's one transaction, and delivering anything twice changes nothing.
+All of it runs in the poll's one transaction, and delivering anything twice changes nothing. Events and marks are worked
+on when all partitions of the poll were read, together (`poll_work`).
 
 What cannot be read is buried and leaves a mark: on its wallet where an event says whose it was, else on the partition,
 whose wallets then have an incomplete history; "not read" must never look like "never happened". A schema of a newer

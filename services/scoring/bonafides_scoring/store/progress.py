@@ -4,10 +4,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bonafides.types import ChainId
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from bonafides_scoring.store.tables import partition_progress
+from bonafides_scoring.store.tables import metadata
+
+partition_progress = Table(
+    "partition_progress",
+    metadata,
+    Column("partition", Integer, primary_key=True),
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("boundary_number", BigInteger, nullable=False, comment="the newest boundary whose mark was read"),
+    Column(
+        "final_block",
+        BigInteger,
+        nullable=False,
+        server_default="-1",
+        comment="of the newest finalized boundary that was folded to; -1: none",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

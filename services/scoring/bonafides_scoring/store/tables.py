@@ -162,21 +162,6 @@ fork_epoch = Table(
     Column("boundary_number", BigInteger, nullable=False, comment="the first boundary that lists it"),
 )
 
-partition_progress = Table(
-    "partition_progress",
-    metadata,
-    Column("partition", Integer, primary_key=True),
-    Column("chain_id", BigInteger, primary_key=True),
-    Column("boundary_number", BigInteger, nullable=False, comment="the newest boundary whose mark was read"),
-    Column(
-        "final_block",
-        BigInteger,
-        nullable=False,
-        server_default="-1",
-        comment="of the newest finalized boundary that was folded to; -1: none",
-    ),
-)
-
 scoring_due = Table(
     "scoring_due",
     metadata,
