@@ -1,12 +1,15 @@
 """A consumer that stands still makes a backfill wait, while live blocks go on; the flow, the bus in memory and a real
 PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 import pytest
+from bonafides.bus import TopicPartition
+from bonafides.errors import Unavailable
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryConsumer
 from bonafides_ingest import indexer as indexer_module
+from bonafides_ingest import metrics
 from bonafides_ingest.pressure import ASKED_EVERY_S, BusPressure, PressureLimits
 
 from tests.support.forking_market import MARKETS, Act, ActKind
@@ -101,3 +104,50 @@ def test_flow__a_backfill_waits_for_long__nothing_piles_up(system: ForkSystem) -
         assert system.turn() is False  # idle: the process sleeps in between
 
     assert _records(system) == before
+
+
+class NoCoordinator(MemoryAdmin):
+    """The broker takes records; nobody answers for the group."""
+
+    def group_lag(self, group: str, topics: Iterable[str]) -> dict[TopicPartition, int]:
+        raise Unavailable(f"no coordinator of {group}")
+
+
+def test_flow__the_lag_cannot_be_asked__the_backfill_waits_and_live_blocks_go_on(system: ForkSystem) -> None:
+    system.replica(0).pressure = BusPressure(NoCoordinator(system.broker), GROUP, PressureLimits(10, 5.0), Watch().now)
+
+    for _ in range(10):
+        system.chain.extend(_block(1))
+        system.replica(0).turn()
+
+    assert _read_to(system, LATER) == -1
+    assert newest_read(system) == (system.chain.head.number, system.chain.head.ref.hash)
+    assert metrics.BACKFILL_PAUSED._value.get() == 1
+
+
+def test_flow__few_blocks_are_left_when_the_lag_cannot_be_asked__shows_no_pause(
+    system: ForkSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.replica(0).pressure = BusPressure(NoCoordinator(system.broker), GROUP, PressureLimits(10, 5.0), Watch().now)
+    system.replica(0).turn()
+    assert metrics.BACKFILL_PAUSED._value.get() == 1
+
+    monkeypatch.setattr(indexer_module, "FEW_BLOCKS", 1_000)
+    system.chain.extend(_block(1))
+    system.replica(0).turn()
+
+    assert metrics.BACKFILL_PAUSED._value.get() == 0
+
+
+def test_flow__the_first_look_at_a_node__is_no_advance(system: ForkSystem) -> None:
+    started = system.replica(0)
+    started._seen = -1  # as after a start
+    metrics.NODE_ADVANCED.set(0)
+    system.chain.extend(_block(1))
+    started.turn()
+    assert metrics.NODE_ADVANCED._value.get() == 0
+
+    system.chain.extend(_block(1))
+    started.turn()
+
+    assert metrics.NODE_ADVANCED._value.get() > 0

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 from bonafides.bus import TopicPartition
-from bonafides.errors import Unavailable
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryConsumer, MemoryProducer
 from bonafides.topics import MARKET, WALLET_EVENTS
+from bonafides_ingest import metrics
 from bonafides_ingest.pressure import ASKED_EVERY_S, FORGOTTEN_AFTER_S, BusPressure, Load, PressureLimits
+from structlog.testing import capture_logs
 
 pytestmark = pytest.mark.unit
 
@@ -128,14 +129,36 @@ def test_bus_pressure__asked_at_every_turn__asks_the_broker_every_few_seconds(wo
     assert world.admin.asked == 5
 
 
-def test_bus_pressure__the_broker_is_down__is_unavailable_and_no_reason_to_wait(world: World) -> None:
+def test_bus_pressure__the_lag_cannot_be_asked__waits_says_so_once_and_goes_on_when_it_can(world: World) -> None:
     world.broker.is_down = True
+    unanswered = metrics.LAG_UNKNOWN._value.get()
+    with capture_logs() as logs:
+        held = []
+        for _ in range(3):
+            held.append(world.pressure.holds_backfill())
+            world.clock.time += ASKED_EVERY_S
 
-    with pytest.raises(Unavailable):
-        world.pressure.holds_backfill()
-
+    assert all(why is not None and "cannot be asked" in why for why in held)
+    assert [line["event"] for line in logs] == ["backfill waits"]
+    assert metrics.LAG_UNKNOWN._value.get() == unanswered + 3
     world.broker.is_down = False
     assert world.pressure.holds_backfill() is None
+
+
+def test_bus_pressure__the_lag_cannot_be_asked_and_has_no_limit__does_not_wait(world: World) -> None:
+    world.broker.is_down = True
+
+    assert BusPressure(world.admin, GROUP, PressureLimits(0, 2.0), world.clock.now).holds_backfill() is None
+
+
+def test_bus_pressure__nothing_is_left_to_wait__shows_no_pause(world: World) -> None:
+    world.send(101)
+    assert world.pressure.holds_backfill() is not None
+    assert metrics.BACKFILL_PAUSED._value.get() == 1
+
+    world.pressure.no_backfill()
+
+    assert metrics.BACKFILL_PAUSED._value.get() == 0
 
 
 def test_bus_pressure__slow_flushes__hold_until_they_are_forgotten(world: World) -> None:

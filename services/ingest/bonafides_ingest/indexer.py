@@ -173,8 +173,9 @@ class Indexer:
         finalized = tips.finalized if tips else self.source.finalized()
         newest = tips.head.ref.number if tips else finalized
         if newest > self._seen:
+            if self._seen >= 0:  # the first look tells nothing of when
+                metrics.NODE_ADVANCED.set(self.clock.now())
             self._seen = newest
-            metrics.NODE_ADVANCED.set(self.clock.now())
         metrics.HEAD_BLOCK.set(newest)
         metrics.FINALIZED_BLOCK.set(finalized)
         return finalized, tips
@@ -205,7 +206,9 @@ class Indexer:
     def _read_final(self, finalized: int) -> bool:
         """A window of final blocks, unless there are many and those behind them cannot keep up."""
         lowest = min((gap.first for gap in self._gaps(self.stores.store.done_ranges(), finalized)), default=finalized)
-        if finalized - lowest > FEW_BLOCKS and self.pressure.holds_backfill():
+        if finalized - lowest <= FEW_BLOCKS:
+            self.pressure.no_backfill()
+        elif self.pressure.holds_backfill():
             return False
         self._reader.check_ground(finalized)
         return self._reader.turn(finalized)

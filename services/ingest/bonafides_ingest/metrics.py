@@ -16,15 +16,21 @@ HEAD_BLOCK = Gauge(
     "bonafides_ingest_head_block", "Newest block of the node; the finalized one where that is all we read."
 )
 FINALIZED_BLOCK = Gauge("bonafides_ingest_finalized_block", "Newest finalized block of the node.")
-HEAD_LAG_BLOCKS = Gauge("bonafides_ingest_head_lag_blocks", "Finalized blocks that are not read yet.")
+HEAD_LAG_BLOCKS = Gauge(
+    "bonafides_ingest_head_lag_blocks",
+    "Blocks from the tip that was sent to the newest seen of the node; finalized ones where that is all we read.",
+)
 HEAD_LAG_SECONDS = Gauge("bonafides_ingest_head_lag_seconds", "Age of the last block read, by this machine's clock.")
 NODE_ADVANCED = Gauge(
     "bonafides_ingest_node_advanced_timestamp_seconds",
-    "When the node's finalized block last moved: tells a stuck node from a quiet chain.",
+    "When the node's newest block was last seen to move, 0 until it is: tells a stuck node from a quiet chain.",
 )
 GAP_BLOCKS = Gauge("bonafides_ingest_gap_blocks", "Blocks below the tip that some deployment lacks; must be 0.")
 WINDOW_BLOCKS = Gauge("bonafides_ingest_window_blocks", "Blocks asked for at once now.")
-IS_LEADER = Gauge("bonafides_ingest_lease_held", "1 while this replica reads the chain, 0 while it stands by.")
+IS_LEADER = Gauge(
+    "bonafides_ingest_lease_held",
+    "1 while this replica follows the head and makes the boundaries, 0 while it reads final blocks alone.",
+)
 BLOCK_TO_KAFKA = Histogram(
     "bonafides_ingest_block_to_kafka_seconds",
     "From a block's timestamp to its flush, for windows that end at finalized.",
@@ -32,6 +38,7 @@ BLOCK_TO_KAFKA = Histogram(
 )
 
 CONSUMER_LAG = Gauge("bonafides_ingest_consumer_lag_records", "Records that the scoring workers have not committed.")
+LAG_UNKNOWN = Counter("bonafides_ingest_lag_unanswered_total", "Questions for that lag that the broker did not answer.")
 BACKFILL_PAUSED = Gauge(
     "bonafides_ingest_backfill_paused", "1 while reading old blocks waits for consumers or the broker."
 )

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 from bonafides.bus import Admin
+from bonafides.errors import Unavailable
 from bonafides.topics import MARKET, WALLET_EVENTS
 
 from bonafides_ingest import metrics
@@ -34,7 +35,10 @@ class Pressure(Protocol):
     """Knows how those that take what is sent are doing."""
 
     def holds_backfill(self) -> str | None:
-        """Why reading final blocks should wait now; None when it may go on. Raises Unavailable."""
+        """Why reading final blocks should wait now; None when it may go on. Raises nothing: live blocks go on."""
+
+    def no_backfill(self) -> None:
+        """Nothing is left that would have to wait."""
 
     def flushed(self, seconds: float) -> None:
         """How long the broker took to acknowledge what was sent."""
@@ -45,6 +49,9 @@ class NoPressure:
 
     def holds_backfill(self) -> str | None:
         return None
+
+    def no_backfill(self) -> None:
+        pass
 
     def flushed(self, seconds: float) -> None:
         pass
@@ -113,8 +120,8 @@ def _stays_high(seen: float, limit: float, *, was_high: bool) -> bool:
 class BusPressure:
     """`Pressure` over the broker: what a group has not committed, and how long flushes take.
 
-    `now` is a monotonic clock in seconds. A broker that does not answer is no reason to wait but Unavailable: nothing
-    could be sent either.
+    `now` is a monotonic clock in seconds. While the lag cannot be asked, a backfill waits: a group without coordinator,
+    or one that we may not describe, says nothing of a broker that takes records.
     """
 
     admin: Admin
@@ -126,26 +133,46 @@ class BusPressure:
     _asked_at: float | None = None
     _heard_at: float | None = None
     """When something was flushed last, or its mean was forgotten a little."""
+    _unanswered: str | None = None
+    """Why the lag cannot be asked; None when it could be."""
+    _is_holding: bool = False
 
     def __post_init__(self) -> None:
         self._load = Load(self.limits)
 
     def holds_backfill(self) -> str | None:
-        now, was_waiting = self.now(), self._load.why_waiting is not None
+        now = self.now()
         if self._asked_at is None or now - self._asked_at >= ASKED_EVERY_S:
-            self._load = self._load.with_lag(sum(self.admin.group_lag(self.group, self.topics).values()))
-            self._asked_at = now
+            self._ask()
+            self._asked_at = self.now()  # a question may take long: what comes between two is for live blocks
         if self._heard_at is not None and now - self._heard_at >= ASKED_EVERY_S:
             self._load = self._load.after_silence(now - self._heard_at)
             self._heard_at = now
-        why = self._load.why_waiting
+        why = self._unanswered or self._load.why_waiting
         metrics.CONSUMER_LAG.set(self._load.lag_records)
-        metrics.BACKFILL_PAUSED.set(why is not None)
-        if (why is not None) != was_waiting:
-            log.warning("backfill waits", reason=why) if why else log.info("backfill goes on")
+        self._tell(why)
         return why
+
+    def no_backfill(self) -> None:
+        self._tell(None)
 
     def flushed(self, seconds: float) -> None:
         self._load = self._load.after_flush(seconds)
         self._heard_at = self.now()
         metrics.FLUSH_SECONDS.observe(seconds)
+
+    def _ask(self) -> None:
+        try:
+            lag = sum(self.admin.group_lag(self.group, self.topics).values())
+        except Unavailable as exc:
+            metrics.LAG_UNKNOWN.inc()
+            if self.limits.lag_records:
+                self._unanswered = f"the lag of {self.group} (BONAFIDES_INGEST_PRESSURE_GROUP) cannot be asked: {exc}"
+            return
+        self._load, self._unanswered = self._load.with_lag(lag), None
+
+    def _tell(self, why: str | None) -> None:
+        metrics.BACKFILL_PAUSED.set(why is not None)
+        if (why is not None) != self._is_holding:
+            log.warning("backfill waits", reason=why) if why else log.info("backfill waits no more")
+        self._is_holding = why is not None

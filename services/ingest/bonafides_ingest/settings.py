@@ -29,7 +29,8 @@ class IngestSettings(ServiceSettings):
     rpc_batch_size: int = Field(default=100, ge=1, le=1000)
     """Requests in one JSON-RPC batch. Providers differ: 100 is what the large ones take."""
     rpc_requests_per_s: float | None = Field(default=None, gt=0, le=100_000)
-    """Most requests to each provider in a second, those of a batch counted singly; unset: as many as it answers."""
+    """Most requests of this process to each provider in a second, in the mean, those of a batch counted singly; unset:
+    as many as it answers. A few more look every quarter of a minute how those do that are not read from."""
     rpc_burst: int = Field(default=200, ge=1, le=1_000_000)
     """Requests that may be made at once after a pause, before `rpc_requests_per_s` holds."""
     rpc_stuck_s: float = Field(default=60.0, ge=1, le=86_400)
