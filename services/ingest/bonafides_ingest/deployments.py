@@ -77,11 +77,10 @@ class Registry(BaseModel):
 
     def digest_of_chain(self, chain_id: ChainId) -> bytes:
         """Tells apart what is said about one chain: with another digest the same logs may be told in another way."""
-        entries = [*self.of_chain(chain_id), *self.links_of_chain(chain_id)]
-        feeds = [feed for feed in self.feeds if feed.chain_id == chain_id]
-        said = [one.model_dump_json() for one in sorted(entries, key=lambda one: one.id)]
-        said += sorted(feed.model_dump_json() for feed in feeds)
-        return sha256(*(len(text).to_bytes(8) + text.encode() for text in said), self.default_max_age_s.to_bytes(8))
+        entries: list[BaseModel] = [*self.of_chain(chain_id), *self.links_of_chain(chain_id)]
+        entries += [feed for feed in self.feeds if feed.chain_id == chain_id]
+        said = sorted(repr(_ordered(entry.model_dump())) for entry in entries)
+        return sha256("\n".join((*said, str(self.default_max_age_s))).encode())
 
     def feeds_of_chain(self, chain_id: ChainId) -> FeedList:
         """What is said about the price feeds of one chain, listed or not."""
@@ -93,3 +92,16 @@ class Registry(BaseModel):
     def links_of_chain(self, chain_id: ChainId) -> tuple[LinkSource, ...]:
         """The sources of links of one chain, by id."""
         return tuple(sorted((link for link in self.links if link.chain_id == chain_id), key=lambda link: link.id))
+
+
+def _ordered(value: object) -> object:
+    """The same whatever the order of keys and of sets."""
+    match value:
+        case dict():
+            return sorted((repr(key), _ordered(one)) for key, one in value.items())
+        case set() | frozenset():
+            return sorted(map(repr, value))
+        case tuple() | list():
+            return [_ordered(one) for one in value]
+        case _:
+            return value
