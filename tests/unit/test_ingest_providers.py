@@ -9,6 +9,7 @@ from bonafides.events import BlockRange
 from bonafides.json_rpc import AnswerTooLong, NodeLied, NodeRefused
 from bonafides_ingest import metrics
 from bonafides_ingest.chain import BlockGone
+from bonafides_ingest.final_blocks import conflict
 from bonafides_ingest.sources.providers.agreement import LOOK_EVERY_S
 from bonafides_ingest.sources.providers.breaker import FAILURES
 from bonafides_ingest.sources.providers.choosing import STAYS_S
@@ -286,6 +287,66 @@ def test_finalized__stuck_one_moves_again__counts_again() -> None:
     assert _state("stuck-a") == "ok"
 
 
+@pytest.mark.parametrize("names", [("honest", "eager"), ("eager", "honest")])
+@pytest.mark.parametrize("blocks_a_look", [1, 0])
+def test_finalized__one_calls_its_head_final__decides_nothing_however_long_the_other_stands_there(
+    names: tuple[str, str], blocks_a_look: int
+) -> None:
+    w = world(*names)
+    honest, eager = w.nodes["honest"], w.nodes["eager"]
+    eager.live_blocks, eager.chain.head = 0, 52
+    w.providers.tips()
+
+    for _ in range(40):
+        w.clock.move(LOOK_EVERY_S)
+        eager.chain.head += 1  # a block; the honest one finalizes none of them, or one each time
+        honest.chain.head += blocks_a_look
+        honest.live_blocks += 1 - blocks_a_look
+
+        assert w.providers.tips().finalized <= honest.chain.head
+    assert _state("honest") == "ok"
+
+
+def _far_ahead(truth: Any, params: list[Any]) -> Any:
+    return truth | {"number": hex(10**9), "hash": "0x" + "33" * 32} if params[0] in ("finalized", "latest") else truth
+
+
+@pytest.mark.parametrize("names", [("honest", "liar"), ("liar", "honest")])
+def test_tips__one_claims_a_head_far_ahead__is_not_believed_and_the_other_decides(names: tuple[str, str]) -> None:
+    w = world(*names)
+    w.nodes["liar"].lies["eth_getBlockByNumber"] = _far_ahead
+    w.providers.tips()
+
+    for _ in range(20):
+        _advance(w, LOOK_EVERY_S, honest=1)
+        tips, honest = w.providers.tips(), w.nodes["honest"].chain.head
+        assert (tips.finalized, tips.head.ref.number) == (honest, honest + 2)
+    assert _state("honest") == "ok"
+
+
+def test_tips__one_was_far_ahead_by_mistake__is_believed_again_and_the_mistake_forgotten() -> None:
+    w = _looked("a", "b")
+    w.nodes["b"].lies["eth_getBlockByNumber"] = _far_ahead
+    _advance(w, 2 * LOOK_EVERY_S, a=1, b=1)
+
+    w.nodes["b"].lies.clear()
+    _advance(w, 4 * STUCK_AFTER_S, a=1, b=1)
+
+    assert (_state("a"), _state("b")) == ("ok", "ok")
+    assert w.providers.finalized() == w.nodes["b"].chain.head
+
+
+def test_tips__head_of_the_first_is_below_what_is_final__is_asked_of_the_second() -> None:
+    w = _looked("a", "b")
+    w.nodes["a"].lies["eth_getBlockByNumber"] = lambda truth, params: (
+        w.nodes["a"]._header(45) if params[0] in ("finalized", "latest") else truth
+    )
+
+    for _ in range(10):
+        w.clock.move(LOOK_EVERY_S)
+        assert w.providers.tips().head.ref.number == 52
+
+
 def test_finalized__quiet_chain__nobody_is_stuck() -> None:
     w = _looked("a", "b")
 
@@ -410,6 +471,41 @@ def test_fetch__all_say_that_a_final_block_was_replaced__stops_and_pages() -> No
 
     with pytest.raises(InvariantViolation, match="block 10 was read as finalized"):
         w.providers.fetch(BlockRange(11, 30), WATCHED, block_at(10, branch="other"))
+
+
+def test_fetch__one_says_that_a_final_block_was_replaced_and_the_other_rests__waits_for_its_word() -> None:
+    w = _looked("true", "forged")
+    w.nodes["forged"].lies["eth_getBlockByNumber"] = _other_block_10
+    w.nodes["true"].failure = QUOTA
+
+    with pytest.raises(Unavailable, match="nothing is read before these are heard, too: true"):
+        w.providers.fetch(BlockRange(11, 30), WATCHED, block_at(10))
+
+
+def test_confirm_conflict__all_have_the_block_again__is_no_conflict() -> None:
+    with pytest.raises(Unavailable, match="all have it again"):
+        _looked("a", "b").providers.confirm_conflict(block_at(10))
+
+
+def test_confirm_conflict__of_a_single_provider__its_word_is_all_there_is() -> None:
+    _looked("only").providers.confirm_conflict(block_at(10))
+
+
+def test_conflict__first_shows_another_final_block_and_the_second_does_not__they_disagree() -> None:
+    w = _looked("forged", "true")
+    w.nodes["forged"].lies["eth_getBlockByNumber"] = _other_block_10
+
+    with pytest.raises(Unavailable, match="providers forged and true disagree about final block 10"):
+        raise conflict(w.providers, block_at(10))
+
+
+def test_conflict__all_show_another_final_block__is_one() -> None:
+    with pytest.raises(InvariantViolation, match="block 10 was read as finalized"):
+        raise conflict(_looked("a", "b").providers, block_at(10, branch="other"))
+
+
+def _other_block_10(truth: Any, _: Any) -> Any:
+    return truth | {"hash": "0x" + "22" * 32} if truth and truth["number"] == hex(10) else truth
 
 
 def test_tips__standby_does_not_answer__is_looked_at_less_and_less_often() -> None:

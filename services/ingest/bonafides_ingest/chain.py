@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bonafides.errors import Unavailable
 from bonafides.events import BlockRange, Position
@@ -97,6 +97,17 @@ class ChainSource(LogSource, Protocol):
 
     def finalized(self) -> int:
         """Number of the newest finalized block."""
+
+
+@runtime_checkable
+class Witnesses(Protocol):
+    """A source that has more than one provider to ask."""
+
+    def confirm_conflict(self, known: BlockRef) -> None:
+        """Return when all say that a block that was read as final is another one now.
+
+        Raises Unavailable when one says otherwise, or is not heard.
+        """
 
 
 class LiveSource(ChainSource, Protocol):

@@ -10,9 +10,10 @@ import structlog
 from bonafides import crashpoints
 from bonafides.clock import Clock
 from bonafides.errors import InvariantViolation, Unavailable
+from bonafides.types import BlockRef
 
 from bonafides_ingest import metrics
-from bonafides_ingest.chain import ChainSource, StillLooking
+from bonafides_ingest.chain import ChainSource, StillLooking, Witnesses
 from bonafides_ingest.claims import Claim, ClaimStore
 from bonafides_ingest.feeds import FeedTimelines
 from bonafides_ingest.options import IndexerOptions
@@ -56,7 +57,7 @@ class FinalReader:
         self.source.block(finalized)
         known = self.store.newest_final()
         if known is not None and known.number <= finalized and self.source.block(known.number) != known:
-            raise conflict(known.number)
+            raise conflict(self.source, known)
         self._grounded = finalized
 
     def turn(self, finalized: int) -> bool:
@@ -113,11 +114,16 @@ class FinalReader:
             metrics.BLOCK_TO_KAFKA.observe(max(self.clock.now() - flushed.last.timestamp, 0.0))
 
 
-def conflict(number: int) -> InvariantViolation:
-    """What stops the service when a final block was replaced."""
+def conflict(source: ChainSource, known: BlockRef) -> InvariantViolation:
+    """What stops the service when a final block was replaced.
+
+    Raises Unavailable when not all providers say so: one of them alone may not stop it.
+    """
+    if isinstance(source, Witnesses):
+        source.confirm_conflict(known)
     return InvariantViolation(
-        f"block {number} was read as finalized and is another block now: the node, or the files, are of another fork, "
-        "or finality failed; nothing was taken back: check the node before anything is read again"
+        f"block {known.number} was read as finalized and is another block now: the node, or the files, are of another "
+        "fork, or finality failed; nothing was taken back: check the node before anything is read again"
     )
 
 

@@ -49,6 +49,8 @@ class HeadFollower:
     clock: Clock
     live: LiveChain | None = None
     """None while the head is not followed."""
+    seen_at: float = 0.0
+    """When the node showed its newest block, Unix seconds."""
     _next: tuple[Header, ...] = ()
     """Blocks that stand on the newest that was read."""
     _is_dirty: bool = False
@@ -64,7 +66,7 @@ class HeadFollower:
         """
         (base,) = self.source.headers(BlockRange(lease.final_number, lease.final_number))
         if known is not None and known != base.ref:
-            raise conflict(base.ref.number)
+            raise conflict(self.source, known)
         self._tell_reorg_while_away(self.ring.ring())
         lease = self.ring.begin(lease, base, opens_epoch=self._has_sent)
         self.live, self._is_dirty, self._has_sent = LiveChain(base.ref, states, lease.epoch), False, False
@@ -147,7 +149,7 @@ class HeadFollower:
         live = self.following()
         shared = self._newest_shared(live.at, live.base.number, min(head.ref.number, live.top.number))
         if shared is None:
-            raise conflict(live.base.number)
+            raise conflict(self.source, live.base)
         gone = live.above(shared.number)
         if not gone:
             return lease  # the node changed its mind between two answers
@@ -171,7 +173,6 @@ class HeadFollower:
     def _send(self, lease: Lease, headers: Sequence[Header]) -> Lease:
         """Read, decode and send these blocks."""
         live = self.following()
-        seen_at = self.clock.now()
         reads = self._decode(headers, lease.epoch)
         records = [(header, read, read.live_records()) for header, read in zip(headers, reads, strict=True)]
         blocks, states = list[LiveBlock](), live.states
@@ -189,7 +190,7 @@ class HeadFollower:
         live.blocks += blocks
         self._is_dirty = False
         crashpoints.reach("ingest.after_commit")
-        self._count(headers, reads, seen_at)
+        self._count(headers, reads)
         return lease
 
     def _decode(self, headers: Sequence[Header], epoch: int) -> list[ReadWindow]:
@@ -206,13 +207,13 @@ class HeadFollower:
             states = {**states, **reads[-1].states}
         return reads
 
-    def _count(self, headers: Sequence[Header], reads: Sequence[ReadWindow], seen_at: float) -> None:
+    def _count(self, headers: Sequence[Header], reads: Sequence[ReadWindow]) -> None:
         for read in reads:
             count_window(read)
         now = self.clock.now()
-        metrics.SEEN_TO_KAFKA.observe(max(now - seen_at, 0.0))
+        metrics.SEEN_TO_KAFKA.observe(max(now - self.seen_at, 0.0))
         metrics.BLOCK_TO_KAFKA.observe(max(now - headers[-1].ref.timestamp, 0.0))
-        log.debug("live blocks sent", block=headers[-1].ref.number, blocks=len(headers), seen_at=seen_at)
+        log.debug("live blocks sent", block=headers[-1].ref.number, blocks=len(headers), seen_at=self.seen_at)
 
     def _tell_reorg_while_away(self, ring: Sequence[Header]) -> None:
         """Count what was replaced since the head was followed last. What was sent then is void, or will be at once."""
@@ -224,7 +225,7 @@ class HeadFollower:
             raise Unavailable("the node's head is below a block that was read as final: it lags, or is syncing")
         shared = self._newest_shared(known.get, ring[0].ref.number, last)
         if shared is None:
-            raise conflict(ring[0].ref.number)
+            raise conflict(self.source, ring[0].ref)
         if depth := last - shared.number:
             metrics.REORG_DEPTH.observe(depth)
             log.warning("reorg while the head was not followed", depth=depth, fork_block=shared.number + 1)

@@ -3,14 +3,16 @@
 ```
  finalized   A ├───────────────┤ 140
              B ├──────────┤ 120        ──► 120 is final, and block 120 must be the same at A and B
-             C ├──┤ 40, stuck              (C is left out: it stands while others go on)
+             C ├──┤ 40, stuck              (C is left out: its head stands while others go on)
 ```
 The lowest of those that move is taken as final, so that one provider alone can call nothing final, and each of them
-can be asked for what is. Every provider is looked at before the first block is called final, and from then on one at a
-time, so that one that is slow to fail holds nothing up for long.
+can be asked for what is. One whose head moves is never left out, however far ahead another one claims to be. Every
+provider is looked at before the first block is called final, and from then on one at a time, so that one that is slow
+to fail holds nothing up for long.
 
 Two that disagree about a final block are no matter of a vote: one of them serves a forged or a broken chain, and which
-one no machine can say. Nothing is read until they agree, or the operator takes one out.
+one no machine can say. Nothing is read until they agree, or the operator takes one out. The same holds where a provider
+contradicts a final block that was read: only when all say that it was replaced is it so.
 """
 
 import threading
@@ -19,15 +21,18 @@ from typing import Final
 
 import structlog
 from bonafides.errors import Unavailable
+from bonafides.events import BlockRange
 from bonafides.types import BlockRef
 
 from bonafides_ingest import metrics
-from bonafides_ingest.chain import ChainTips, LiveSource
+from bonafides_ingest.chain import BlockGone, ChainTips, LiveSource
 from bonafides_ingest.sources.providers.choosing import Choice
 from bonafides_ingest.sources.providers.provider import Provider
+from bonafides_ingest.sources.providers.refusals import NodeBehind
 
 LOOK_EVERY_S: Final = 15.0  # about an Ethereum slot: a provider that stands is seen within a few
 FRESH_S: Final = 600.0  # what was seen earlier says nothing about now
+MOST_UNCHECKED_RISE: Final = 512  # blocks between two looks; a head that rose by more is believed when it is there
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +81,10 @@ class Agreement:
 
         def look(provider: Provider) -> ChainTips:
             seen_by[:] = [provider]
-            return self._tips_of(provider)
+            seen = self._seen(provider, provider.source)
+            if seen.head.ref.number < self._final and len(self._choice.providers) > 1:
+                raise NodeBehind(f"provider {provider.name} has block {seen.head.ref.number}, {self._final} is final")
+            return seen
 
         tips = self._choice.ask(look, at_head=True)
         self._look_around(seen_by[0])
@@ -85,13 +93,39 @@ class Agreement:
         self._final = max(self._final, self._lowest_final(tips.finalized))
         return ChainTips(tips.head, min(self._final, tips.head.ref.number))
 
-    def refuted(self, accused: Provider, parent: BlockRef) -> None:
-        """A provider says that a final block is another one now. Raises Unavailable when another one does not."""
-        for other in self._choice.providers:
-            if other is not accused and not other.is_benched(self._choice.clock.now()):
-                theirs = self._choice.ask_of(other, lambda provider: provider.source.block(parent.number))
-                if theirs == parent:
-                    self._quarrel(accused, other, parent.number)
+    def confirm_conflict(self, known: BlockRef) -> None:
+        """A provider said that a block that was read as final is another one now.
+
+        Raises Unavailable unless all providers say so: while they disagree, and while one is not heard, who may know
+        better. It returns where there is a single one: its word is all there is.
+        """
+        providers = self._choice.providers
+        if len(providers) == 1:
+            return
+        said = {
+            each: self._choice.ask_of(each, lambda asked: self._final_block(asked, known.number)) for each in providers
+        }
+        have = [each for each, block in said.items() if block == known]
+        deny = [each for each, block in said.items() if block not in (known, None)]
+        if have and deny:
+            self._quarrel(deny[0], have[0], known.number)
+        unheard = ", ".join(each.name for each, block in said.items() if block is None)
+        if have or unheard:
+            raise Unavailable(
+                f"block {known.number} was read as final and another one was shown: "
+                + (f"nothing is read before these are heard, too: {unheard}" if unheard else "all have it again")
+            )
+
+    def check_height(self, provider: Provider, last: int) -> None:
+        """Raise NodeBehind when the provider has not finalized a block: it would answer with nothing, not with no."""
+        if provider.finalized < last and len(self._choice.providers) > 1:
+            tips = self._seen(provider, provider.source)
+            if tips.finalized < last:
+                raise NodeBehind(f"provider {provider.name} has finalized block {tips.finalized}, asked was {last}")
+
+    def _final_block(self, provider: Provider, number: int) -> BlockRef:
+        self.check_height(provider, number)
+        return provider.source.block(number)
 
     def _look_around(self, current: Provider) -> None:
         """Look at another provider when it is time to, at all of them the first time, and compare it with this one."""
@@ -110,13 +144,12 @@ class Agreement:
             if is_seen:
                 self._compare(current, other)
         honest = [provider for provider in choice.providers if not provider.is_benched(now)]
-        for heights in ([provider.head for provider in honest], [provider.finalized for provider in honest]):
-            best = max((height.number for height in heights), default=-1)
-            for height in heights:
-                height.compare(best, now)
+        best = max((provider.head.number for provider in honest), default=-1)
+        for provider in honest:
+            provider.head.compare(best, now)
 
     def _compare(self, current: Provider, other: Provider) -> None:
-        number = min(current.finalized.number, other.finalized.number)
+        number = min(current.finalized, other.finalized)
         if number > other.agreed_to:
             is_same = self._same(current, other, number)
             if is_same:
@@ -136,25 +169,30 @@ class Agreement:
         log.error("providers disagree about a final block", providers=[one.name, other.name], block=number)
         raise Unavailable(str(dispute))
 
-    def _tips_of(self, provider: Provider) -> ChainTips:
-        return self._seen(provider, provider.source)
-
     def _glance_at(self, provider: Provider) -> ChainTips:
         return self._seen(provider, provider.lookout or provider.source)
 
     def _seen(self, provider: Provider, source: LiveSource) -> ChainTips:
         tips = source.tips()
-        provider.saw(self._choice.clock.now(), tips.finalized, tips.head.ref.number)
+        head = tips.head.ref.number
+        if head > provider.head.number + MOST_UNCHECKED_RISE and len(self._choice.providers) > 1:
+            try:
+                source.headers(BlockRange(head, head))
+            except BlockGone as exc:
+                raise Unavailable(
+                    f"provider {provider.name} calls block {head} its head, and does not have it"
+                ) from exc
+        provider.saw(self._choice.clock.now(), tips.finalized, head)
         return tips
 
     def _lowest_final(self, own: int) -> int:
         now = self._choice.clock.now()
         counted = [
-            provider.finalized.number
+            provider.finalized
             for provider in self._choice.providers
             if not provider.is_benched(now)
             and not provider.is_stuck(self._choice.stuck_after_s)
-            and provider.finalized.number >= 0
+            and provider.finalized >= 0
             and now - provider.looked_at < FRESH_S
         ]
         return min([own, *counted])

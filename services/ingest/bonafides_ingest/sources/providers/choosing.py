@@ -118,6 +118,8 @@ class Choice:
                     provider.spoke()
                     log.error("provider caught lying", provider=provider.name, reason=str(error))
             case NodeBehind() | CallRefused() | RangeRefused() | StillLooking() | BlockGone() | AnswerTooLong():
+                # StillLooking is also raised by whoever asked for too much and will ask for less (hydration): such a
+                # time-out must not open the breaker that all share.
                 provider.spoke()
             case Unavailable():
                 provider.failed(now)

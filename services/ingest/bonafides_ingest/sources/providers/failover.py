@@ -22,7 +22,7 @@ from bonafides_ingest.sources.feed_phases import NodeFeeds
 from bonafides_ingest.sources.providers.agreement import Agreement
 from bonafides_ingest.sources.providers.choosing import Choice
 from bonafides_ingest.sources.providers.provider import Provider
-from bonafides_ingest.sources.providers.refusals import CallRefused, NodeBehind, RateLimited, refusal_of
+from bonafides_ingest.sources.providers.refusals import CallRefused, RateLimited, refusal_of
 
 
 class Providers:
@@ -31,7 +31,7 @@ class Providers:
     Args:
         providers: at least one, in the order in which they are asked.
         clock: one that does not go back.
-        stuck_after_s: a provider is passed over that is not, so long after, where another one was.
+        stuck_after_s: a provider is passed over whose head has stood for so long below another's.
         look_back_requests: most questions about feeds in one turn; None: as many as it takes.
     """
 
@@ -84,11 +84,8 @@ class Providers:
         parent: BlockRef | None,
         topics_anywhere: frozenset[Digest] = frozenset(),
     ) -> Window:
-        accused: list[Provider] = []
-
         def read(provider: Provider) -> Window:
-            accused[:] = [provider]
-            self._check_height(provider, wanted.last)
+            self._agreement.check_height(provider, wanted.last)
             return provider.source.fetch(wanted, addresses, parent, topics_anywhere)
 
         self._agreement.check()
@@ -96,7 +93,7 @@ class Providers:
             return self._choice.ask(read)
         except InvariantViolation:
             if parent is not None:
-                self._agreement.refuted(accused[0], parent)
+                self._agreement.confirm_conflict(parent)
             raise
 
     def block(self, number: int) -> BlockRef:
@@ -130,6 +127,9 @@ class Providers:
         """The code at addresses, asked of any."""
         return NodeCodes(self.rpc)
 
+    def confirm_conflict(self, known: BlockRef) -> None:
+        self._agreement.confirm_conflict(known)
+
     def close(self) -> None:
         """Close this thread's connections."""
         self.rpc.close()
@@ -138,19 +138,11 @@ class Providers:
         """The answer of one provider to a question about final blocks up to this one. Raises as `Choice.ask` does."""
 
         def asked(provider: Provider) -> T:
-            self._check_height(provider, last)
+            self._agreement.check_height(provider, last)
             return question(provider)
 
         self._agreement.check()
         return self._choice.ask(asked)
-
-    def _check_height(self, provider: Provider, last: int) -> None:
-        """Raise NodeBehind when the provider has not finalized a block: it would answer with nothing, not with no."""
-        if provider.finalized.number < last and len(self._choice.providers) > 1:
-            tips = provider.source.tips()
-            provider.saw(self._choice.clock.now(), tips.finalized, tips.head.ref.number)
-            if tips.finalized < last:
-                raise NodeBehind(f"provider {provider.name} has finalized block {tips.finalized}, asked was {last}")
 
 
 class _AnyRpc(JsonRpc):

@@ -52,23 +52,24 @@ class Meter(Protocol):
 
 @dataclass(slots=True)
 class Height:
-    """A block number that only rises, and since when it has been below what another provider showed then."""
+    """A block number as it was seen last, and since when it has stood below another provider's.
+
+    Whoever moves stands below nobody: else one that claims to be far ahead could call all others stuck. It may go down,
+    so that a mistake is forgotten.
+    """
 
     number: int = -1
-    target: int = -1
-    """What another one showed. One that moves gets there soon; one that stands, or syncs, does not."""
     passed_at: float = NEVER
 
     def saw(self, number: int) -> None:
         """The provider shows this number now."""
-        self.number = max(self.number, number)
-        if self.number >= self.target:
-            self.passed_at = NEVER
+        if number != self.number:
+            self.number, self.passed_at = number, NEVER
 
     def compare(self, best: int, now: float) -> None:
         """The highest number that any provider shows."""
         if best > self.number and self.passed_at == NEVER:
-            self.target, self.passed_at = best, now
+            self.passed_at = now
 
 
 @dataclass(eq=False)
@@ -83,7 +84,7 @@ class Provider:
     lookout: LiveSource | None = None
     """Who looks at it while another one is asked, with less patience; None: `source`."""
     head: Height = field(default_factory=Height)
-    finalized: Height = field(default_factory=Height)
+    finalized: int = -1
     looked_at: float = -NEVER
     """When its heights were last seen."""
     next_look_at: float = -NEVER
@@ -110,8 +111,12 @@ class Provider:
         return self._benched_until > now
 
     def is_stuck(self, after_s: float) -> bool:
-        """Whether its head or finalized block was not yet, so long after, where another's had been."""
-        return any(self.looked_at - height.passed_at > after_s for height in (self.head, self.finalized))
+        """Whether its head has not moved for so long, below another's.
+
+        The finalized block says nothing here: it stands for minutes at an honest provider, while one that calls its
+        head final moves with every block.
+        """
+        return self.looked_at - self.head.passed_at > after_s
 
     def begin(self, now: float) -> None:
         """It is asked now."""
@@ -144,13 +149,11 @@ class Provider:
         self._benched_until = now + pause_s
         log.error("provider caught lying, benched", provider=self.name, reason=reason, pause_s=pause_s)
 
-    def saw(self, now: float, finalized: int, head: int | None = None) -> None:
+    def saw(self, now: float, finalized: int, head: int) -> None:
         """How far its chain is now."""
-        self.looked_at = now
-        self.finalized.saw(finalized)
-        if head is not None:
-            self.head.saw(head)
-            metrics.PROVIDER_HEAD_BLOCK.labels(self.name).set(self.head.number)
+        self.looked_at, self.finalized = now, finalized
+        self.head.saw(head)
+        metrics.PROVIDER_HEAD_BLOCK.labels(self.name).set(head)
 
     def was_looked_at(self, now: float, *, is_seen: bool) -> None:
         """It was looked at while another one was asked. One that does not answer is left alone for longer each time."""
