@@ -11,6 +11,11 @@ from bonafides.types import Address, BlockRef, ChainId, Digest, Json, address_te
 from bonafides_ingest.chain import Header, Log
 from bonafides_ingest.sources.bloom import BLOOM_BYTES, bits_of_each, bloom_may_hold, bloom_of
 
+NUMBERS_BELOW = 1 << 63
+"""Block numbers and timestamps: what the database holds."""
+INDICES_BELOW = 1 << 31
+"""Of transactions and logs in a block."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeHeader:
@@ -20,8 +25,8 @@ class NodeHeader:
     parent_hash: Digest
     bloom: int
     """See `bloom`."""
-    transactions: tuple[bytes, ...]
-    """Hashes, in their order."""
+    transactions: tuple[bytes, ...] | None
+    """Hashes, in their order; None: let go, for a large block has thousands."""
 
     @property
     def header(self) -> Header:
@@ -80,22 +85,28 @@ class Asked:
         return bool(silent or missing)
 
 
+NOTHING = Asked(frozenset())
+"""No logs at all."""
+
+
 def read_header(answer: Json, chain_id: ChainId) -> NodeHeader:
     """A block as `eth_getBlockByNumber` answers it, without its transactions' contents."""
     if answer is None:
         raise NodeLied("the node does not have a block below its finalized one")
-    ref = BlockRef(
-        chain_id,
-        quantity(member(answer, "number")),
-        Digest(octets(member(answer, "hash"), 32)),
-        quantity(member(answer, "timestamp")),
-    )
     return NodeHeader(
-        ref,
+        read_ref(answer, chain_id),
         Digest(octets(member(answer, "parentHash"), 32)),
         int.from_bytes(octets(member(answer, "logsBloom"), BLOOM_BYTES)),
         tuple(octets(transaction, 32) for transaction in items(member(answer, "transactions"))),
     )
+
+
+def read_ref(answer: Json, chain_id: ChainId) -> BlockRef:
+    """Which block a header is of."""
+    number, timestamp = quantity(member(answer, "number")), quantity(member(answer, "timestamp"))
+    if max(number, timestamp) >= NUMBERS_BELOW:
+        raise NodeLied("the node sent a block number or timestamp of 2**63 or more")
+    return BlockRef(chain_id, number, Digest(octets(member(answer, "hash"), 32)), timestamp)
 
 
 def broken_link(headers: Mapping[int, NodeHeader], blocks: BlockRange) -> int | None:
@@ -165,7 +176,7 @@ def read_log(entry: Json, texts: Texts | None = None) -> FoundLog:
         topics = tuple([Digest(texts.octets(topic, 32)) for topic in items(entry["topics"])])
         if len(topics) > 4:
             raise NodeLied("the node sent a log with more than four topics")
-        return FoundLog(
+        log = FoundLog(
             block_number=texts.quantity(entry["blockNumber"]),
             block_hash=texts.octets(entry["blockHash"], 32),
             tx_hash=texts.octets(entry["transactionHash"], 32),
@@ -177,6 +188,9 @@ def read_log(entry: Json, texts: Texts | None = None) -> FoundLog:
         )
     except KeyError as exc:
         raise NodeLied(f"the node sent an answer without {exc.args[0]}") from None
+    if log.block_number >= NUMBERS_BELOW or log.tx_index >= INDICES_BELOW or log.log_index >= INDICES_BELOW:
+        raise NodeLied("the node sent a log of block 2**63 or more, or at place 2**31 or more in its block")
+    return log
 
 
 def by_block(logs: Iterable[FoundLog]) -> dict[int, list[FoundLog]]:

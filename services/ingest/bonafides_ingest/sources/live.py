@@ -13,11 +13,19 @@ from collections.abc import Mapping, Sequence
 
 from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
-from bonafides.json_rpc import Call, NodeLied, NodeRefused, member, quantity
+from bonafides.json_rpc import Call, NodeLied, NodeRefused
 from bonafides.types import Address, Json
 
 from bonafides_ingest.chain import BlockGone, ChainTips, Header, Log
-from bonafides_ingest.sources.answers import Asked, NodeHeader, broken_link, place_logs, read_header, read_logs
+from bonafides_ingest.sources.answers import (
+    Asked,
+    NodeHeader,
+    broken_link,
+    place_logs,
+    read_header,
+    read_logs,
+    read_ref,
+)
 from bonafides_ingest.sources.node_reader import RECEIPTS_AT_ONCE, NodeReader, hash_text, header_call
 from bonafides_ingest.sources.proof import ReceiptsMissing, check_receipts
 from bonafides_ingest.sources.providers.refusals import refusals_told_apart
@@ -40,10 +48,10 @@ class LiveBlocks:
         finalized, head = self._node.state(*calls)
         if finalized is None or head is None:
             raise Unavailable("the node knows no finalized block: it is still syncing, or its chain has no finality")
-        number, newest = quantity(member(finalized, "number")), self._read(head)
-        if newest.ref.number < number:
-            raise NodeLied(f"the node's head is below block {number}, which it calls finalized")
-        return ChainTips(newest.header, self._node.note_finalized(number))
+        final, newest = read_ref(finalized, self._node.chain_id), self._read(head)
+        if newest.ref.number < final.number or newest.ref.timestamp < final.timestamp:
+            raise NodeLied(f"the node's head is below block {final.number}, which it calls finalized")
+        return ChainTips(newest.header, self._node.note_finalized(finalized).number)
 
     def headers(self, wanted: BlockRange) -> tuple[Header, ...]:
         """See `chain.LiveSource`. One request."""

@@ -1,17 +1,25 @@
 """What is asked of a node: headers, logs and receipts, each read and checked for sense."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 from bonafides.events import BlockRange
 from bonafides.json_rpc import Call, JsonRpc, NodeLied, NodeRefused, quantity
-from bonafides.types import ChainId, Json
+from bonafides.types import BlockRef, ChainId, Json
 
-from bonafides_ingest.sources.answers import Asked, FoundLog, NodeHeader, read_header, read_logs
+from bonafides_ingest.sources.answers import Asked, FoundLog, NodeHeader, broken_link, read_header, read_logs, read_ref
 from bonafides_ingest.sources.providers.refusals import NodeBehind, refusals_told_apart
 from bonafides_ingest.sources.refused_words import is_unknown_method
 
 RECEIPTS_AT_ONCE = 16
 """Blocks: receipts of a large one are megabytes, and no more than these are held."""
+HEADERS_AT_ONCE: Final = 100
+"""Each with the hashes of its transactions, until it is read."""
+MOST_UNCHECKED_RISE: Final = 512
+"""Blocks that a finalized block may rise by before it is looked up: some chains finalize every second."""
+TIMES_LOWER: Final = 5
+"""Answers in a row with a lower finalized block, after which the higher one is taken for a mistake."""
 
 
 class NodeReader:
@@ -22,7 +30,9 @@ class NodeReader:
         self._has_block_receipts = True
         self._knows_syncing = True
         self.finalized = -1
-        """The highest block that it called finalized."""
+        """What it called finalized."""
+        self._lower: list[int] = []
+        """What it called finalized since then, where that was lower."""
 
     def ask(self, calls: Sequence[Call]) -> list[Json]:
         """The answers to these calls. What the node refuses is RateLimited or RangeRefused."""
@@ -33,12 +43,38 @@ class NodeReader:
         """The answers to these calls; raises NodeRefused as the node does."""
         return self._rpc.batch(calls)
 
-    def note_finalized(self, number: int) -> int:
-        """What the node now calls finalized. Raises NodeBehind when it called a higher block so."""
-        if number < self.finalized:
-            raise NodeBehind(f"the node's finalized block went back from {self.finalized} to {number}: it lags")
-        self.finalized = number
-        return number
+    def note_finalized(self, answer: Json) -> BlockRef:
+        """What the node now calls finalized, as it sends that block.
+
+        A number alone could be a mistake that would be kept: a block far above the last one must be there when it is
+        asked for by its number, and stand on the one below it.
+
+        Raises:
+            NodeBehind: it called a higher block so; or it does not have this one.
+            NodeLied: it has another one.
+        """
+        block = read_ref(answer, self.chain_id)
+        if block.number < self.finalized:
+            self._lower = [lower for lower in self._lower if lower <= block.number] + [block.number]
+            if len(self._lower) < TIMES_LOWER:
+                lower = f"from {self.finalized} to {block.number}"
+                raise NodeBehind(f"the node's finalized block went back {lower}: it lags")
+        if abs(block.number - self.finalized) > MOST_UNCHECKED_RISE:
+            self._look_up(block)
+        self.finalized, self._lower = block.number, []
+        return block
+
+    def _look_up(self, block: BlockRef) -> None:
+        below = max(block.number - 1, 0)
+        numbers = range(below, block.number + 1)
+        answers = self.ask([header_call(number) for number in numbers])
+        if None in answers:
+            raise NodeBehind(f"the node calls block {block.number} finalized, and does not have it")
+        found = self._read_headers(numbers, answers)
+        if found[block.number].ref != block or broken_link(found, BlockRange(below, block.number)) is not None:
+            raise NodeLied(f"the node's finalized block {block.number} is not the one that it has there")
+        if found[below].ref.timestamp > block.timestamp:
+            raise NodeLied(f"the node's finalized block {block.number} is older than the one below it")
 
     def state(self, *calls: Call) -> list[Json]:
         """The answers to these calls, from a node that is on the right chain and not syncing: one request.
@@ -89,8 +125,14 @@ class NodeReader:
 
     def headers(self, numbers: Iterable[int]) -> dict[int, NodeHeader]:
         """The headers of these final blocks."""
-        ordered = sorted(numbers)
-        return self._read_headers(ordered, self.ask([header_call(number) for number in ordered]))
+        return {header.ref.number: header for header in self.each_header(numbers)}
+
+    def each_header(self, numbers: Iterable[int]) -> Iterator[NodeHeader]:
+        """The headers of these final blocks, ascending; `HEADERS_AT_ONCE` are held, so keep the less of each."""
+        ordered = sorted(set(numbers))
+        for start in range(0, len(ordered), HEADERS_AT_ONCE):
+            some = ordered[start : start + HEADERS_AT_ONCE]
+            yield from self._read_headers(some, self.ask([header_call(number) for number in some])).values()
 
     def _read_headers(self, numbers: Sequence[int], answers: Sequence[Json]) -> dict[int, NodeHeader]:
         headers = {}
@@ -102,13 +144,24 @@ class NodeReader:
         return headers
 
     def receipts(self, headers: Iterable[NodeHeader]) -> Iterator[tuple[NodeHeader, Json]]:
-        """Each of these final blocks with its receipts as the node sends them, a few blocks in a request."""
+        """Each of these final blocks with its receipts as the node sends them, a few blocks in a request.
+
+        The transactions of those that let them go are asked for again.
+        """
         ordered = list(headers)
         for start in range(0, len(ordered), RECEIPTS_AT_ONCE):
-            some = ordered[start : start + RECEIPTS_AT_ONCE]
+            some = self._whole(ordered[start : start + RECEIPTS_AT_ONCE])
             with refusals_told_apart():
                 _, receipts = self.with_receipts((), some)
             yield from ((header, receipts[header.ref.number]) for header in some)
+
+    def _whole(self, headers: Sequence[NodeHeader]) -> list[NodeHeader]:
+        again = self.headers(header.ref.number for header in headers if header.transactions is None)
+        for header in headers:
+            read = again.get(header.ref.number)
+            if read is not None and replace(read, transactions=None) != header:
+                raise NodeLied(f"the node's block {header.ref.number} is another one than a moment ago")
+        return [again.get(header.ref.number, header) for header in headers]
 
     def with_receipts(
         self, calls: Sequence[Call], headers: Sequence[NodeHeader]
@@ -130,12 +183,13 @@ class NodeReader:
                     raise
                 self._has_block_receipts = False
         single: list[Call] = [
-            ("eth_getTransactionReceipt", [hash_text(hash)]) for header in headers for hash in header.transactions
+            ("eth_getTransactionReceipt", [hash_text(hash)]) for header in headers for hash in header.transactions or ()
         ]
         answers, receipts, start = self._rpc.batch([*single, *calls]), dict[int, Json](), 0
         for header in headers:
-            receipts[header.ref.number] = answers[start : start + len(header.transactions)]
-            start += len(header.transactions)
+            end = start + len(header.transactions or ())
+            receipts[header.ref.number] = answers[start:end]
+            start = end
         return answers[len(single) :], receipts
 
 

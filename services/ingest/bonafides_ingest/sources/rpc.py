@@ -16,7 +16,9 @@ Whether a header is its hash is not computed: chains differ in what they hash.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from random import Random, SystemRandom
+from types import MappingProxyType
 
 from bonafides.errors import InvalidSettings, InvariantViolation, Unavailable
 from bonafides.events import BlockRange
@@ -25,7 +27,7 @@ from bonafides.types import Address, BlockRef, ChainId, Digest
 
 from bonafides_ingest.chain import ChainTips, Header, Log, StillLooking, Window
 from bonafides_ingest.feeds import ListedFeed, PhaseMemory
-from bonafides_ingest.sources.answers import Asked, FoundLog, by_block, check_links, place_logs
+from bonafides_ingest.sources.answers import NOTHING, Asked, FoundLog, NodeHeader, by_block, check_links, place_logs
 from bonafides_ingest.sources.audit import Trust, blocks_to_audit, blocks_to_look_at
 from bonafides_ingest.sources.codes import NodeCodes
 from bonafides_ingest.sources.feed_phases import NodeFeeds
@@ -37,6 +39,8 @@ from bonafides_ingest.sources.providers.pace import Pace
 from bonafides_ingest.sources.providers.refusals import NodeBehind, RangeRefused, RateLimited
 
 AUDIT_BLOCKS = 4
+MOST_WHOLE_HEADERS = 256
+"""Of a window, held with their transactions; one of 200 takes about 14 kB."""
 MOST_SPLITTING_S = 10.0  # a provider that thinks for long before it refuses would hold a turn for as many times
 
 
@@ -81,7 +85,7 @@ class RpcSource:
         answer = self._node.ask([("eth_getBlockByNumber", ["finalized", False])])[0]
         if answer is None:
             raise Unavailable("the node knows no finalized block: it is still syncing, or its chain has no finality")
-        return self._node.note_finalized(quantity(member(answer, "number")))
+        return self._node.note_finalized(answer).number
 
     def tips(self) -> ChainTips:
         with self._on_guard():
@@ -117,13 +121,13 @@ class RpcSource:
 
     def blocks(self, wanted: BlockRange) -> tuple[BlockRef, ...]:
         """All blocks of a range, which hang together."""
-        headers = self._node.headers(range(wanted.first, wanted.last + 1))
+        headers = self._lean_headers(range(wanted.first, wanted.last + 1))
         check_links(headers, wanted)
         return tuple(headers[number].ref for number in range(wanted.first, wanted.last + 1))
 
     def blocks_at(self, numbers: Iterable[int]) -> tuple[BlockRef, ...]:
         """These blocks, ascending."""
-        return tuple(header.ref for header in self._node.headers(numbers).values())
+        return tuple(header.ref for header in self._node.each_header(numbers))
 
     def last_log_before(self, address: Address, topic0: Digest, first: int, before: int) -> Log | None:
         with self._on_guard():
@@ -192,7 +196,7 @@ class RpcSource:
             numbers = blocks_to_look_at(blocks, sorted(came), self._bloom_check_blocks, audited, self._random)
         else:
             numbers = {blocks.last}
-        headers = self._node.headers(numbers | ({parent.number} if parent else set()))
+        headers = self._lean_headers(numbers | ({parent.number} if parent else set()), asked, came)
         if parent and headers[parent.number].ref != parent:
             self._check_behind(parent)
             raise InvariantViolation(
@@ -207,6 +211,21 @@ class RpcSource:
         for header, receipts in self._node.receipts(headers[number] for number in sorted(proved)):
             check_receipts(header, receipts, asked, came.get(header.ref.number, ()))
         return Window(blocks, logs, headers[blocks.last].ref)
+
+    def _lean_headers(
+        self,
+        numbers: Iterable[int],
+        asked: Asked = NOTHING,
+        came: Mapping[int, Sequence[FoundLog]] = MappingProxyType({}),
+    ) -> dict[int, NodeHeader]:
+        """These headers: with their transactions a few of those whose receipts may be read, the others without."""
+        headers, whole = dict[int, NodeHeader](), 0
+        for header in self._node.each_header(numbers):
+            number = header.ref.number
+            is_whole = whole < MOST_WHOLE_HEADERS and (number in came or asked.silent_maybe(header.bloom))
+            whole += is_whole
+            headers[number] = header if is_whole else replace(header, transactions=None)
+        return headers
 
     def _check_behind(self, parent: BlockRef) -> None:
         """Raise NodeBehind, or NodeLied for another chain, when the node cannot know what is final at that block."""
