@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from bonafides import database
-from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.log_digest import LogSet
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_lab.stack.postgres import create_database, drop_database
@@ -166,7 +165,7 @@ def test_dlq_list__two_logs_cannot_be_read__shows_them_without_a_wallet(read: Re
     assert "wallet-events.v1.dlq" in ended.output
 
 
-def test_dlq_replay__logs_that_nobody_can_read__keeps_them_with_todays_version(read: Read) -> None:
+def test_dlq_replay__logs_that_nobody_can_read__keeps_them_with_todays_reason(read: Read) -> None:
     read.execute("UPDATE ingest.dead_letter SET decoder_version = 1, reason = 'of an older decoder'")
 
     dry = read.command("dlq", "replay", "--dry-run")
@@ -175,5 +174,16 @@ def test_dlq_replay__logs_that_nobody_can_read__keeps_them_with_todays_version(r
 
     assert (dry.code, ended.code) == (1, 1)
     assert "0 letters mended: 0 events, 0 market points; 2 still cannot be read" in ended.output
-    rows = read.rows("SELECT decoder_version, mended_at FROM ingest.dead_letter")
-    assert rows == [(DECODER_VERSION, None)] * 2
+    rows = read.rows("SELECT decoder_version, mended_at, reason <> 'of an older decoder' FROM ingest.dead_letter")
+    assert rows == [(1, None, True)] * 2
+
+
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_dlq__a_deployment_that_nobody_knows__names_those_there_are(read: Read, command: str) -> None:
+    (known,) = read.rows("SELECT DISTINCT deployment FROM ingest.done_range")
+
+    ended = read.command("dlq", command, "--deployment", "aave-v3-typo")
+
+    assert ended.code == 1
+    assert "aave-v3-typo" in ended.output
+    assert str(known[0]) in ended.output

@@ -11,13 +11,12 @@ from bonafides.events import BlockRange
 from bonafides.types import Protocol
 from bonafides_ingest import outgoing, store
 from bonafides_ingest.catalogue import PROTOCOLS
-from bonafides_ingest.chain import Log
 from bonafides_ingest.dead_letters import replay
 from bonafides_ingest.dead_letters.mending import place_of
 from bonafides_ingest.dead_letters.store import Place, Settled, StoredLetter
 from bonafides_ingest.decoders import DECODER_VERSION, EventCodec
 from bonafides_ingest.protocols import reading
-from bonafides_ingest.protocols.decoded import Decoded
+from bonafides_ingest.protocols.decoded import Decoded, RefusedLog
 from bonafides_ingest.protocols.state import DeploymentState
 from bonafides_ingest.scanning import scan
 
@@ -65,7 +64,7 @@ class KeptLetters:
 
     def still_unreadable(self, deployment: str, reasons: Mapping[Place, str]) -> None:
         for place, reason in reasons.items():
-            self.letters[place] = replace(self.letters[place], reason=reason, decoder_version=DECODER_VERSION)
+            self.letters[place] = replace(self.letters[place], reason=reason)
 
     @property
     def open(self) -> list[StoredLetter]:
@@ -94,8 +93,9 @@ def read_all(chain: ChainOfLogs, epoch: int = 3, step: int = 10) -> tuple[Decode
 
 def letters_of(read: Decoded, version: int = OLDER) -> KeptLetters:
     """The dead letters of what was read."""
-    return KeptLetters({place_of(one.log): _letter(one.log, one.reason, version) for one in read.refused})
+    return KeptLetters({place_of(one.log): _letter(one, version) for one in read.refused})
 
 
-def _letter(log: Log, reason: str, version: int) -> StoredLetter:
-    return StoredLetter(DEPLOYMENT.id, log.position.block.number, place_of(log), reason, version, True, False)
+def _letter(refusal: RefusedLog, version: int) -> StoredLetter:
+    number, place = refusal.log.position.block.number, place_of(refusal.log)
+    return StoredLetter(DEPLOYMENT.id, number, place, refusal.reason, version, bool(refusal.wallets), False)

@@ -1,8 +1,9 @@
 """Reading dead letters again: what a mended decoder says of a chain is, in the end, what it had said from the start."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bonafides.errors import InvalidInput, InvariantViolation, Unavailable
@@ -12,15 +13,18 @@ from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryProduc
 from bonafides.topics import MARKET, TOPICS, WALLET_EVENTS, dead_letter_topic, partition_of
 from bonafides.types import Address, BlockRef, Digest
 from bonafides_ingest.chain import Window
+from bonafides_ingest.dead_letters import replay as replay_module
 from bonafides_ingest.dead_letters.checkpoint import Checkpoint, CheckpointFile
-from bonafides_ingest.dead_letters.replay import CONSEQUENCES, Replay, ReplayReport
+from bonafides_ingest.dead_letters.mending import Mended, read_both
+from bonafides_ingest.dead_letters.replay import CONSEQUENCES, GONE, SILENT, Replay, ReplayReport
+from bonafides_ingest.dead_letters.store import Place
 from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.feeds import DirectFeeds
 from bonafides_ingest.outgoing import letter_records, records_of
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.protocols.decoded import Decoded
 
-from tests.support.ingest_dead_letters import BROKEN, KeptLetters, letters_of, older_decoder, read_all
+from tests.support.ingest_dead_letters import BROKEN, OLDER, KeptLetters, letters_of, older_decoder, read_all
 from tests.support.ingest_logs import DEPLOYMENT, RAY, ChainOfLogs, address, block_at
 
 pytestmark = pytest.mark.unit
@@ -138,7 +142,7 @@ def test_replay__the_listing_of_an_asset_could_not_be_read__says_that_all_must_b
     assert world.said() == before
 
 
-def test_replay__the_decoder_is_not_mended__the_letter_stays_with_its_reason_and_todays_version(
+def test_replay__the_decoder_is_not_mended__the_letter_stays_with_its_reason_and_its_version(
     chain: ChainOfLogs,
 ) -> None:
     with older_decoder(abi.MINT, blocks=BlockRange(20, 30)):
@@ -147,7 +151,7 @@ def test_replay__the_decoder_is_not_mended__the_letter_stays_with_its_reason_and
         report = world.replay()
 
     assert (report.mended, report.still_unreadable) == (0, 1)
-    assert [(letter.reason, letter.decoder_version) for letter in world.letters.open] == [(BROKEN, DECODER_VERSION)]
+    assert [(letter.reason, letter.decoder_version) for letter in world.letters.open] == [(BROKEN, OLDER)]
 
 
 class DyingProducer(MemoryProducer):
@@ -183,12 +187,73 @@ def test_replay__dry_run__counts_and_sends_and_settles_nothing(chain: ChainOfLog
     assert (world.said(), world.letters.letters) == (before, letters)
 
 
-def test_replay__the_log_is_not_on_the_chain_any_more__stops(chain: ChainOfLogs) -> None:
+def test_replay__run_after_an_attempt_of_the_same_version__other_content_goes_over_what_an_older_one_sent(
+    chain: ChainOfLogs,
+) -> None:
+    with older_decoder(abi.MINT, blocks=BlockRange(20, 50)):
+        world = world_of(chain, read_all(chain)[0])
+    with older_decoder(abi.MINT, version=DECODER_VERSION):
+        assert world.replay().still_unreadable == 2
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay_module, "read_both", _with_other_content)
+        report = world.replay()
+
+    assert (report.mended, report.unfinished, world.letters.open) == (2, 0, [])
+
+
+def test_replay__its_contract_left_the_registry__that_letter_alone_stays_open(chain: ChainOfLogs) -> None:
+    with older_decoder(abi.MINT, blocks=BlockRange(20, 50)):
+        world = world_of(chain, read_all(chain)[0])
+    world.chain.logs = [log for log in world.chain.logs if log.position.block.number != 25]
+
+    report = world.replay()
+
+    assert (report.mended, report.still_unreadable) == (1, 1)
+    assert [(letter.block_number, letter.reason) for letter in world.letters.open] == [(25, GONE)]
+
+
+def test_replay__more_waits_than_is_held__counts_the_letters_behind_as_unread(
+    chain: ChainOfLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usdc = chain.list_reserve(30, "USDC")
+    chain.emit(35, 3, usdc.a_token, abi.MINT, BOB, BOB, 100, 0, RAY)
+    with older_decoder(abi.RESERVE_INITIALIZED, blocks=BlockRange(30, 30)):
+        world = world_of(chain, read_all(chain)[0])
+    with older_decoder(abi.MINT, blocks=BlockRange(45, 45)):
+        world.letters.letters |= letters_of(read_all(chain)[0]).letters
+    monkeypatch.setattr(replay_module, "MOST_HELD", 0)
+
+    replay = Replay(Stepwise(chain), DirectFeeds(), world.letters, MemoryProducer(world.broker))
+    report = replay.run(DEPLOYMENT, world.letters.open, DONE)
+
+    assert (report.mended, report.unfinished, report.unread) == (0, 1, 1)
+
+
+def test_replay__todays_decoder_says_nothing_of_the_wallet__the_letter_stays_open_and_says_so(
+    chain: ChainOfLogs,
+) -> None:
+    with older_decoder(abi.ANSWER_UPDATED, blocks=BlockRange(20, 20)):
+        world = world_of(chain, read_all(chain)[0])
+    (place,) = world.letters.letters
+    world.letters.letters[place] = replace(world.letters.letters[place], is_wallet_known=True)
+
+    report = world.replay()
+
+    assert (report.mended, report.unfinished, report.points) == (0, 1, 1)
+    assert [letter.reason for letter in world.letters.open] == [SILENT]
+
+
+def test_replay__the_block_is_not_on_the_chain_any_more__stops(chain: ChainOfLogs) -> None:
     with older_decoder(abi.MINT, blocks=BlockRange(20, 30)):
         world = world_of(chain, read_all(chain)[0])
     world.chain.logs = [log for log in world.chain.logs if log.position.block.number != 25]
 
-    with pytest.raises(InvariantViolation, match="not on the chain"):
+    (place,) = world.letters.letters
+    other = Place(Digest(b"\x11" * 32), place.log_index)
+    world.letters.letters = {other: replace(world.letters.letters[place], place=other)}
+
+    with pytest.raises(InvariantViolation, match=r"block 25.*not on the chain"):
         world.replay()
 
 
@@ -223,6 +288,10 @@ def test_checkpoint__a_file_of_something_else__is_refused_by_name(tmp_path: Path
 
     with pytest.raises(InvalidInput, match=r"deployments\.yaml is no checkpoint"):
         CheckpointFile(path).load(DEPLOYMENT)
+
+
+def _with_other_content(*arguments: Any) -> Mended:
+    return replace(read_both(*arguments), is_other_content=True)
 
 
 def _until(block: int, kept: CheckpointFile) -> Callable[[Checkpoint], None]:

@@ -145,8 +145,8 @@ def replay_letters(
     service may go on meanwhile. Killed at any point it can be run again; what was mended stays mended, and with
     --checkpoint the reading goes on where it was.
 
-    A letter that still cannot be read keeps its row, with today's reason and decoder version. Ends with 1 while a
-    letter that was asked for is left.
+    A letter that is not mended keeps its row, with today's reason. Ends with 1 while a letter that was asked for is
+    left.
 
     Examples:
 
@@ -179,7 +179,8 @@ def replay_letters(
             verb = "can be mended" if dry_run else "mended"
             bar.console.print(
                 f"{report.mended} letters {verb}: {report.events} events, {report.points} market points; "
-                f"{report.still_unreadable} still cannot be read; {report.unfinished} need their deployment read again",
+                f"{report.still_unreadable} still cannot be read; {report.unfinished} can be read and are not "
+                f"mended; {report.unread} were not looked at (`dlq list` says why)",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -191,7 +192,7 @@ def replay_letters(
                     highlight=False,
                     soft_wrap=True,
                 )
-            if report.still_unreadable or report.unfinished or others:
+            if report.still_unreadable or report.unfinished or report.unread or others:
                 raise typer.Exit(1)
 
     exit_with(main)
@@ -226,7 +227,8 @@ def audit(
 
     from bonafides_ingest import progress
     from bonafides_ingest.auditing.audit import AuditProgress
-    from bonafides_ingest.operator_runs import audit_blocks, open_world
+    from bonafides_ingest.operator_audit import audit_blocks
+    from bonafides_ingest.operator_runs import open_world
 
     def main() -> None:
         with progress.bar("blocks") as bar, open_world() as world:

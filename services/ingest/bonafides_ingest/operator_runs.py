@@ -1,36 +1,23 @@
-"""What the operator's commands do, wired from the settings: gaps, dead letters, audit."""
+"""What the operator's commands do, wired from the settings: gaps and dead letters."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
-from bonafides.database import transaction
 from bonafides.errors import InvalidInput, InvalidSettings
-from bonafides.events import BlockRange, ForkEpoch
-from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusConsumer, KafkaBusProducer
+from bonafides.events import BlockRange
+from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusProducer
 from bonafides.observability import configure_logging
 from bonafides.process import Stop, retry
 from bonafides.runtime import connect_database, kafka_connection
 from bonafides.topics import TOPICS, dead_letter_topic
-from bonafides.types import ChainId, Digest
-from sqlalchemy import Engine, select
+from bonafides.types import ChainId
+from sqlalchemy import Engine
 
-from bonafides_ingest import tables
 from bonafides_ingest.__main__ import log_identity
-from bonafides_ingest.auditing.audit import AuditProgress, AuditReport, run_audit, without_digest
-from bonafides_ingest.auditing.events import (
-    EventDifference,
-    FactDecoder,
-    FactPlace,
-    LoggedFacts,
-    ReceiptSource,
-    compare_facts,
-)
-from bonafides_ingest.auditing.receipts import NodeReceipts
 from bonafides_ingest.chain_stores import ChainStores
 from bonafides_ingest.claims import ClaimInProgress
 from bonafides_ingest.dead_letters.checkpoint import Checkpoint, CheckpointFile
@@ -39,11 +26,9 @@ from bonafides_ingest.dead_letters.store import DeadLetterStore, StoredLetter
 from bonafides_ingest.deployments import Registry
 from bonafides_ingest.feed_store import FeedStore
 from bonafides_ingest.nodes import open_providers
-from bonafides_ingest.read_windows import windows_in
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.registry_entries import RegistryEntry
 from bonafides_ingest.settings import IngestSettings
-from bonafides_ingest.sources.node_reader import NodeReader
 from bonafides_ingest.windows import gaps_in, up_to
 
 CLIENT = "bonafides-ingest-operator"
@@ -65,6 +50,13 @@ class World:
     def entries(self) -> tuple[RegistryEntry, ...]:
         """Everything that is read."""
         return (*self.registry.of_chain(self.chain_id), *self.registry.links_of_chain(self.chain_id))
+
+    def check_name(self, name: str | None, others: Collection[str] = ()) -> None:
+        """Raise InvalidInput for a deployment or source of links that is neither in the registry nor among others."""
+        known = sorted({entry.id for entry in self.entries}.union(others))
+        if name is not None and name not in known:
+            there = f"there are {', '.join(known)}" if known else "there are none"
+            raise InvalidInput(f"no deployment or source of links {name} on chain {self.chain_id}: {there}")
 
     def wait[T](self, what: str, action: Callable[[], T]) -> T:
         """Do it until it works. Raises StopAsked."""
@@ -134,10 +126,11 @@ def find_gaps(world: World) -> ChainGaps:
 def list_letters(
     world: World, deployment: str | None, reason: str | None, *, with_mended: bool
 ) -> tuple[StoredLetter, ...]:
-    """The dead letters of the chain that these words describe."""
-    return DeadLetterStore(world.engine, world.chain_id).letters(
-        deployment=deployment, reason=reason, with_mended=with_mended
-    )
+    """The dead letters of the chain that these words describe. Raises InvalidInput for a deployment of no letter that
+    the registry does not name either."""
+    store = DeadLetterStore(world.engine, world.chain_id)
+    world.check_name(deployment, store.deployments())
+    return store.letters(deployment=deployment, reason=reason, with_mended=with_mended)
 
 
 def count_topic_letters(world: World) -> dict[str, int]:
@@ -170,7 +163,8 @@ def replay_letters(
 ) -> tuple[ReplayReport, list[StoredLetter]]:
     """Mend what can be mended; returns also the letters that no deployment of the registry reads.
 
-    Raises StopAsked when it was stopped: what is mended stays; InvalidSettings when the chain is read by another registry.
+    Raises StopAsked when it was stopped: what is mended stays; InvalidInput for a deployment that nobody knows;
+    InvalidSettings when another registry reads the chain.
     """
     if world.stores.leases.final_view()[1] < 0 <= world.stores.leases.final_number():
         raise InvalidSettings(
@@ -223,81 +217,3 @@ def _producer(world: World, is_dry: bool) -> Iterator[KafkaBusProducer | None]:
         world.stores.leases.bind_log(log_identity(admin))
     with closing(KafkaBusProducer(connection, CLIENT)) as producer:
         yield producer
-
-
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """What an audit found."""
-
-    report: AuditReport
-    blocks: BlockRange
-    without_digest: dict[str, tuple[BlockRange, ...]]
-    events: EventDifference | None = None
-    """Of the log, where it was asked for."""
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether everything was compared and nothing was wrong."""
-        is_log_right = self.events is None or not (self.events.missing or self.events.invented)
-        return not self.report.mismatches and not self.without_digest and is_log_right
-
-
-def audit_blocks(
-    world: World,
-    wanted: BlockRange,
-    deployment: str | None,
-    show: Callable[[AuditProgress], None],
-    show_events: Callable[[str, int], None] | None = None,
-) -> Audited:
-    """Compare what was read of these blocks with their receipts; with `show_events` the log, too.
-
-    Raises InvalidInput, StopAsked.
-    """
-    final = world.stores.leases.final_number()
-    if wanted.first > wanted.last or wanted.first > final:
-        raise InvalidInput(
-            f"nothing to audit in blocks {wanted.first} to {wanted.last}: final blocks were read up to {final}"
-        )
-    wanted = BlockRange(wanted.first, min(wanted.last, final))
-    spans = {entry.id: entry.span for entry in world.entries if deployment in (None, entry.id)}
-    if not spans:
-        raise InvalidInput(f"no deployment or source of links {deployment} in the registry of chain {world.chain_id}")
-    windows = [window for window in windows_in(world.engine, world.chain_id, wanted) if window.deployment in spans]
-    with closing(open_providers(world.settings)) as source:
-        node = NodeReader(source.rpc, world.chain_id)
-        world.wait("the node", source.check_chain)
-        receipts = NodeReceipts(node)
-        report = run_audit(receipts, windows, partial(world.wait, "the node"), show)
-        events = None
-        if show_events is not None:
-            feeds = source.feeds(FeedStore(world.engine, world.chain_id), world.registry.feeds_of_chain(world.chain_id))
-            retry_scan = partial(world.wait, "the node")
-            decoder = FactDecoder(ReceiptSource(source, receipts, wanted.first), feeds, retry_scan, show_events)
-            events = _audit_log(world, decoder, wanted, deployment, show_events)
-    return Audited(report, wanted, without_digest(wanted, spans, windows), events)
-
-
-def _audit_log(
-    world: World, decoder: FactDecoder, wanted: BlockRange, deployment: str | None, show: Callable[[str, int], None]
-) -> EventDifference:
-    """Compare what the topics hold of these blocks with what decoding their receipts gives."""
-    asked = [one for one in world.registry.of_chain(world.chain_id) if deployment in (None, one.id)]
-    decoded: dict[Digest, FactPlace] = {}
-    for one in asked:
-        decoded |= decoder.facts_of(one, wanted)
-    connection, group = kafka_connection(world.settings), f"{CLIENT}-{uuid4().hex[:8]}"
-    with closing(KafkaBusAdmin(connection, CLIENT)) as admin:
-        world.stores.leases.bind_log(log_identity(admin))
-        timeout_s = world.settings.kafka_session_timeout_s
-        with closing(KafkaBusConsumer(connection, CLIENT, group, timeout_s)) as consumer:
-            names, epochs = frozenset(one.id for one in asked), _epochs(world)
-            logged = LoggedFacts(consumer, admin, world.chain_id, wanted, names, epochs)
-            return compare_facts(decoded, logged.read(lambda done, _: show("records of the log", done)))
-
-
-def _epochs(world: World) -> tuple[ForkEpoch, ...]:
-    """All that the chain ever opened."""
-    table = tables.fork_epoch
-    query = select(table.c.epoch, table.c.fork_block).where(table.c.chain_id == world.chain_id)
-    with transaction(world.engine) as connection:
-        return tuple(ForkEpoch(row.epoch, row.fork_block) for row in connection.execute(query))

@@ -17,6 +17,7 @@ from bonafides.bus import Admin, Consumer, TopicPartition
 from bonafides.errors import Unavailable
 from bonafides.events import BlockRange, ForkEpoch, LendingEvent, MarketPoint, is_void
 from bonafides.messages import EventBatch, MarketBatch, decode
+from bonafides.process import Stop, StopAsked
 from bonafides.topics import MARKET, WALLET_EVENTS
 from bonafides.types import Address, BlockRef, ChainId, Digest
 
@@ -30,6 +31,9 @@ from bonafides_ingest.protocols.state import DeploymentState
 from bonafides_ingest.scanning import Scanned, scan
 
 STEP_BLOCKS = 64
+POLL_S = 0.5
+PATIENCE_POLLS = 240
+"""That bring nothing, one after the other: two minutes, enough to join a group."""
 TOPICS = (WALLET_EVENTS.name, MARKET.name)
 
 
@@ -158,16 +162,29 @@ class LoggedFacts:
     deployments: frozenset[str]
     epochs: tuple[ForkEpoch, ...]
     """All that the chain ever opened."""
+    stop: Stop = field(default_factory=Stop)
     _facts: dict[Digest, FactPlace] = field(default_factory=dict)
     _next: dict[TopicPartition, int] = field(default_factory=dict)
 
     def read(self, on_progress: Callable[[int, int], None] = lambda *_: None) -> Facts:
-        """To the end that the topics have now. Raises Unavailable; told how many records of how many were read."""
+        """To the end that the topics have now; told how many records of how many were read.
+
+        Raises StopAsked, and Unavailable also when the broker brings nothing for long.
+        """
         ends = self.admin.end_offsets(TOPICS)
-        total = sum(ends.values())
+        total, empty_polls = sum(ends.values()), 0
         self.consumer.subscribe(TOPICS, self._begin, lambda _: None)
         while any(self._next.get(at, 0) < end for at, end in ends.items()):
-            for record in self.consumer.poll(0.5, 5_000):
+            if self.stop.is_asked():
+                raise StopAsked("asked to stop while the log was read")
+            records = self.consumer.poll(POLL_S, 5_000)
+            empty_polls = 0 if records else empty_polls + 1
+            if empty_polls >= PATIENCE_POLLS:
+                raise Unavailable(
+                    f"the broker brought nothing for {PATIENCE_POLLS * POLL_S:.0f} s, at record "
+                    f"{sum(self._next.values())} of {total}"
+                )
+            for record in records:
                 self._next[record.at] = record.offset + 1
                 self._take(record.value)
             on_progress(sum(self._next.values()), total)

@@ -42,6 +42,11 @@ CONSEQUENCES = (
     "can be read now, but later logs were read without knowing what it says, up to the end: enter the deployment under "
     "another id, which is read from its first block"
 )
+GONE = (
+    "its block is on the chain, and nobody reads the log today: the registry does not name its contract any more, or "
+    "the node leaves the log out"
+)
+SILENT = "can be read now, and says nothing of any wallet, though it was kept as one wallet's: that wallet's hole stays"
 SAME_VERSION = (
     "can be read now, and then other logs around it are read otherwise than they were sent under the same decoder "
     "version: DECODER_VERSION must be raised with the decoder"
@@ -76,7 +81,9 @@ class ReplayReport:
     points: int = 0
     still_unreadable: int = 0
     unfinished: int = 0
-    """They can be read, and what they say was needed to read all that came later."""
+    """They can be read, and cannot be mended: their reason says why."""
+    unread: int = 0
+    """Behind a letter whose consequences have no end that can be held."""
 
     def __add__(self, other: "ReplayReport") -> "ReplayReport":
         return ReplayReport(
@@ -85,6 +92,7 @@ class ReplayReport:
             self.points + other.points,
             self.still_unreadable + other.still_unreadable,
             self.unfinished + other.unfinished,
+            self.unread + other.unread,
         )
 
 
@@ -137,7 +145,7 @@ class Replay:
 
         Raises:
             Unavailable: broker or database do not answer. What is mended stays so: run it again.
-            InvariantViolation: the chain has another log where a letter stands, or none.
+            InvariantViolation: the chain has another block where a letter stands.
         """
         by_block: dict[int, list[StoredLetter]] = {}
         for letter in letters:
@@ -167,6 +175,7 @@ class Replay:
             self.on_progress(ReplayProgress(deployment.id, BlockRange(deployment.from_block, last_letter), at - 1))
             if len(held.events) + len(held.points) > MOST_HELD:
                 break
+        report += ReplayReport(unread=sum(letter.block_number >= at for letter in letters))
         return report + self._leave(deployment, held.places, CONSEQUENCES)
 
     def _scan(self, readings: Readings, wanted: BlockRange, parent: BlockRef | None) -> _Scanned:
@@ -183,20 +192,24 @@ class Replay:
         places = {letter.place for letter in letters}
         # Under no epoch yet: it is the one of the moment in which they are sent.
         mended = read_both(before, scanned.window.logs, scanned.ends, places, 0)
-        if lost := places - mended.read - mended.refused.keys():
-            number = next(letter.block_number for letter in letters if letter.place in lost)
-            raise InvariantViolation(
-                f"{len(lost)} logs that could not be read, the first in block {number}, are not on the chain any more, "
-                "or the registry does not name their contracts any more: check the node and the registry"
-            )
+        gone = places - mended.read - mended.refused.keys()
+        for number, block_hash in {(one.block_number, one.place.block_hash) for one in letters if one.place in gone}:
+            if self.source.block(number).hash != block_hash:
+                raise InvariantViolation(
+                    f"block {number}, where a log could not be read, is not on the chain any more: check the node"
+                )
         held.add(mended)
-        return mended.readings, mended.refused
+        return mended.readings, {**mended.refused, **dict.fromkeys(gone, GONE)}
 
     def _send(self, deployment: Deployment, held: _Held, letters: Sequence[StoredLetter]) -> ReplayReport:
         newest = max(letter.decoder_version for letter in letters if letter.place in held.places)
         if held.is_other_content and newest >= DECODER_VERSION:
             return self._leave(deployment, held.places, SAME_VERSION)
-        report = ReplayReport(mended=len(held.places), events=len(held.events), points=len(held.points))
+        spoken = {Place(event.position.block.hash, event.position.log_index) for event in held.events}
+        silent = {one.place for one in letters if one.is_wallet_known} & held.places - spoken
+        mended = held.places - silent
+        report = ReplayReport(mended=len(mended), events=len(held.events), points=len(held.points))
+        report += self._leave(deployment, silent, SILENT)
         if self.producer is None:
             return report
         epoch = self.store.epoch()
@@ -207,7 +220,7 @@ class Replay:
             self.producer.send(record.topic, record.partition, record.value)
         self.producer.flush()
         wallets = frozenset(event.wallet for event in events)
-        self.store.settle(Settled(deployment.id, held.places, touched_partitions(records), wallets))
+        self.store.settle(Settled(deployment.id, mended, touched_partitions(records), wallets))
         log.info("dead letters mended", deployment=deployment.id, letters=report.mended, events=report.events)
         return report
 

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Engine, func, select, update
 
 from bonafides_ingest import tables
 from bonafides_ingest.accounts.store import put_wallets
-from bonafides_ingest.decoders import DECODER_VERSION
 from bonafides_ingest.lease import lock_chain
 
 
@@ -32,7 +31,7 @@ class StoredLetter:
     reason: str
     """Of the last attempt."""
     decoder_version: int
-    """Of the last attempt."""
+    """Under which it was met first, and what stands around it was sent."""
     is_wallet_known: bool
     is_mended: bool
 
@@ -82,6 +81,13 @@ class DeadLetterStore:
                 for row in connection.execute(query)
             )
 
+    def deployments(self) -> frozenset[str]:
+        """Those that have letters, mended or not: the registry may not name them any more."""
+        table = tables.dead_letter
+        query = select(table.c.deployment).where(table.c.chain_id == self._chain_id).distinct()
+        with transaction(self._engine) as connection:
+            return frozenset(connection.scalars(query))
+
     def epoch(self) -> int:
         """The fork epoch to send under. Dead letters are of final blocks, which no later epoch makes void."""
         table = tables.chain
@@ -107,14 +113,12 @@ class DeadLetterStore:
                 )
 
     def still_unreadable(self, deployment: str, reasons: Mapping[Place, str]) -> None:
-        """Keep why today's decoder cannot read these."""
+        """Keep why today's decoder cannot mend these. Their version stays: it is that of what was sent around them."""
         table = tables.dead_letter
         with transaction(self._engine) as connection:
             for place, reason in reasons.items():
                 connection.execute(
-                    update(table)
-                    .where(self._is(deployment, place), table.c.mended_at.is_(None))
-                    .values(reason=reason, decoder_version=DECODER_VERSION)
+                    update(table).where(self._is(deployment, place), table.c.mended_at.is_(None)).values(reason=reason)
                 )
 
     def _is(self, deployment: str, place: Place) -> ColumnElement[bool]:
