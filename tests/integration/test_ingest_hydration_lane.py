@@ -3,7 +3,7 @@ failure, and what becomes of requests that are none."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import pytest
@@ -16,11 +16,11 @@ from bonafides.messages import DeadLetter, HistoryRequest, decode, encode
 from bonafides.messages.codec import MAGIC
 from bonafides.testing.memory_bus import MemoryAdmin, MemoryBroker, MemoryConsumer, MemoryProducer
 from bonafides.topics import WALLET_HISTORY_REQUESTED, partition_of
-from bonafides.types import Address, ChainId
+from bonafides.types import Address, ChainId, Digest
 from bonafides_ingest import tables
 from bonafides_ingest.chain import Log, Window
 from bonafides_ingest.hydration.hydrator import Hydrator
-from bonafides_ingest.hydration.lane import Lane, LaneOptions, RequestHandler
+from bonafides_ingest.hydration.lane import BEHIND_S, Lane, LaneOptions, RequestHandler
 from bonafides_ingest.hydration.past import FinalView
 from bonafides_ingest.hydration.retention import skip_what_is_gone
 from bonafides_ingest.protocols.aave_v3 import events as abi
@@ -357,3 +357,21 @@ def test_lane__oldest_requests_are_gone__reads_from_where_the_topic_begins(world
 
     assert world.is_answered(asked)
     assert world.letters() == []
+
+
+def test_lane__request_that_fails_again_and_again__goes_behind_the_others_and_is_done_in_the_end(world: World) -> None:
+    first, second = world.ask(ALICE), request(ALICE, CHAIN, int(NOW) - 1)
+    second = replace(second, request_id=Digest(bytes(32)))
+    at = world.put(ALICE, encode(second))
+    lane = world.replica()
+    world.past.is_down = True
+    _turn(lane, 5)
+    world.past.is_down = False
+
+    _turn(lane, 30)
+    world.clock.time += BEHIND_S + 1
+    _turn(lane, 30)
+
+    done = [progress.request_id for progress in sent_to(world.broker).progress if progress.is_done]
+    assert done == [second.request_id, first.request_id]
+    assert world.broker.logs[at] == [encode(first), encode(second), encode(first)]

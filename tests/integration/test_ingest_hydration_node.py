@@ -1,12 +1,12 @@
 """Hydration from a real node: anvil with a market that was played on it, every wallet of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from bonafides.events import BlockRange, LendingEvent
-from bonafides.json_rpc import JsonRpc
+from bonafides.json_rpc import Call, JsonRpc, NodeLied
 from bonafides.testing.memory_bus import MemoryBroker, MemoryProducer
-from bonafides.types import Address
+from bonafides.types import Address, Json
 from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.deployments import Deployment
 from bonafides_ingest.hydration.hydrator import Hydrator
@@ -56,15 +56,49 @@ def _scanned(live: LiveMarket, entry: Deployment, last: int) -> dict[Address, li
     return by_wallet
 
 
-@pytest.mark.parametrize("most_blocks", [None, 50])
+class SilentAbout(JsonRpc):
+    """A real node's answers, but nothing for filters that name a wallet."""
+
+    def __init__(self, url: str, wallet: Address) -> None:
+        super().__init__(url, 20.0)
+        self._named = "0x" + bytes(12).hex() + wallet.hex()
+
+    def batch(self, calls: Sequence[Call]) -> list[Json]:
+        return [
+            [] if method == "eth_getLogs" and self._named in repr(params) else answer
+            for (method, params), answer in zip(calls, super().batch(calls), strict=True)
+        ]
+
+
+def test_hydration__node_says_nothing_to_filters_that_name_the_wallet__is_not_taken_for_no_history(
+    live: LiveMarket, entry: Deployment
+) -> None:
+    last = live.finalized()
+    by_wallet = _scanned(live, entry, last)
+    wallet = max(by_wallet, key=lambda wallet: len(by_wallet[wallet]))
+    rpc = SilentAbout(live.url, wallet)
+    broker = MemoryBroker()
+    topics_of(broker)
+    hydrator = Hydrator(NodePast(NodeReader(rpc, CHAIN)), MemoryProducer(broker), [entry], [], 1)
+
+    try:
+        for _ in hydrator.hydrate(request(wallet), FinalView(1, last)):
+            pass
+    except NodeLied:
+        assert not sent_to(broker).hydrated
+    else:  # the draw missed: a single node's silence is no history
+        assert all(coverage.gaps for coverage in sent_to(broker).hydrated[0].coverage)
+    rpc.close()
+
+
+@pytest.mark.parametrize("most_blocks", [100_000, 50])
 def test_hydration__every_wallet_of_a_played_market__is_what_the_scan_says(
-    live: LiveMarket, entry: Deployment, most_blocks: int | None
+    live: LiveMarket, entry: Deployment, most_blocks: int
 ) -> None:
     last = live.finalized()
     by_wallet = _scanned(live, entry, last)
     rpc = JsonRpc(live.url, 20.0, batch_size=20)
-    past = NodePast(NodeReader(rpc, CHAIN))
-    past._most_blocks = most_blocks
+    past = NodePast(NodeReader(rpc, CHAIN), blocks=most_blocks, most_blocks=most_blocks)
     broker = MemoryBroker()
     hydrator = Hydrator(past, MemoryProducer(broker), [entry], [], 1)
 

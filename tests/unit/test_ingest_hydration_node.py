@@ -1,6 +1,7 @@
 """The past of a node that is not trusted: what is asked, and every lie about a wallet's logs that is told."""
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -97,6 +98,11 @@ def _hydrate_from(past: PastSource) -> Sent:
     return sent_to(broker)
 
 
+def _hydrate_often(past: PastSource) -> None:
+    for _ in range(100):  # a draw each time
+        _hydrate_from(past)
+
+
 def test_node__tells_the_truth__few_questions_and_the_wallets_events() -> None:
     node = PositionalNode(_chain())
 
@@ -104,7 +110,7 @@ def test_node__tells_the_truth__few_questions_and_the_wallets_events() -> None:
 
     assert [event.position.block.number for event in sent.events] == [b for b in range(5, LAST, 5) for _ in "ab"]
     assert node.calls.count("eth_getTransactionReceipt") == 7
-    assert node.calls.count("eth_getLogs") == 2 + 4  # the configuration, and the tokens that it names; the wallet
+    assert node.calls.count("eth_getLogs") == 2 + 4 + 1  # the configuration, and its tokens; the wallet; everybody
 
 
 def test_node__answers_a_few_blocks_at_once__all_are_asked_for() -> None:
@@ -214,7 +220,7 @@ def test_node__leaves_a_log_out_that_its_receipt_shows__is_caught() -> None:
 
     node.lies["eth_getLogs"] = hide_supplies
 
-    with pytest.raises(NodeLied, match="than it was found by"):
+    with pytest.raises(NodeLied, match="receipts"):
         _hydrate(node)
 
 
@@ -257,3 +263,119 @@ def test_providers__one_goes_away_in_the_middle__another_goes_on() -> None:
 
     assert len(sent.events) == 14
     assert [coverage.gaps for coverage in sent.hydrated[0].coverage] == [()]
+
+
+ALICES = "0x" + bytes(12).hex() + ALICE.hex()
+
+
+def _silence(truth: Any, params: list[Any]) -> Any:
+    return [] if any(ALICES in (values or []) for values in params[0].get("topics", [])[1:]) else truth
+
+
+def _silence_everywhere(truth: Any, params: list[Any]) -> Any:
+    return [entry for entry in truth if ALICES not in entry["topics"]]
+
+
+def test_node__says_nothing_to_filters_that_name_the_wallet__everybodys_logs_show_the_lie() -> None:
+    node = PositionalNode(_chain())
+    node.lies["eth_getLogs"] = _silence
+
+    with pytest.raises(NodeLied, match="everybody"):
+        _hydrate(node)
+
+
+def test_node__says_nothing_of_the_wallet_to_anybody__its_receipts_show_the_lie() -> None:
+    node = PositionalNode(_chain())
+    node.lies["eth_getLogs"] = _silence_everywhere
+
+    with pytest.raises(NodeLied, match="receipts"):
+        _hydrate_often(NodePast(NodeReader(node, CHAIN)))
+
+
+@pytest.fixture
+def missed_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No draw meets the lie, as on a chain of millions of blocks."""
+    monkeypatch.setattr(NodePast, "_audit", lambda *_: None)
+
+
+@pytest.mark.usefixtures("missed_draws")
+def test_hydration__nothing_found_on_one_nodes_word__its_coverage_has_gaps() -> None:
+    node = PositionalNode(_chain())
+    node.lies["eth_getLogs"] = _silence
+
+    alone = _hydrate(node)
+    alone_of_providers = _hydrate_from(ProvidersPast(_providers(node), CHAIN))
+
+    for sent in (alone, alone_of_providers):
+        assert not sent.events
+        assert all(coverage.gaps for coverage in sent.hydrated[0].coverage)
+
+
+@pytest.mark.usefixtures("missed_draws")
+def test_providers__one_is_silent_about_the_wallet__another_shows_it_and_the_liar_is_benched() -> None:
+    liar, honest = PositionalNode(_chain()), PositionalNode(_chain())
+    liar.lies["eth_getLogs"] = _silence
+    providers = _providers(liar, honest)
+    past = ProvidersPast(providers, CHAIN)
+
+    with pytest.raises(Unavailable, match="receipts"):
+        _hydrate_from(past)
+
+    asked = len(liar.calls)
+    assert len(_hydrate_from(past).events) == 14
+    assert len(liar.calls) == asked
+
+
+@pytest.mark.usefixtures("missed_draws")
+def test_providers__the_second_one_is_silent_about_the_wallet__it_is_found_out_in_time() -> None:
+    honest, liar = PositionalNode(_chain()), PositionalNode(_chain())
+    liar.lies["eth_getLogs"] = _silence
+    past = ProvidersPast(_providers(honest, liar), CHAIN, random=Random(1))
+
+    with pytest.raises(Unavailable, match="receipts"):
+        _hydrate_often(past)
+
+    assert len(_hydrate_from(past).events) == 14
+
+
+def test_providers__all_say_that_there_is_nothing__the_coverage_has_no_gap() -> None:
+    chain = _chain()
+    chain.logs[:] = [log for log in chain.logs if bytes(12) + ALICE not in log.topics]
+
+    sent = _hydrate_from(ProvidersPast(_providers(PositionalNode(chain), PositionalNode(chain)), CHAIN))
+
+    assert not sent.events
+    assert [coverage.gaps for coverage in sent.hydrated[0].coverage] == [()]
+
+
+def test_providers__long_ranges_are_not_answered_in_time__fewer_blocks_and_the_provider_stays_healthy() -> None:
+    node, clock, spans = PositionalNode(_chain()), HandClock(), list[int]()
+
+    def slow(truth: Any, params: list[Any]) -> Any:
+        spans.append(int(params[0]["toBlock"], 16) - int(params[0]["fromBlock"], 16) + 1)
+        if spans[-1] > 10:
+            clock.move(20.0)
+            raise Unavailable("the node does not answer eth_getLogs: TimeoutError")
+        return truth
+
+    node.lies["eth_getLogs"] = slow
+    source = RpcSource(node, CHAIN, window_blocks=1000, bloom_check_blocks=0, timer=clock.now)
+    providers = Providers([Provider("only", source, node)], clock, stuck_after_s=60.0)
+    past = ProvidersPast(providers, CHAIN, timer=clock.now)
+
+    found = past.find(BlockRange(1, LAST), naming([POOL], [abi.SUPPLY.topic0], ALICE))
+
+    assert found.range == BlockRange(1, 10)
+    assert spans[:2] == [40, 20]
+    assert providers.tips()
+
+
+def test_find__first_question__asks_for_no_more_blocks_than_the_scan_would() -> None:
+    node = PositionalNode(_chain())
+    clock = HandClock()
+    source = RpcSource(node, CHAIN, window_blocks=7, most_window_blocks=1000, bloom_check_blocks=0, timer=clock.now)
+    providers = Providers([Provider("only", source, node)], clock, stuck_after_s=60.0)
+    past, criteria = ProvidersPast(providers, CHAIN, timer=clock.now), naming([POOL], [abi.SUPPLY.topic0], ALICE)
+
+    assert past.find(BlockRange(1, LAST), criteria).range == BlockRange(1, 7)
+    assert past.find(BlockRange(8, LAST), criteria).range == BlockRange(8, 21)

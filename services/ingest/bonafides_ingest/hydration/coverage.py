@@ -11,7 +11,8 @@ def hydrated_coverage(
     entries: Sequence[RegistryEntry], registry_version: int, seen: Mapping[str, int], final: int
 ) -> tuple[DeploymentCoverage, ...]:
     """By id. `seen` are the entries that were read up to block `final`, with the logs that could not be and that name
-    no wallet. All others stand with their whole span as a gap: sources of account links among them.
+    no wallet. All others stand with their whole span as a gap: sources of account links among them, and all
+    of them where nothing was found on a single node's word.
     """
     return tuple(
         DeploymentCoverage(

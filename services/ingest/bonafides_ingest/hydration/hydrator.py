@@ -65,8 +65,12 @@ class Hydrator:
         criteria = self._criteria(request.wallet)
         blocks = BlockRange(first, view.number)
         nobodys = dict.fromkeys(histories, 0)
+        has_logs, is_confirmed = False, True
         while criteria and blocks.first <= blocks.last:
             window = self.source.find(blocks, criteria)
+            yield
+            is_confirmed = self.source.is_confirmed(window, criteria) and is_confirmed
+            has_logs = has_logs or bool(window.logs)
             yield
             for some in batched(_transactions(window), RECEIPTS_AT_ONCE):
                 logs = self.source.receipts([log for transaction in some for log in transaction], criteria)
@@ -80,6 +84,8 @@ class Hydrator:
             if blocks.first <= blocks.last:
                 self._tell(request, _progress(request, window.range.last, view))
         seen = {name: count for name, count in nobodys.items() if not self._is_unnamed(name, request.wallet)}
+        if not has_logs and not is_confirmed:
+            seen = {}  # nothing at all, on one node's word: no history, or a node that keeps silent
         coverage = hydrated_coverage(self.entries, self.registry_version, seen, view.number)
         hydrated = Hydrated(request.wallet, first, self.source.block(view.number), coverage)
         self._put(WALLET_EVENTS, request.wallet, encode(hydrated))

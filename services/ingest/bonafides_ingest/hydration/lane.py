@@ -7,7 +7,8 @@ requests of all partitions ─► handle: none in hand? this one is ─► its p
                        its record comes again: done? the offset moves    work: a few steps, then poll again
 ```
 One is in hand at a time. After a crash its record is read again and all of it is done again: the same events, the same
-words. A request that is too old is dropped: whoever asked has asked again, or went away.
+words. A request that fails again and again is put behind the others of its partition, so that they need not wait. One
+that is too old is dropped: whoever asked has asked again, or went away.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from bonafides.consumer import OffsetConsumer, Outcome
 from bonafides.errors import InvalidMessage, Unavailable
 from bonafides.messages import DeadLetter, HistoryRequest, decode, encode
 from bonafides.topics import WALLET_HISTORY_REQUESTED, dead_letter_topic
-from bonafides.types import ChainId
+from bonafides.types import ChainId, Digest
 from sqlalchemy import Connection
 
 from bonafides_ingest import metrics
@@ -34,6 +35,10 @@ LONGEST_ORIGINAL_BYTES = 512 * 1024
 """Of a dead letter: half of what a broker takes."""
 LONGEST_REASON = 300
 """Characters: a reason may quote the message."""
+FAILURES = 3
+"""After so many a request is put behind the others, where any wait."""
+BEHIND_S = 10.0
+"""So long it is not begun again, so that those of other partitions come first."""
 UNSEEN_S = 60.0
 """So long without its record coming again, and another replica has it in hand, or has done it."""
 
@@ -62,6 +67,7 @@ class _InHand:
     seen_at: float
     steps: Iterator[None] | None = None
     """None: to be begun, or begun again."""
+    failures: int = 0
     is_done: bool = False
 
 
@@ -81,6 +87,10 @@ class RequestHandler:
         self._in_hand: _InHand | None = None
         self._left: TopicPartition | None = None
         """Where the request that is done, or dropped, moves on with this poll's commit."""
+        self._has_others = False
+        """Whether others were seen to wait for the one in hand."""
+        self._behind: tuple[Digest, float] | None = None
+        """The request that was put behind others last, and until when it stays there."""
 
     @property
     def in_hand(self) -> TopicPartition | None:
@@ -91,6 +101,9 @@ class RequestHandler:
         """Pass over what is not ours, take the first that is, and wait until it is done."""
         for record in records:
             if self._must_wait(record):
+                work = self._in_hand
+                is_last = work is not None and (work.at, work.offset) == (record.at, records[-1].offset)
+                self._has_others = self._has_others or not is_last
                 return Outcome(record.offset, is_waiting=True)
         return Outcome(records[-1].offset + 1)
 
@@ -121,6 +134,9 @@ class RequestHandler:
         except Unavailable:
             work.steps = None
             metrics.HYDRATIONS.labels("failed").inc()
+            work.failures += 1
+            if work.failures >= FAILURES and self._has_others:
+                self._put_behind(work)
             raise
         crashpoints.reach("hydration.after_produce")
         work.is_done = True
@@ -128,6 +144,14 @@ class RequestHandler:
         metrics.HYDRATIONS.labels("done").inc()
         metrics.HYDRATION_SECONDS.observe(seconds)
         log.info("wallet hydrated", seconds=round(seconds, 3))
+
+    def _put_behind(self, work: _InHand) -> None:
+        """Ask for the same again, behind the others; a crash before its offset moves on leaves it there twice."""
+        self._producer.send(work.at.topic, work.at.partition, encode(work.request))
+        self._producer.flush()
+        work.is_done = True
+        self._behind = work.request.request_id, self._clock.now() + BEHIND_S
+        log.warning("hydration fails, and goes behind others", failures=work.failures)
 
     def drop(self) -> None:
         """Leave the request in hand to whoever reads its partition now."""
@@ -152,8 +176,10 @@ class RequestHandler:
         request = self._read(record)
         if request is None or request.chain_id != self._options.chain_id or self._is_expired(request):
             return False
-        if work is None:
-            now = self._clock.now()
+        now = self._clock.now()
+        is_behind = self._behind is not None and request.request_id == self._behind[0] and now < self._behind[1]
+        if work is None and not is_behind:
+            self._has_others = False
             self._in_hand = _InHand(record.at, record.offset, request, now, now)
         return True
 

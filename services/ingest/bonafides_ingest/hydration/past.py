@@ -38,5 +38,11 @@ class PastSource(Protocol):
         `found` holds all that was found in each of them. Raises Unavailable as `find` does.
         """
 
+    def is_confirmed(self, window: Window, criteria: Sequence[Criteria]) -> bool:
+        """Whether what was found, or that nothing was, is more than one node's word.
+
+        Where something was found it is asked now and then. Raises Unavailable when others say otherwise.
+        """
+
     def block(self, number: int) -> BlockRef:
         """A final block."""
