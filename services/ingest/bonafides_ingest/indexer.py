@@ -17,7 +17,6 @@ The source can be read again at will, so there is no outbox: what was produced a
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID
@@ -44,6 +43,7 @@ from bonafides_ingest.outgoing import account_records, touched_partitions
 from bonafides_ingest.pressure import NoPressure, Pressure
 from bonafides_ingest.reading import count_accounts
 from bonafides_ingest.sending import Sender
+from bonafides_ingest.standing_back import StandingBack
 from bonafides_ingest.windows import gaps_in, up_to
 
 LOOK_AGAIN_S = 1.0
@@ -53,6 +53,22 @@ FAR_BEHIND_BLOCKS = 512
 FEW_BLOCKS = 100
 """Final blocks that are read whatever the pressure: what became final since the last look is no backfill."""
 log = structlog.get_logger(__name__)
+
+
+type Done = Mapping[str, tuple[BlockRange, ...]]
+"""What was read, by entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the database said at the end of a turn. For a moment live blocks are read by it: every commit compares the
+    lease, and what was sent in vain is void."""
+
+    lease: Lease
+    done: Done
+    known: BlockRef | None
+    """The newest final block."""
+    at: float
 
 
 @dataclass
@@ -81,9 +97,7 @@ class Indexer:
     """Fork epoch at whose beginning was forgotten what the registry makes void."""
     _seen: int = -1
     """The newest block that the node was seen to have."""
-    _failing_since: float | None = None
-    """When the turns began to fail, one after the other."""
-    _stands_back_until: float = 0.0
+    _kept: _Kept | None = None
     _settled: ChainTips | None = None
     """At these tips everything was done that is to be done."""
     _look_again_at: float = 0.0
@@ -100,9 +114,9 @@ class Indexer:
             metrics.count_error(exc)
             self._epoch = None  # whether the last commit happened may be unknown: Postgres knows
             if isinstance(exc, Unavailable):
-                self._let_others_lead()
+                self._standing_back.failed()
             raise
-        self._failing_since = None
+        self._standing_back.succeeded()
         return has_more
 
     def release(self) -> None:
@@ -114,26 +128,33 @@ class Indexer:
         finalized, tips = self._look_at_node()
         if tips is not None and tips == self._settled and 0 < self._look_again_at - self.clock.now() <= LOOK_AGAIN_S:
             return False
-        self._settled = None
-        lease, has_more = self._hold_lease(), False
+        kept, self._kept, self._settled = self._kept, None, None
+        is_fresh = kept is not None and 0 <= self.clock.now() - kept.at < LOOK_AGAIN_S
+        lease = kept.lease if kept and is_fresh else self._hold_lease()
+        has_more = False
         if lease is not None and self._head is not None and tips is not None:
-            lease, has_more = self._follow(self._head, lease, tips)
+            if kept and is_fresh:
+                done, known = kept.done, kept.known
+            else:
+                done, known = self.stores.store.done_up_to(lease.final_number)
+            lease, has_more = self._follow(self._head, lease, tips, done, known)
             self._epoch = lease.epoch
         was_reading = self._read_final(finalized)
         if lease is not None:
-            lease = self.stores.leases.take(self.token, self._first_block)
+            lease = self.stores.leases.take(self.token, self.options.first_block)
         if lease is not None and lease.epoch == self._epoch:  # else it was lost meanwhile: the next turn looks again
             lease, asks_more = self._tell_final(lease)
             has_more = has_more or asks_more
-            self._show(lease, finalized)
+            done, known = self.stores.store.done_up_to(lease.final_number)
+            self._kept = _Kept(lease, done, known, self.clock.now())
+            self._show(lease, finalized, done)
         self.tip = lease.tip if lease else None
         if not (has_more or was_reading):
             self._settled, self._look_again_at = tips, self.clock.now() + LOOK_AGAIN_S
         return has_more or was_reading
 
     def _hold_lease(self) -> Lease | None:
-        stands_back = 0 < self._stands_back_until - self.clock.now() <= self.stores.leases.lease_s
-        lease = None if stands_back else self.stores.leases.take(self.token, self._first_block)
+        lease = None if self._standing_back.is_due() else self.stores.leases.take(self.token, self.options.first_block)
         metrics.IS_LEADER.set(lease is not None)
         if lease is None:
             if self._epoch is not None:
@@ -153,20 +174,6 @@ class Indexer:
         self._epoch = lease.epoch
         return lease
 
-    def _let_others_lead(self) -> None:
-        """Give up the lease when turns have failed for as long as it lasts, and another replica may do better."""
-        now = self.clock.now()
-        if self._failing_since is None or now < self._failing_since:
-            self._failing_since = now
-        lasts_s = self.stores.leases.lease_s
-        if now - self._failing_since < lasts_s:
-            return
-        with suppress(Unavailable):
-            if self.stores.claims.has_others(self.token):
-                self.stores.leases.release(self.token)
-                self._stands_back_until, self._failing_since = now + lasts_s, None
-                log.warning("turns fail: another replica may lead", stands_back_s=lasts_s)
-
     def _look_at_node(self) -> tuple[int, ChainTips | None]:
         """The newest finalized block, and the head where it is followed."""
         tips = self.head_source.tips() if self.head_source else None
@@ -180,9 +187,10 @@ class Indexer:
         metrics.FINALIZED_BLOCK.set(finalized)
         return finalized, tips
 
-    def _follow(self, head: HeadFollower, lease: Lease, tips: ChainTips) -> tuple[Lease, bool]:
-        """Live blocks, and their boundary; returns whether there is more of them."""
-        done, known = self.stores.store.done_up_to(lease.final_number)
+    def _follow(
+        self, head: HeadFollower, lease: Lease, tips: ChainTips, done: Done, known: BlockRef | None
+    ) -> tuple[Lease, bool]:
+        """Live blocks, and their boundary; returns whether there is more of them. `known`: the newest final block."""
         ready = [one.id for one in self.options.deployments if not self._missing(done, lease.final_number, one.id)]
         is_complete = not self._missing(done, lease.final_number)
         reached = head.live.top.number if head.live else lease.final_number
@@ -237,17 +245,17 @@ class Indexer:
         count_accounts(facts)
         return lease, len(facts) == MOST_AT_ONCE
 
-    def _gaps(self, done: Mapping[str, tuple[BlockRange, ...]], last: int) -> list[BlockRange]:
+    def _gaps(self, done: Done, last: int) -> list[BlockRange]:
         spans = self.options.spans
         return [gap for name, span in spans.items() for gap in gaps_in(done.get(name, ()), up_to(span, last))]
 
-    def _missing(self, done: Mapping[str, tuple[BlockRange, ...]], last: int, name: str | None = None) -> bool:
+    def _missing(self, done: Done, last: int, name: str | None = None) -> bool:
         """Whether anything up to a block was not read, of one entry or of all."""
         if name is None:
             return bool(self._gaps(done, last))
         return bool(gaps_in(done.get(name, ()), up_to(self.options.spans[name], last)))
 
-    def _show(self, lease: Lease, finalized: int) -> None:
+    def _show(self, lease: Lease, finalized: int, done: Done) -> None:
         if lease.tip is None:
             return
         live = self._head.live if self._head else None
@@ -255,12 +263,8 @@ class Indexer:
         metrics.TIP_BLOCK.set(top.number)
         metrics.HEAD_LAG_BLOCKS.set(max(max(self._seen, finalized) - top.number, 0))
         metrics.HEAD_LAG_SECONDS.set(max(self.clock.now() - top.timestamp, 0.0))
-        missing = self._gaps(self.stores.store.done_ranges(), lease.tip.number)
+        missing = self._gaps(done, lease.tip.number)
         metrics.GAP_BLOCKS.set(sum(gap.last - gap.first + 1 for gap in missing))
-
-    @property
-    def _first_block(self) -> int:
-        return min(entry.from_block for entry in self.options.entries)
 
     @cached_property
     def _sender(self) -> Sender:
@@ -278,6 +282,10 @@ class Indexer:
             self.stores.store,
             self.clock,
         )
+
+    @cached_property
+    def _standing_back(self) -> StandingBack:
+        return StandingBack(self.token, self.stores, self.clock)
 
     @cached_property
     def _announcer(self) -> Announcer:

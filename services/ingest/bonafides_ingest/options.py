@@ -52,3 +52,8 @@ class IndexerOptions:
     def spans(self) -> Mapping[str, BlockRange]:
         """The blocks to read of everything."""
         return {**self.deployment_spans, **self.link_spans}
+
+    @property
+    def first_block(self) -> int:
+        """Where the chain's entries begin."""
+        return min(entry.from_block for entry in self.entries)
