@@ -18,6 +18,8 @@
 | suggested range that fails | names a range, then refuses it | halved until it answers: used |
 | still syncing | says so, and knows a third of the chain less | not used beyond it |
 | stale head | stands still, and does not say so | not used beyond it |
+| finalized = latest | calls its head final | beside another one the lower block counts |
+| head far ahead | calls a block its head, and final, that nobody has | not believed, not used at the head |
 | disagrees: even, odd logs | each leaves out what the other gives | both caught: receipts |
 | invented log | one more, right behind a true one | caught: receipts |
 | one log twice | | caught |

@@ -257,6 +257,17 @@ def _block(change: Callable[[Any, list[Any]], Json]) -> Callable[[FakeNode], dic
     return lambda _: {"eth_getBlockByNumber": lambda truth, params: change(truth, params) if truth else truth}
 
 
+def _head_is_final(node: FakeNode) -> dict[str, Answer]:
+    """Calls the newest block final, as providers do that know no finality."""
+    return _block(lambda block, params: node._header(HEAD) if params[0] == "finalized" else block)(node)
+
+
+def _far_ahead(node: FakeNode) -> dict[str, Answer]:
+    """Calls a block its head, and final, that nobody has."""
+    far: dict[str, Json] = {"number": hex(10**9), "hash": _OTHER}
+    return _block(lambda block, params: block | far if params[0] in ("finalized", "latest") else block)(node)
+
+
 def _every_other_log(which: int) -> Callable[[FakeNode], dict[str, Answer]]:
     return lambda _: _logs(lambda logs: [log for number, log in enumerate(logs) if number % 2 == which])
 
@@ -284,6 +295,8 @@ BAD_PROVIDERS = (
     BadProvider("suggested range that fails", _suggested_range_fails),
     BadProvider("still syncing", _syncing(FINALIZED - 20, says_so=True)),
     BadProvider("stale head", _syncing(FINALIZED - 20, says_so=False)),
+    BadProvider("finalized = latest", _head_is_final),
+    BadProvider("head far ahead", _far_ahead),
     BadProvider("disagrees: even logs", _every_other_log(0), is_caught=True),
     BadProvider("disagrees: odd logs", _every_other_log(1), is_caught=True),
     BadProvider("invented log", lambda _: _logs(_invented), is_caught=True),
