@@ -57,3 +57,11 @@ def test_remember__two_say_different_things_of_one_block__stops_and_pages(engine
     with pytest.raises(InvariantViolation, match="two aggregators"):
         store.remember(FEED, [KnownPhase(50, 120, 2, address("b"))])
     assert store.phases(FEED) == PHASES
+
+
+def test_remember__by_one_that_asked_earlier_and_wrote_later__the_newer_word_stands(engine: Engine) -> None:
+    store = FeedStore(engine, CHAIN)
+    for known_to in (100, 5_000, 200):
+        store.remember(FEED, [KnownPhase(0, known_to, 1, address("a"))])
+
+    assert store.phases(FEED) == (KnownPhase(0, 5_000, 1, address("a")),)

@@ -1,7 +1,7 @@
 """The flow on a real PostgreSQL, with the bus in memory and a chain made of logs: what holds after any failure."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
@@ -96,7 +96,7 @@ class World:
             token or uuid4(),
             self.chain,
             FlakyProducer(self.broker),
-            ChainStores.of(self.engine, CHAIN, lease_s),
+            ChainStores.of(self.engine, CHAIN, lease_s, self.options.registry_digest),
             self.clock,
         )
 
@@ -122,8 +122,8 @@ class World:
             connection.execute(text("DELETE FROM ingest.replica"))
 
 
-@pytest.fixture
-def world(fresh_database: str) -> Iterator[World]:
+@contextmanager
+def world_of_supplies(fresh_database: str) -> Iterator[World]:
     """35 blocks: a listing, and a supply of Alice's in every fifth block."""
     engine = database.connect(fresh_database)
     database.migrate(engine, schemas=["ingest"])
@@ -133,6 +133,12 @@ def world(fresh_database: str) -> Iterator[World]:
         chain.emit(block, 0, weth.a_token, abi.MINT, ALICE, ALICE, 100, 0, RAY)
     yield World(engine, chain)
     engine.dispose()
+
+
+@pytest.fixture
+def world(fresh_database: str) -> Iterator[World]:
+    with world_of_supplies(fresh_database) as made:
+        yield made
 
 
 def _run_to_the_end(indexer: Indexer) -> None:

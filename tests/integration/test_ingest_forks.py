@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from bonafides.errors import InvariantViolation
+from bonafides.errors import InvariantViolation, Unavailable
 from bonafides.types import Finality
+from bonafides_ingest.lease import Lease
 from bonafides_ingest.sources.providers.refusals import NodeBehind
 
 from tests.support.forking_chain import Block
@@ -17,7 +18,7 @@ from tests.support.forking_checks import LogReader, check_converged
 from tests.support.forking_dangers import Danger, Strike
 from tests.support.forking_market import LAST_WALLET, MARKETS, Act, ActKind
 from tests.support.forking_node import Orphans
-from tests.support.forking_system import ForkDatabase, ForkSystem, fork_database, newest_read, rows
+from tests.support.forking_system import LEASE_S, ForkDatabase, ForkSystem, fork_database, newest_read, rows
 
 pytestmark = pytest.mark.integration
 
@@ -389,3 +390,71 @@ def test_node__still_syncing__is_waited_for_and_nothing_else(system: ForkSystem)
     assert {at: len(log) for at, log in system.broker.logs.items()} == sent
     system.node.is_syncing = False
     _settle(system)
+
+
+def test_fork__deeper_after_the_answer_to_a_rewind_was_lost__voids_what_the_first_branch_said(
+    system: ForkSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.chain.replace(7, *(_block(20 + number) for number in range(4)))
+    head = system.replica(0)._head
+    assert head is not None
+    rewind = head.ring.rewind
+
+    def lost(lease: Lease, above: int, partitions: frozenset[int]) -> Lease:
+        rewind(lease, above, partitions)
+        raise Unavailable("the answer to the commit was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(head.ring, "rewind", lost)
+        system.turn()
+    system.chain.replace(5, *(_block(40 + number) for number in range(7)))
+    _read_live(system)
+
+    assert [type(failure) for failure in system.failures] == [Unavailable]
+    _settle(system)
+
+
+def test_fork__deeper_after_a_rewind_and_final_before_anybody_looked__voids_what_the_first_branch_said(
+    system: ForkSystem,
+) -> None:
+    system.chain.replace(7, *(_block(20 + number) for number in range(4)))
+    system.turn()  # takes the old branch back and sends nothing yet
+    system.chain.replace(5, *(_block(40 + number) for number in range(12)))
+    system.chain.finalize(12)
+    _read_live(system)
+
+    _settle(system)
+
+
+def test_fork__deeper_after_a_rewind_while_a_second_deployment_begins__voids_what_the_first_branch_said(
+    system: ForkSystem,
+) -> None:
+    system.register_market()
+    system.turn()
+    system.chain.replace(7, *(_block(20 + number) for number in range(4)))
+    system.turn()
+    system.chain.replace(5, *(_block(40 + number) for number in range(8)))
+    _read_live(system)
+
+    _settle(system)
+
+
+def test_lease__holders_node_answers_for_no_logs__another_replica_follows_the_head(
+    system: ForkSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.run(1)
+    holder = system.replica(0)
+
+    def refused(*_: object) -> None:
+        raise Unavailable("quota used up until the end of the month")
+
+    monkeypatch.setattr(holder.head_source, "logs_of", refused)
+    monkeypatch.setattr(holder.source, "fetch", refused)
+    for seed in range(4):
+        system.chain.extend(_block(20 + seed))
+        for number in (0, 1):
+            system.turn(number)
+        system.clock.time += LEASE_S / 2
+    system.run(1)
+
+    assert newest_read(system) == (14, system.chain.head.ref.hash)

@@ -93,9 +93,8 @@ class World:
         MemoryAdmin(self.broker).ensure_topics(topics, 1)
 
     def replica(self, token: UUID | None = None) -> Indexer:
-        stores = ChainStores.of(self.engine, CHAIN, 60.0)
+        stores = ChainStores.of(self.engine, CHAIN, 60.0, self.options.registry_digest)
         stores.store.check_starts(self.options.entries)
-        stores.store.accounts.ask_again(self.options.gateways)
         return Indexer(
             self.options,
             token or uuid4(),
@@ -113,13 +112,19 @@ class World:
         """As a consumer keeps them: of copies the newest, without those that an epoch made void."""
         epochs = tuple(epoch for boundary in self.boundaries() for epoch in boundary.fork_epochs)
         kept: dict[bytes, AccountFact] = {}
+        for fact in self.facts_told():
+            if not is_void(fact.block.number, fact.fork_epoch, epochs):
+                kept[fact.id] = max(kept.get(fact.id, fact), fact, key=lambda one: one.precedence)
+        return sorted(kept.values(), key=lambda fact: (fact.order, fact.account))
+
+    def facts_told(self) -> list[AccountFact]:
+        """All copies in the log, each in the partition of its account."""
+        told: list[AccountFact] = []
         for partition, message in self.messages(WALLET_EVENTS.name):
             if isinstance(message, AccountBatch):
-                for fact in message.facts:
-                    assert partition_of(fact.account, WALLET_EVENTS) == partition
-                    if not is_void(fact.block.number, fact.fork_epoch, epochs):
-                        kept[fact.id] = max(kept.get(fact.id, fact), fact, key=lambda one: one.precedence)
-        return sorted(kept.values(), key=lambda fact: (fact.order, fact.account))
+                assert {partition_of(fact.account, WALLET_EVENTS) for fact in message.facts} == {partition}
+                told += message.facts
+        return told
 
     def links(self) -> list[tuple[int, AccountKind, tuple[Address, ...]]]:
         return [(fact.block.number, fact.kind, fact.owners) for fact in self.facts() if fact.source]

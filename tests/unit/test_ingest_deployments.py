@@ -177,3 +177,78 @@ def test_registry__feed_that_it_does_not_list__has_the_default_bound(
 def test_load_registry__default_bound_of_nothing__is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="default_max_age_s"):
         load_registry(_written(tmp_path, VALID + "default_max_age_s: 0\n"))
+
+
+SECOND = """
+- id: aave-v3-second
+  chain_id: 31337
+  protocol: aave_v3
+  pool: "0x0000000000000000000000000000000000000001"
+  configurator: "0x0000000000000000000000000000000000000002"
+  oracle: "0x0000000000000000000000000000000000000003"
+  provider: "0x0000000000000000000000000000000000000004"
+  rounding: half_up
+  from_block: 1
+  source: "@aave/core-v3@1.19.3"
+  development: true
+"""
+REST = """
+links:
+- id: safes
+  chain_id: 31337
+  kind: safe_factory
+  address: "0x0000000000000000000000000000000000000005"
+  singletons: ["0x0000000000000000000000000000000000000006"]
+  from_block: 1
+  source: "@safe-global/safe-contracts@1.4.1"
+  development: true
+feeds:
+- chain_id: 31337
+  address: "0x0000000000000000000000000000000000000007"
+  decimals: 8
+  max_age_s: 3600
+  source: "@aave/core-v3@1.19.3"
+default_max_age_s: 7200
+"""
+
+
+def _digest(folder: Path, text: str, chain_id: int = 31337) -> bytes:
+    return load_registry(_written(folder, text)).digest_of_chain(ChainId(chain_id))
+
+
+def test_digest_of_chain__same_entries_in_another_order__is_the_same(tmp_path: Path) -> None:
+    head, first = VALID.split("deployments:")
+
+    assert _digest(tmp_path, VALID + SECOND + REST) == _digest(tmp_path, head + "deployments:" + SECOND + first + REST)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("aave-v3-second", "aave-v3-renamed"),
+        ("0000000003", "0000000009"),
+        ("half_up", "half_up_plain_transfers"),
+        ("from_block: 1", "from_block: 0"),
+        ("@1.19.3", "@1.19.4"),
+        ("id: safes", "id: other-safes"),
+        ("0000000006", "0000000009"),
+        ("decimals: 8", "decimals: 9"),
+        ("max_age_s: 3600", "max_age_s: 3601"),
+        ("default_max_age_s: 7200", "default_max_age_s: 7201"),
+        (SECOND, "\n"),
+        (REST, ""),
+    ],
+)
+def test_digest_of_chain__anything_that_is_said_is_another__is_another(tmp_path: Path, before: str, after: str) -> None:
+    text = VALID + SECOND + REST
+    assert before in text
+
+    assert _digest(tmp_path, text.replace(before, after, 1)) != _digest(tmp_path, text)
+
+
+def test_digest_of_chain__another_chain_or_the_version_changes__is_the_same(tmp_path: Path) -> None:
+    text = VALID + ON_A_REAL_CHAIN.split("deployments:")[1]
+    changed = text.replace("version: 3", "version: 4").replace("morpho-blue-ethereum", "morpho-blue-renamed")
+
+    assert _digest(tmp_path, changed) == _digest(tmp_path, text)
+    assert _digest(tmp_path, changed, 1) != _digest(tmp_path, text, 1)
