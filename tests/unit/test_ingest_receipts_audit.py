@@ -190,7 +190,7 @@ def test_check_receipts__state_sync_of_polygon_shown_or_not__agrees(node: FakeNo
     header, receipts = _block(node)
     # keccak256("matic-bor-receipt-" + number + hash), as the chain names the transaction that it adds.
     extra = keccak(b"matic-bor-receipt-" + (5).to_bytes(8) + header.ref.hash)
-    with_it = NodeHeader(header.ref, header.parent_hash, header.bloom, (*header.transactions, extra))
+    with_it = NodeHeader(header.ref, header.parent_hash, header.bloom, (*(header.transactions or ()), extra))
     shown: list[Json] = [*receipts, {"transactionHash": "0x" + extra.hex(), "logs": []}]
 
     check_receipts(with_it, receipts, ASKED, _came(node))

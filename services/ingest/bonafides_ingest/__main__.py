@@ -49,7 +49,8 @@ def run() -> None:
         source = open_providers(settings, LOOK_BACK_REQUESTS)
         runtime.on_exit(source.close)
         indexer = _wire(runtime, source, settings.most_window_blocks)
-        lane = open_lane(runtime, ProvidersPast(source, ChainId(settings.chain_id)), indexer.options)
+        past = ProvidersPast(source, ChainId(settings.chain_id), most_blocks=settings.most_window_blocks)
+        lane = open_lane(runtime, past, indexer.options)
         lane.start()
 
         def turn() -> bool:
