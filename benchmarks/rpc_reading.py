@@ -1,6 +1,7 @@
 """Reading a chain over JSON-RPC from its registry's first block to a given one, as the flow does; nothing is sent."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bonafides.events import BlockRange, LendingEvent, MarketPoint
@@ -8,6 +9,7 @@ from bonafides.types import BlockRef
 from bonafides_ingest.catalogue import protocol_of
 from bonafides_ingest.chain import ChainSource
 from bonafides_ingest.feeds import DirectFeeds
+from bonafides_ingest.garbage import BetweenTurns
 from bonafides_ingest.reading import read_deployments
 from bonafides_ingest.registry import load_registry
 
@@ -34,9 +36,10 @@ def read_chain(source: ChainSource, deployments_file: Path, last: int, window_bl
     events, points, feeds = list[LendingEvent](), list[MarketPoint](), DirectFeeds()
     following, logs, windows = min(deployment.from_block for deployment in deployments), 0, 0
     parent: BlockRef | None = None
+    garbage = BetweenTurns()  # as the process does, whoever reads
     while following <= last:
         wanted = BlockRange(following, min(following + window_blocks - 1, last))
-        read = read_deployments(source, states, wanted, parent, feeds, EPOCH)
+        read = garbage.run(partial(read_deployments, source, states, wanted, parent, feeds, EPOCH))
         states = {**states, **read.states}
         parent = read.window.last
         following, logs, windows = read.window.range.last + 1, logs + len(read.window.logs), windows + 1

@@ -27,6 +27,7 @@ from bonafides_ingest.export import Contents, ExportAsked, Exporter, ExportProgr
 from bonafides_ingest.feed_file import FeedFile
 from bonafides_ingest.feed_store import FeedStore
 from bonafides_ingest.feeds import ListedFeeds
+from bonafides_ingest.garbage import BetweenTurns
 from bonafides_ingest.hydration.opening import open_lane
 from bonafides_ingest.hydration.providers_past import ProvidersPast
 from bonafides_ingest.indexer import Indexer
@@ -52,10 +53,11 @@ def run() -> None:
         past = ProvidersPast(source, ChainId(settings.chain_id), most_blocks=settings.most_window_blocks)
         lane = open_lane(runtime, past, indexer.options)
         lane.start()
+        garbage = BetweenTurns()
 
         def turn() -> bool:
             lane.check()
-            was_busy = indexer.turn()
+            was_busy = garbage.run(indexer.turn)
             metrics.WINDOW_BLOCKS.set(source.window_blocks)
             return was_busy
 

@@ -3,7 +3,6 @@
 Killed at any point it goes on from its cursor; afterwards `bonafides ingest run` goes on from there with a node.
 """
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bonafides_ingest.boundaries import BoundaryPace
+from bonafides_ingest.garbage import BetweenTurns
 from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.windows import gaps_in, up_to
 
@@ -21,7 +21,6 @@ WINDOW_BLOCKS = 1_000_000
 """Blocks that may be in one window: how many are, the source decides by their logs."""
 log = structlog.get_logger(__name__)
 _AT_ONCE = BoundaryPace(boundary_interval_s=0, scoring_interval_s=0)
-_TURNS_PER_FULL_COLLECTION = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +39,13 @@ class Backfill:
 
     def __init__(self, indexer: Indexer, folder: "LogFolder", on_progress: Callable[[Progress], None]) -> None:
         self._indexer, self._folder, self._on_progress = indexer, folder, on_progress
-        self._turns = 0
+        self._garbage = BetweenTurns()
         self.is_done = False
         """Whether everything up to the end of the files was flushed and a boundary says so."""
 
     def turn(self) -> bool:
         """Read the next window; returns whether there was anything to read, as the indexer does."""
-        was_busy = self._without_collections(self._indexer.turn)
+        was_busy = self._garbage.run(self._indexer.turn)
         tip = self._indexer.tip
         if tip is None:
             if not was_busy:  # else only links were read, which come before the deployments
@@ -65,13 +64,3 @@ class Backfill:
         indexer = self._indexer
         done, last = indexer.stores.store.done_ranges(), indexer.source.finalized()
         return any(gaps_in(done.get(name, ()), up_to(span, last)) for name, span in indexer.options.spans.items())
-
-    def _without_collections(self, turn: Callable[[], bool]) -> bool:
-        """What a window makes is freed by counting; looking through it for cycles took 40 % of the time of reading."""
-        self._turns += 1
-        gc.disable()
-        try:
-            return turn()
-        finally:
-            gc.enable()
-            gc.collect(2 if self._turns % _TURNS_PER_FULL_COLLECTION == 0 else 1)
