@@ -1,6 +1,7 @@
 """What the Kafka adapter adds to its client: a member that the group forgot joins again."""
 
 from collections.abc import Iterable
+from types import SimpleNamespace
 
 import pytest
 from bonafides import kafka_bus
@@ -16,6 +17,7 @@ class ForgottenClient:
     def __init__(self, **_: object) -> None:
         self.joined = 0
         self.left = 0
+        self._fetcher = SimpleNamespace(_next_partition_records=None)
 
     def partitions_for_topic(self, topic: str) -> set[int]:
         return {0}
