@@ -112,7 +112,9 @@ def table(rows: Sequence[Row]) -> dict[str, tuple[object, ...]]:
 
 
 def test_points__named_here__are_all_there_are() -> None:
-    assert {name for names in POINTS.values() for name in names} == set(CRASH_POINTS)
+    # A hydration comes only when somebody asks for one: test_ingest_hydration_process.py kills it.
+    reached = {name for name in CRASH_POINTS if not name.startswith("hydration.")}
+    assert {name for names in POINTS.values() for name in names} == reached
 
 
 def test_crashes__at_every_point_of_every_process__end_in_the_same_table(story: Story) -> None:
