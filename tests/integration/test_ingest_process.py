@@ -14,11 +14,9 @@ import pytest
 from bonafides.crashpoints import CRASH_POINTS
 from bonafides.events import LendingEvent
 from bonafides.types import EventType, Role
-from bonafides_ingest.commands import app
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_lab.processes import Process, free_port
 from bonafides_lab.stack.resolver import local_stack
-from typer.testing import CliRunner
 
 from tests.support.ingest_logs import address, encode_event
 from tests.support.ingest_market import LiveMarket, played_market
@@ -176,14 +174,13 @@ def test_ingest__new_blocks__are_followed_and_scored_again_at_the_interval(
 
 
 def test_gaps__before_and_after_a_run__shows_what_is_missing(setup: IngestSetup) -> None:
-    environment = setup.environment()
-
-    before = CliRunner().invoke(app, ["gaps"], env=environment)
+    before = setup.start_command("gaps-before", "gaps")
+    assert (before.wait(60), "everything" in _log_of(before)) == (1, True)
     _run_until_scored(setup)
-    after = CliRunner().invoke(app, ["gaps"], env=environment)
 
-    assert (before.exit_code, "everything" in before.output) == (1, True)
-    assert (after.exit_code, "none" in after.output) == (0, True)
+    after = setup.start_command("gaps-after", "gaps")
+
+    assert (after.wait(60), "none" in _log_of(after)) == (0, True)
 
 
 def test_ingest__second_replica__stands_by_and_takes_over_when_the_first_is_killed(setup: IngestSetup) -> None:
