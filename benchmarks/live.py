@@ -57,14 +57,14 @@ def live_results(run: LiveRun) -> list[Result]:
     blocks = run.last - run.first + 1
     note = (
         f"{len(run.times):,} wallet events in {blocks} blocks of a second ({ACTING_IN_A_BLOCK} people act in each), "
-        f"every one compared with the chain; from the moment the node's answer with the block's header reached ingest "
-        f"to the wallet's state read by another connection: {_told(from_seen)}; from the node's announcement (looked "
-        f"for every 5 ms; ingest asks every {POLL_INTERVAL_S * 1_000:.0f} ms): {_told(from_announced)}; "
+        f"every one compared with the chain; from the node's announcement (looked for every 5 ms; ingest asks every "
+        f"{POLL_INTERVAL_S * 1_000:.0f} ms) to the wallet's state read by another connection: {_told(from_announced)}; "
+        f"from the moment ingest had the node's answer with the new head: {_told(from_seen)}; "
         f"processor seconds: {spent}; {'; '.join(run.parts)}"
     )
     return [
-        Result("live.features_p50_ms", 1_000 * quantile(from_seen, 0.5), "ms", Better.LOWER, 1, note),
-        Result("live.features_p95_ms", 1_000 * quantile(from_seen, 0.95), "ms", Better.LOWER, 1, note),
+        Result("live.features_p50_ms", 1_000 * quantile(from_announced, 0.5), "ms", Better.LOWER, 1, note),
+        Result("live.features_p95_ms", 1_000 * quantile(from_announced, 0.95), "ms", Better.LOWER, 1, note),
     ]
 
 

@@ -183,6 +183,8 @@ class Indexer:
             if self._seen >= 0:  # the first look tells nothing of when
                 metrics.NODE_ADVANCED.set(self.clock.now())
             self._seen = newest
+            if self._head is not None:
+                self._head.seen_at = self.clock.now()
         metrics.HEAD_BLOCK.set(newest)
         metrics.FINALIZED_BLOCK.set(finalized)
         return finalized, tips
