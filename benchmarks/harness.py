@@ -146,16 +146,36 @@ def check_goals(results: Sequence[Result], goals: Mapping[str, Goal]) -> None:
 
 
 def report(name: str, results: Sequence[Result]) -> None:
-    """Write `results/<name>.json` and print the table of goals, values, met or missed."""
+    """Write `results/<name>.json` and print the table of goals, values, met or missed.
+
+    What was not measured this time stays in the file, with the commit that it was measured at in its note.
+    """
     goals = load_goals()
     check_goals(results, goals)
     RESULTS_FOLDER.mkdir(exist_ok=True)
     path = RESULTS_FOLDER / f"{name}.json"
-    document = {"machine": machine(), "commit": commit(), "results": [asdict(result) for result in results]}
+    kept = _kept(path, {result.id for result in results}, commit())
+    rows = {row["id"]: row for row in [*kept, *map(asdict, results)]}
+    ordered = [rows[id] for id in goals if id in rows]
+    document = {"machine": machine(), "commit": commit(), "results": ordered}
     unfinished = path.with_suffix(".tmp")
     unfinished.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
     os.replace(unfinished, path)
     Console().print(goal_table(name, results, goals))
+
+
+def _kept(path: Path, measured: set[str], now: str) -> list[dict[str, object]]:
+    """The rows of an earlier file that are not measured again, if it is of this machine."""
+    if not path.exists():
+        return []
+    earlier = json.loads(path.read_text("utf-8"))
+    if earlier["machine"] != machine():
+        return []
+    rows = [row for row in earlier["results"] if row["id"] not in measured]
+    for row in rows:
+        if earlier["commit"] != now and "; measured at commit " not in row["note"]:
+            row["note"] += f"; measured at commit {earlier['commit']}"
+    return rows
 
 
 def goal_table(name: str, results: Sequence[Result], goals: Mapping[str, Goal]) -> Table:

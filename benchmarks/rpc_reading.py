@@ -1,5 +1,6 @@
 """Reading a chain over JSON-RPC from its registry's first block to a given one, as the flow does; nothing is sent."""
 
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ from bonafides_ingest.feeds import DirectFeeds
 from bonafides_ingest.garbage import BetweenTurns
 from bonafides_ingest.reading import read_deployments
 from bonafides_ingest.registry import load_registry
+from bonafides_ingest.sources.providers.provider import FIRST_REST_S
+from bonafides_ingest.sources.providers.refusals import RateLimited
 
 from benchmarks.simulator import CHAIN
 
@@ -39,7 +42,11 @@ def read_chain(source: ChainSource, deployments_file: Path, last: int, window_bl
     garbage = BetweenTurns()  # as the process does, whoever reads
     while following <= last:
         wanted = BlockRange(following, min(following + window_blocks - 1, last))
-        read = garbage.run(partial(read_deployments, source, states, wanted, parent, feeds, EPOCH))
+        try:
+            read = garbage.run(partial(read_deployments, source, states, wanted, parent, feeds, EPOCH))
+        except RateLimited as exc:  # a turn that jitter brought over the second's limit: waited out, as the flow does
+            time.sleep(exc.retry_after_s or FIRST_REST_S)
+            continue
         states = {**states, **read.states}
         parent = read.window.last
         following, logs, windows = read.window.range.last + 1, logs + len(read.window.logs), windows + 1

@@ -154,3 +154,21 @@ def test_report__written_file__has_the_shape_of_all_benchmarks(tmp_path: Path, m
             "baseline": {"name": "eth_abi", "version": "6.0.0", "value": 29_000.0},
         }
     ]
+
+
+def test_report__other_part_measured_later__keeps_the_first_with_the_commit_it_is_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "RESULTS_FOLDER", tmp_path)
+    commits = iter(["a" * 40, "a" * 40, "b" * 40, "b" * 40])
+    monkeypatch.setattr(harness, "commit", lambda: next(commits))
+    first = Result("decode.vs_eth_abi", 31.0, "ratio", Better.HIGHER, 5, "why", Baseline("eth_abi", "6.0.0", 29_000.0))
+    second = Result("decode.logs_per_s", 900_000.0, "logs/s", Better.HIGHER, 5, "fast")
+
+    harness.report("ingest", [first])
+    harness.report("ingest", [second])
+
+    document = json.loads((tmp_path / "ingest.json").read_text("utf-8"))
+    told = {row["id"]: row["note"] for row in document["results"]}
+    assert told == {"decode.vs_eth_abi": f"why; measured at commit {'a' * 40}", "decode.logs_per_s": "fast"}
+    assert document["commit"] == "b" * 40
