@@ -13,12 +13,12 @@ import xgboost
 from bonafides.errors import InvalidInput
 from bonafides.event_files import EVENTS_FILE, MARKET_FILE, read_blocks, read_events, read_market_points
 from bonafides.types import EventType, ModelClass
+from bonafides_scoring.evaluation.measure import auc
 from bonafides_scoring.features.schema import FEATURES
 from bonafides_scoring.model import CARD_FILE, MANIFEST_FILE, load_bundle
 from bonafides_scoring.training.calibrate import calibrate
 from bonafides_scoring.training.commands import train_command
 from bonafides_scoring.training.fit import FitPlan, fit_booster, fit_platt, margins_of
-from bonafides_scoring.training.measure import auc
 from bonafides_scoring.training.panel import HORIZON_DAYS, Panel, block_before, build_panel
 from bonafides_scoring.training.split import ORIGINS, split_panel
 from bonafides_scoring.training.train import REFERENCE, Trained, TrainingPlan, train, train_on

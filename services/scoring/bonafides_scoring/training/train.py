@@ -13,14 +13,14 @@ from bonafides.errors import InvalidInput
 from bonafides.event_files import read_blocks, read_events, read_market_points
 from bonafides.types import ModelClass
 
+from bonafides_scoring.evaluation.card import model_card
+from bonafides_scoring.evaluation.measure import evaluate
 from bonafides_scoring.features.schema import FEATURE_NAMES, SCHEMA_HASH
 from bonafides_scoring.manifest import Evaluation, Manifest, ReferencePart, ScalePart, TrainingRecord
 from bonafides_scoring.model import BOOSTER_FILE, CARD_FILE, GOLDEN_FILE, ModelBundle, render_golden
 from bonafides_scoring.training.bundle_writer import base_margin_of, file_hashes, golden_vectors, write_bundle
 from bonafides_scoring.training.calibrate import Calibration, calibrate
-from bonafides_scoring.training.card import model_card
 from bonafides_scoring.training.fit import FitPlan, fit_booster, margins_of
-from bonafides_scoring.training.measure import evaluate
 from bonafides_scoring.training.panel import HORIZON_DAYS, Panel, build_panel
 from bonafides_scoring.training.split import ORIGINS, split_panel
 from bonafides_scoring.wallet_state import FOLD_VERSION
