@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bonafides_scoring.manifest import Evaluation, Interval
 from bonafides_scoring.training.fit import Reals, fit_logistic
-from bonafides_scoring.training.panel import Ints, Panel
+from bonafides_scoring.training.panels.panel import Ints, Panel
 
 DRAWS = 1_000
 _PERCENTILES = (2.5, 97.5)

@@ -21,7 +21,7 @@ from bonafides_scoring.model import (
     predict_rows,
 )
 from bonafides_scoring.scorecard import ScorecardScale, points_from_margin
-from bonafides_scoring.training.panel import Panel
+from bonafides_scoring.training.panels.panel import Panel
 
 GOLDEN_ROWS = FEWEST_GOLDEN_VECTORS + 26
 """Rows of the training panel, spread over its margins; the best and the worst vector come on top."""

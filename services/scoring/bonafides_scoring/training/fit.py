@@ -12,7 +12,7 @@ import xgboost
 from bonafides.errors import InvalidInput
 
 from bonafides_scoring.features.schema import FEATURES
-from bonafides_scoring.training.panel import Panel
+from bonafides_scoring.training.panels.panel import Panel
 
 Reals = npt.NDArray[np.float64]
 

@@ -17,7 +17,7 @@ import numpy as np
 from bonafides.errors import InvalidInput
 from bonafides.hashing import sha256
 
-from bonafides_scoring.training.panel import HORIZON_DAYS, Ints, Panel
+from bonafides_scoring.training.panels.panel import HORIZON_DAYS, Ints, Panel
 from bonafides_scoring.wallet_state import SECONDS_PER_DAY
 
 TRAIN_SHARE = 0.55

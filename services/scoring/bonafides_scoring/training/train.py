@@ -21,7 +21,8 @@ from bonafides_scoring.model import BOOSTER_FILE, CARD_FILE, GOLDEN_FILE, ModelB
 from bonafides_scoring.training.bundle_writer import base_margin_of, file_hashes, golden_vectors, write_bundle
 from bonafides_scoring.training.calibrate import Calibration, calibrate
 from bonafides_scoring.training.fit import FitPlan, fit_booster, margins_of
-from bonafides_scoring.training.panel import HORIZON_DAYS, Panel, build_panel
+from bonafides_scoring.training.panels.build import build_panel
+from bonafides_scoring.training.panels.panel import HORIZON_DAYS, Panel
 from bonafides_scoring.training.split import ORIGINS, split_panel
 from bonafides_scoring.wallet_state import FOLD_VERSION
 

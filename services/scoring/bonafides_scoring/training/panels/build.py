@@ -8,65 +8,20 @@ A cut-off T is the last block with timestamp < T. An event at that block is know
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from bonafides.errors import InvalidInput
 from bonafides.events import LendingEvent, MarketPoint
-from bonafides.hashing import sha256
-from bonafides.types import Address, AsOf, BlockRef, Digest, EventType, Role
+from bonafides.types import Address, AsOf, BlockRef, EventType, Role
 
 from bonafides_scoring.features.build import feature_vector, open_accounts
-from bonafides_scoring.features.schema import FEATURE_NAMES, PLACE_OF, SCHEMA_HASH
+from bonafides_scoring.features.schema import FEATURE_NAMES
 from bonafides_scoring.fold import empty_state, fold
 from bonafides_scoring.market import Account, MarketMissing, MarketView
 from bonafides_scoring.reference import ReferencePosition
 from bonafides_scoring.training.market_history import MarketHistory
+from bonafides_scoring.training.panels.panel import HORIZON_DAYS, LONG_HORIZON_DAYS, UNKNOWN, Panel, Stratum
 from bonafides_scoring.wallet_state import SECONDS_PER_DAY, WalletState
-
-HORIZON_DAYS = 30
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Rows in ascending order of (cut-off, wallet)."""
-
-    features: Floats
-    labels: Ints
-    """1: liquidated or bad debt within the horizon."""
-    cutoffs: Ints
-    """Unix seconds."""
-    wallets: tuple[Address, ...]
-    skipped: int
-    """Positions that could not be valued at their cut-off."""
-
-    def __len__(self) -> int:
-        return len(self.wallets)
-
-    def where(self, mask: npt.NDArray[np.bool_]) -> "Panel":
-        """The rows of a mask."""
-        wallets = tuple(wallet for wallet, taken in zip(self.wallets, mask, strict=True) if taken)
-        return Panel(self.features[mask], self.labels[mask], self.cutoffs[mask], wallets, self.skipped)
-
-    def column(self, name: str) -> Floats:
-        """One feature of all rows."""
-        found: Floats = self.features[:, PLACE_OF[name]]
-        return found
-
-    @property
-    def digest(self) -> Digest:
-        """SHA-256 over schema, features, labels, cut-offs and wallets."""
-        return sha256(
-            b"bonafides/panel/1",
-            SCHEMA_HASH,
-            self.features.astype(">f4").tobytes(),
-            self.labels.astype(">i8").tobytes(),
-            self.cutoffs.astype(">i8").tobytes(),
-            *self.wallets,
-        )
 
 
 def build_panel(
@@ -93,12 +48,13 @@ def build_panel(
     history = MarketHistory(points)
     states = {wallet: empty_state(wallet, blocks[0].chain_id) for wallet in per_wallet}
     places = dict.fromkeys(per_wallet, 0)
-    rows: list[tuple[tuple[float, ...], int, int, Address]] = []
-    skipped = 0
+    rows: list[tuple[Address, int, int, int, tuple[float, ...]]] = []
     for done, cutoff in enumerate(cutoffs):
         block = block_before(blocks, times, cutoff)
         last = block_before(blocks, times, cutoff + HORIZON_DAYS * SECONDS_PER_DAY)
         view, later = history.view(block), history.view(last)
+        end = cutoff + LONG_HORIZON_DAYS * SECONDS_PER_DAY
+        much_later = history.view(block_before(blocks, times, end)) if end <= times[-1] else None
         as_of = AsOf((block,))
         for wallet, own in per_wallet.items():
             state, place = _advance(states[wallet], own, places[wallet], block.number)
@@ -111,19 +67,23 @@ def build_panel(
                     continue  # nothing at stake, or the outcome has come already
                 vector = feature_vector([state], [view], as_of, reference)
             except MarketMissing:
-                skipped += 1
                 continue
-            rows.append((vector.values, _label(state, own, place, last.number, later), cutoff, wallet))
+            label = _label(state, own, place, later)
+            label_90d = UNKNOWN if much_later is None else _label(state, own, place, much_later)
+            rows.append((wallet, cutoff, label, label_90d, vector.values))
         if progress is not None:
             progress(done + 1, len(cutoffs))
     if not rows:
         raise InvalidInput("no wallet owed anything at any cut-off: there is nothing to learn from")
+    rows.sort()
     return Panel(
-        features=np.array([row[0] for row in rows], dtype=np.float32).reshape(len(rows), len(FEATURE_NAMES)),
-        labels=np.array([row[1] for row in rows], dtype=np.int64),
-        cutoffs=np.array([row[2] for row in rows], dtype=np.int64),
-        wallets=tuple(row[3] for row in rows),
-        skipped=skipped,
+        features=np.array([row[4] for row in rows], dtype=np.float32).reshape(len(rows), len(FEATURE_NAMES)),
+        labels=np.array([row[2] for row in rows], dtype=np.int64),
+        labels_90d=np.array([row[3] for row in rows], dtype=np.int64),
+        cutoffs=np.array([row[1] for row in rows], dtype=np.int64),
+        wallets=tuple(row[0] for row in rows),
+        chains=np.full(len(rows), blocks[0].chain_id, dtype=np.int64),
+        strata=np.full(len(rows), Stratum.OPEN_DEBT.value),
     )
 
 
@@ -175,10 +135,10 @@ def _advance(state: WalletState, own: Sequence[LendingEvent], place: int, last_b
     return (fold(state, own[place:end]), end) if end > place else (state, place)
 
 
-def _label(state: WalletState, own: Sequence[LendingEvent], place: int, last_block: int, later: MarketView) -> int:
-    """Whether the outcome came in the blocks after the cut-off's, up to `last_block`, inclusive."""
+def _label(state: WalletState, own: Sequence[LendingEvent], place: int, later: MarketView) -> int:
+    """Whether the outcome came in the blocks after the cut-off's, up to the later view's, inclusive."""
     end = place
-    while end < len(own) and own[end].position.block.number <= last_block:
+    while end < len(own) and own[end].position.block.number <= later.block.number:
         event = own[end]
         if event.role is Role.OWNER and event.type in (EventType.LIQUIDATED, EventType.BAD_DEBT):
             return 1
