@@ -1,4 +1,4 @@
-"""What it costs to lift a score by acts that change nothing: attackers on real Aave V3 bytecode, and a search over them.
+"""What it costs to lift a score by acts that change nothing: attackers on real Aave V3 bytecode, and the search for it.
 
 ```
  base records ──► campaign of each attacker, beside an untouched twin ──► logs ── decode ── score ──► gain and cost
