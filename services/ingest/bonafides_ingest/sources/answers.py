@@ -1,8 +1,8 @@
 """What a node says of blocks and logs, read and checked for sense. Pure: nothing here asks the node."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from bonafides.events import BlockRange, Position
 from bonafides.json_rpc import NodeLied, items, member, octets, quantity
@@ -142,27 +142,29 @@ def read_logs(answers: Sequence[Json], blocks: BlockRange, asked: Asked) -> list
     return [placed[place] for place in sorted(placed)]
 
 
+class _Read[T](dict[str, T]):
+    """What each text says, read when it comes first: a dict's own look-up is what a hit costs."""
+
+    def __init__(self, read: Callable[[Json], T]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, text: str) -> T:
+        read = self[text] = self._read(text)
+        return read
+
+
 class Texts:
-    """Reads hex texts, and those that come again only once. Of one answer or a few: nothing is ever forgotten."""
+    """Reads hex texts, and those that come again only once. Of one answer or a few: nothing is ever forgotten.
+
+    Whatever is no text is refused as `json_rpc.octets` and `json_rpc.quantity` do, but for lists and objects, which no
+    dict looks up: TypeError.
+    """
 
     def __init__(self) -> None:
-        self._octets: dict[str, bytes] = {}
-        self._quantities: dict[str, int] = {}
-
-    def octets(self, value: Json, size: int) -> bytes:
-        """So many bytes. Raises NodeLied as `json_rpc.octets` does."""
-        if isinstance(value, str) and (known := self._octets.get(value)) is not None and len(known) == size:
-            return known
-        read = octets(value, size)
-        self._octets[str(value)] = read
-        return read
-
-    def quantity(self, value: Json) -> int:
-        """A number. Raises NodeLied as `json_rpc.quantity` does."""
-        if isinstance(value, str) and (known := self._quantities.get(value)) is not None:
-            return known
-        read = self._quantities[str(value)] = quantity(value)
-        return read
+        self.words = _Read[Digest](lambda text: Digest(octets(text, 32)))
+        self.addresses = _Read[Address](lambda text: Address(octets(text, 20)))
+        self.quantities = _Read[int](quantity)
 
 
 def read_log(entry: Json, texts: Texts | None = None) -> FoundLog:
@@ -172,22 +174,25 @@ def read_log(entry: Json, texts: Texts | None = None) -> FoundLog:
         raise NodeLied("the node sent no object where a log belongs")
     if entry.get("removed") is True:
         raise NodeLied("the node sent a log that it calls removed, of a block that it calls its own")
+    words, numbers = cast(Mapping[Json, Digest], texts.words), cast(Mapping[Json, int], texts.quantities)
     try:
-        topics = tuple([Digest(texts.octets(topic, 32)) for topic in items(entry["topics"])])
+        topics = tuple([words[topic] for topic in items(entry["topics"])])
         if len(topics) > 4:
             raise NodeLied("the node sent a log with more than four topics")
         log = FoundLog(
-            block_number=texts.quantity(entry["blockNumber"]),
-            block_hash=texts.octets(entry["blockHash"], 32),
-            tx_hash=texts.octets(entry["transactionHash"], 32),
-            tx_index=texts.quantity(entry["transactionIndex"]),
-            log_index=texts.quantity(entry["logIndex"]),
-            address=Address(texts.octets(entry["address"], 20)),
-            topics=topics,
-            payload=octets(entry["data"]),
+            numbers[entry["blockNumber"]],
+            words[entry["blockHash"]],
+            words[entry["transactionHash"]],
+            numbers[entry["transactionIndex"]],
+            numbers[entry["logIndex"]],
+            cast(Mapping[Json, Address], texts.addresses)[entry["address"]],
+            topics,
+            octets(entry["data"]),
         )
     except KeyError as exc:
         raise NodeLied(f"the node sent an answer without {exc.args[0]}") from None
+    except TypeError:
+        raise NodeLied("the node sent a list or an object where a text belongs") from None
     if log.block_number >= NUMBERS_BELOW or log.tx_index >= INDICES_BELOW or log.log_index >= INDICES_BELOW:
         raise NodeLied("the node sent a log of block 2**63 or more, or at place 2**31 or more in its block")
     return log

@@ -16,7 +16,6 @@ Whether a header is its hash is not computed: chains differ in what they hash.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from random import Random, SystemRandom
 from types import MappingProxyType
 
@@ -224,7 +223,7 @@ class RpcSource:
             number = header.ref.number
             is_whole = whole < MOST_WHOLE_HEADERS and (number in came or asked.silent_maybe(header.bloom))
             whole += is_whole
-            headers[number] = header if is_whole else replace(header, transactions=None)
+            headers[number] = header if is_whole else NodeHeader(header.ref, header.parent_hash, header.bloom, None)
         return headers
 
     def _check_behind(self, parent: BlockRef) -> None:
