@@ -7,7 +7,6 @@ from bonafides_lab.market.artifacts import Artifacts
 from bonafides_lab.market.deployment import deploy_market
 from bonafides_lab.market.evm_state import copy_state
 from bonafides_lab.market.people import mixed_borrowers
-from bonafides_lab.market.prices import price_path
 from bonafides_lab.market.pyrevm_chain import EmittedBlock, PyrevmChain
 from bonafides_lab.market.run import MarketRun
 from bonafides_lab.market.simulate import TRAINING_PRICES
@@ -22,7 +21,7 @@ SEED, DAYS, BORROWERS = 5, 60, 60
 
 def _play() -> tuple[PyrevmChain, list[EmittedBlock]]:
     kept = KeptBlocks()
-    path = price_path(SEED, DAYS, TRAINING_PRICES)
+    path = TRAINING_PRICES.path(SEED, DAYS)
     chain = PyrevmChain(ChainId(31337), seed=SEED, sink=kept)
     artifacts = Artifacts(aave_artifacts_folder() / "contracts")
     deployment = deploy_market(chain, artifacts, seed=SEED, start_timestamp=START - 3_600, start_prices=path.days[0])

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from bonafides.types import Address
 from bonafides_lab.market.actions import ALL, Action, Verb
-from bonafides_lab.market.decisions import Decision, Memory, decide, looks_today
+from bonafides_lab.market.decisions import decide, looks_today
 from bonafides_lab.market.habits import Borrower, Habits, Kind
+from bonafides_lab.market.memory import Decision, Memory
 from bonafides_lab.market.positions import Standing
 from bonafides_lab.market.reserves import USDC, WETH
 

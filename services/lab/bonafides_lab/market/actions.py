@@ -16,6 +16,7 @@ class Verb(StrEnum):
     """One kind of transaction with the pool or its tokens."""
 
     SUPPLY = "supply"
+    SUPPLY_ON_BEHALF = "supply_on_behalf"
     WITHDRAW = "withdraw"
     BORROW = "borrow"
     BORROW_ON_BEHALF = "borrow_on_behalf"
@@ -33,7 +34,16 @@ class Verb(StrEnum):
 ALL = MAX_UINT256
 """As an amount: the whole balance or the whole debt."""
 
-_NEEDS_TOKENS = frozenset({Verb.SUPPLY, Verb.REPAY, Verb.REPAY_ON_BEHALF, Verb.LIQUIDATE, Verb.LIQUIDATE_FOR_ATOKENS})
+_NEEDS_TOKENS = frozenset(
+    {
+        Verb.SUPPLY,
+        Verb.SUPPLY_ON_BEHALF,
+        Verb.REPAY,
+        Verb.REPAY_ON_BEHALF,
+        Verb.LIQUIDATE,
+        Verb.LIQUIDATE_FOR_ATOKENS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ def transaction_of(action: Action, deployment: Deployment) -> tuple[Address, byt
     match action.verb:
         case Verb.SUPPLY:
             return pool, methods.SUPPLY(reserve.token, amount, sender, referral)
+        case Verb.SUPPLY_ON_BEHALF:
+            return pool, methods.SUPPLY(reserve.token, amount, _other(action), referral)
         case Verb.WITHDRAW:
             return pool, methods.WITHDRAW(reserve.token, amount, sender)
         case Verb.BORROW:

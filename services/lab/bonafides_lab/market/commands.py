@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from bonafides.errors import InvalidInput
 from bonafides.types import address_text
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -13,7 +14,9 @@ from rich.table import Table
 from bonafides_lab.market.artifacts import Artifacts
 from bonafides_lab.market.deployment import deployments_yaml
 from bonafides_lab.market.habits import Kind
+from bonafides_lab.market.market_prices import MarketPrices, PriceSource
 from bonafides_lab.market.play import DEMO_DAYS, DEMO_SEED, PlayedMarket, genesis_timestamp, play
+from bonafides_lab.market.price_files import read_daily_series
 from bonafides_lab.market.simulate import DEFAULT_BORROWERS, DEFAULT_DAYS, DEFAULT_SEED, SimulatedMarket, simulate
 from bonafides_lab.stack.node_tools import aave_artifacts_folder
 
@@ -67,6 +70,16 @@ def simulate_command(
     borrowers: Annotated[int, typer.Option(min=1, help="How many people.")] = DEFAULT_BORROWERS,
     days: Annotated[int, typer.Option(min=1, help="How many days.")] = DEFAULT_DAYS,
     seed: Annotated[int, typer.Option(min=0, help="Names the market; the same gives the same bytes.")] = DEFAULT_SEED,
+    prices: Annotated[
+        PriceSource,
+        typer.Option(help="A calibrated model; a bootstrap of real days, crashes kept whole; or the real days."),
+    ] = PriceSource.MODEL,
+    prices_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Parquet with date, symbol (WETH or ETH, WBTC or BTC, USDC, DAI) and close_usd, a row a day."
+        ),
+    ] = None,
     artifacts: _ArtifactsFolder = None,
 ) -> None:
     """Play a synthetic market of thousands on real Aave V3 bytecode, in this process, and write its logs.
@@ -76,7 +89,13 @@ def simulate_command(
       bonafides lab simulate --out build/market
 
       bonafides lab simulate --borrowers 5000 --days 730 --seed 11 --out build/market-5000
+
+      bonafides lab simulate --prices bootstrap --prices-file prices_daily.parquet --out build/market-bootstrap
+
+    A market to train on: --borrowers 3000 --days 900 or more, which takes a few minutes. The model's prices need no
+    file; with one, a bootstrap has real crashes in any length, and real prices end where the file does.
     """
+    chosen = _prices(prices, prices_file)
     console = Console(stderr=True)
     with _bar(console) as bar:
         task = bar.add_task("simulating the market", total=days)
@@ -86,6 +105,7 @@ def simulate_command(
             borrowers=borrowers,
             days=days,
             seed=seed,
+            prices=chosen,
             progress=lambda done, _: bar.update(task, completed=done),
         )
     console.print(simulated_table(market))
@@ -129,6 +149,12 @@ def simulated_table(market: SimulatedMarket) -> Table:
 def latest_genesis(days: int = DEMO_DAYS) -> int:
     """The `--timestamp` for an anvil that is about to be started for `play`."""
     return genesis_timestamp(int(time.time()) - ENDS_BEFORE_NOW_S, days)
+
+
+def _prices(source: PriceSource, file: Path | None) -> MarketPrices:
+    if source is PriceSource.MODEL and file is not None:
+        raise InvalidInput("--prices-file is for bootstrap and real prices; the model has none: say --prices bootstrap")
+    return MarketPrices(source, None if file is None else read_daily_series(file))
 
 
 def _artifacts(folder: Path | None) -> Artifacts:

@@ -42,6 +42,8 @@ def episode_of(borrower: Borrower, standing: Standing, quotes: Quotes) -> Episod
             return Episode(_delegate(borrower, borrower.companion, standing, quotes))
         case Kind.MOVER if standing.total_supply_usd > DUST_USD and borrower.companion is not None:
             return _move(borrower, borrower.companion, standing, quotes)
+        case Kind.SYBIL if standing.total_supply_usd > DUST_USD and borrower.payer is not None:
+            return _move(borrower, borrower.payer, standing, quotes)
         case Kind.ATOKEN_REPAYER if debt > SMALLEST_ATOKEN_REPAYMENT_USD:
             return Episode(_repay_with_atokens(borrower, standing, quotes))
         case Kind.LENDER:

@@ -4,10 +4,14 @@ Habits persist. They, and not the health factor of the day alone, decide who is 
 them is written to any log.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bonafides.types import Address
+
+NEVER = 10**6
+"""A day that no market reaches."""
 
 
 class Kind(StrEnum):
@@ -31,6 +35,18 @@ class Kind(StrEnum):
     ATOKEN_REPAYER = "atoken_repayer"
     LEAVER = "leaver"
     """Repays everything and withdraws everything."""
+    WASHER = "washer"
+    """Borrows and repays in a circle, to buy a record; some use it up in the end."""
+    SYBIL = "sybil"
+    """One of the many wallets of one person, paid for by the first of them."""
+    RETURNER = "returner"
+    """Repays all, stays away for weeks, and comes back."""
+    RUNNER = "runner"
+    """Takes out all that the collateral gives, one day, and is never seen again."""
+    PANICKER = "panicker"
+    """Sells out when prices fall, however safe the position."""
+    FADER = "fader"
+    """Watches closely at first, and less each month."""
 
 
 WITH_COMPANION = frozenset({Kind.HELPED, Kind.DELEGATOR, Kind.MOVER})
@@ -79,6 +95,20 @@ class Habits:
     """Days after which one who repaid everything borrows again."""
     loops: bool
     """Borrowed money becomes collateral again."""
+    alarm: float = 0.0
+    """What a falling market adds to the chance of looking."""
+    panics_at_fall: float = 1.0
+    """Fall of the market within days (a share of the price) at which everything is sold; 1 is never."""
+    attention_half_life_days: float = math.inf
+    """Days after which half of the attention is gone."""
+    other_debt_reserve: int | None = None
+    """A second asset to borrow: a new loan is taken in the one of the two that less is owed in."""
+    instant_wash: float = 0.0
+    """Chance of borrowing and repaying in one go, which leaves nothing but a record."""
+    runs_away: bool = False
+    """Borrows what the collateral gives at the first look, and never looks again."""
+    payer_helps: float = 0.0
+    """Chance that a repayment comes from the wallet that paid for this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +120,11 @@ class Borrower:
     kind: Kind
     habits: Habits
     companion: Address | None = None
-
-
-NEVER = 10**6
-"""A day that no market reaches."""
+    payer: Address | None = None
+    """The wallet that supplies for this one: another borrower, of the same person."""
+    payer_moves_supply: bool = False
+    """The payer supplies for itself and passes the aTokens on, instead of supplying on behalf of this wallet."""
+    later: Habits | None = None
+    """The habits that the borrower takes on …"""
+    changes_on_day: int = NEVER
+    """… on this day."""

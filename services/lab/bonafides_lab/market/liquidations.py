@@ -19,17 +19,27 @@ ATOKENS_EVERY = 8
 
 
 def find_liquidations(
-    under_water: Iterable[tuple[Address, Standing]], liquidators: Sequence[Address], already_done: int
+    under_water: Iterable[tuple[Address, Standing]],
+    liquidators: Sequence[Address],
+    already_done: int,
+    *,
+    smallest_profit_usd: float = SMALLEST_PROFIT_USD,
+    most: int | None = None,
 ) -> list[Action]:
     """One call for each position under water that pays: its largest debt for its largest collateral.
 
     The amount asked is all; the contract cuts it to the close factor and to the collateral there is. `already_done` is
-    the count of earlier liquidations: it deals the work out.
+    the count of earlier liquidations: it deals the work out. With `most` only the so many most profitable are sent.
     """
+    worth_it = [
+        (profit, wallet, standing)
+        for wallet, standing in under_water
+        if (profit := expected_profit_usd(standing)) >= smallest_profit_usd
+    ]
+    if most is not None:
+        worth_it = sorted(worth_it, key=lambda one: -one[0])[:most]
     calls: list[Action] = []
-    for wallet, standing in under_water:
-        if expected_profit_usd(standing) < SMALLEST_PROFIT_USD:
-            continue
+    for _, wallet, standing in worth_it:
         number = already_done + len(calls)
         verb = Verb.LIQUIDATE_FOR_ATOKENS if number % ATOKENS_EVERY == 1 else Verb.LIQUIDATE
         liquidator = liquidators[number % len(liquidators)]

@@ -10,23 +10,31 @@ from bonafides.types import Address
 from bonafides_lab.market.borrowers import make_borrower
 from bonafides_lab.market.habits import Borrower, Kind
 from bonafides_lab.market.run import BIG_LENDERS, LIQUIDATORS
+from bonafides_lab.market.schemers import LARGEST_CLUSTER, SMALLEST_CLUSTER, make_cluster
+from bonafides_lab.market.tempers import with_temper
 from bonafides_lab.market.wallets import borrower_role, companion_role, wallet_of
 
 MIX: Mapping[Kind, float] = {
-    Kind.CAREFUL: 0.18,
-    Kind.STEADY_REPAYER: 0.14,
-    Kind.GAMBLER: 0.12,
-    Kind.LOOPER: 0.12,
-    Kind.DORMANT: 0.10,
-    Kind.STABLE_FARMER: 0.12,
-    Kind.NEWCOMER: 0.06,
-    Kind.LENDER: 0.04,
-    Kind.REPAID_ALL: 0.03,
+    Kind.CAREFUL: 0.14,
+    Kind.STEADY_REPAYER: 0.11,
+    Kind.GAMBLER: 0.10,
+    Kind.LOOPER: 0.10,
+    Kind.DORMANT: 0.08,
+    Kind.STABLE_FARMER: 0.10,
+    Kind.NEWCOMER: 0.05,
+    Kind.LENDER: 0.03,
+    Kind.REPAID_ALL: 0.02,
     Kind.LEAVER: 0.03,
-    Kind.HELPED: 0.02,
-    Kind.MOVER: 0.02,
+    Kind.HELPED: 0.01,
+    Kind.MOVER: 0.01,
     Kind.DELEGATOR: 0.01,
     Kind.ATOKEN_REPAYER: 0.01,
+    Kind.WASHER: 0.04,
+    Kind.SYBIL: 0.05,
+    Kind.RETURNER: 0.05,
+    Kind.RUNNER: 0.02,
+    Kind.PANICKER: 0.02,
+    Kind.FADER: 0.02,
 }
 """Shares of the kinds in a large market."""
 
@@ -46,7 +54,7 @@ DEMO_COUNTS: Mapping[Kind, int] = {
     Kind.DELEGATOR: 1,
     Kind.ATOKEN_REPAYER: 2,
 }
-"""Borrowers of the demo's market: each kind at least once."""
+"""Borrowers of the demo's market: each kind that does something honest at least once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +74,38 @@ def demo_borrowers(seed: int, days: int) -> list[Borrower]:
 
 
 def mixed_borrowers(seed: int, count: int, days: int) -> list[Borrower]:
-    """`count` borrowers, each of a kind drawn by the shares of `MIX`."""
+    """`count` borrowers, each of a kind drawn by the shares of `MIX` and of a temper of his own.
+
+    Those drawn as sybils are dealt out, in order, to people who have several wallets each.
+    """
     if count < 1:
         raise InvalidInput(f"a market needs at least one borrower, asked for {count}")
     rng = random.Random(f"kinds/{seed}")  # noqa: S311  repeatable, not secret
     kinds = rng.choices(list(MIX), list(MIX.values()), k=count)
-    return [make_borrower(seed, index, kind, days=days) for index, kind in enumerate(kinds)]
+    clustered = {
+        borrower.index: borrower
+        for indices in _clusters([index for index, kind in enumerate(kinds) if kind is Kind.SYBIL], seed)
+        for borrower in make_cluster(seed, indices, days)
+    }
+    return [
+        clustered.get(index) or _with_temper(make_borrower(seed, index, kind, days=days), seed)
+        for index, kind in enumerate(kinds)
+    ]
+
+
+def _clusters(indices: Sequence[int], seed: int) -> list[Sequence[int]]:
+    rng = random.Random(f"clusters/{seed}")  # noqa: S311
+    clusters: list[Sequence[int]] = []
+    start = 0
+    while start < len(indices):
+        size = rng.randint(SMALLEST_CLUSTER, LARGEST_CLUSTER)
+        clusters.append(indices[start : start + size])
+        start += size
+    return clusters
+
+
+def _with_temper(borrower: Borrower, seed: int) -> Borrower:
+    return with_temper(borrower, random.Random(f"temper/{seed}/{borrower.index}"))  # noqa: S311
 
 
 def wallets_of_market(seed: int, borrowers: Sequence[Borrower]) -> list[MarketWallet]:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 from bonafides.types import Address
 
 from bonafides_lab.market import methods
@@ -26,6 +28,8 @@ class Quotes:
     """Ray: what one scaled unit of supply has grown to."""
     debt_indices: tuple[int, ...]
     """Ray: what one scaled unit of variable debt has grown to."""
+    recent_fall: float = 0.0
+    """How far ether stands below its highest close of the last days, as a share of it: what everybody has heard."""
 
     supply_usd_per_scaled: tuple[float, ...] = field(init=False)
     """Dollars per scaled base unit of supply."""
@@ -99,7 +103,6 @@ class Standing:
         return max(range(len(RESERVES)), key=self.debt_usd.__getitem__)
 
 
-_PLACES = range(len(RESERVES))
 _LTVS = tuple(spec.ltv for spec in RESERVES)
 _LIQUIDATION_THRESHOLDS = tuple(spec.liquidation_threshold for spec in RESERVES)
 _NOTHING = (0.0,) * len(RESERVES)
@@ -124,6 +127,10 @@ class Book:
         self._reserves = deployment.reserves
         self._pool = deployment.pool
         self._holdings: dict[Address, Holding] = {}
+        self._wallets: list[Address] = []
+        self._places: dict[Address, int] = {}
+        # Beside the exact holdings, so that all wallets are valued at once, several times a day.
+        self._pledged, self._owed = _Columns(), _Columns()
 
     def refresh(self, chain: Chain, touched: Iterable[tuple[Address, int]]) -> None:
         """Read the scaled balances of each (wallet, reserve) again, and the collateral flags of each wallet."""
@@ -137,7 +144,11 @@ class Book:
         answers = chain.calls(requests)
         for wallet, answer in zip(wallets, answers, strict=False):
             flags = words(answer)[0]
-            holding = self._holdings.setdefault(wallet, Holding())
+            holding = self._holdings.get(wallet)
+            if holding is None:
+                holding = self._holdings[wallet] = Holding()
+                self._places[wallet] = len(self._wallets)
+                self._wallets.append(wallet)
             # UserConfigurationMap: two bits per reserve, borrowing and, above it, collateral.
             holding.is_collateral = tuple(bool(flags >> (2 * reserve + 1) & 1) for reserve in range(len(RESERVES)))
         balances = iter(answers[len(wallets) :])
@@ -145,6 +156,11 @@ class Book:
             holding = self._holdings[wallet]
             holding.supply[reserve] = words(next(balances))[0]
             holding.debt[reserve] = words(next(balances))[0]
+        for wallet in wallets:
+            holding, place = self._holdings[wallet], self._places[wallet]
+            self._owed.set(place, holding.debt)
+            pledged = zip(holding.supply, holding.is_collateral, strict=True)
+            self._pledged.set(place, [scaled if counts else 0 for scaled, counts in pledged])
 
     def indebted_wallets(self) -> list[Address]:
         """Wallets with any variable debt, in the order in which they first acted."""
@@ -155,18 +171,11 @@ class Book:
         carried = [
             usd * spec.liquidation_threshold for usd, spec in zip(quotes.supply_usd_per_scaled, RESERVES, strict=True)
         ]
-        owed = quotes.debt_usd_per_scaled
-        found = []
-        for wallet, holding in self._holdings.items():
-            debt = capacity = 0.0
-            for reserve in _PLACES:
-                if holding.debt[reserve]:
-                    debt += holding.debt[reserve] * owed[reserve]
-                if holding.is_collateral[reserve]:
-                    capacity += holding.supply[reserve] * carried[reserve]
-            if capacity < below * debt:
-                found.append((wallet, self.standing(wallet, quotes)))
-        return found
+        capacity, debt = self._pledged.weighed(carried), self._owed.weighed(quotes.debt_usd_per_scaled)
+        return [
+            (self._wallets[place], self.standing(self._wallets[place], quotes))
+            for place in np.flatnonzero(capacity < below * debt).tolist()
+        ]
 
     def standing(self, wallet: Address, quotes: Quotes) -> Standing:
         """What the wallet's position is worth at these quotes."""
@@ -174,6 +183,25 @@ class Book:
         if holding is None:
             return EMPTY_STANDING
         return standing_of(holding, quotes.supply_usd_per_scaled, quotes.debt_usd_per_scaled)
+
+
+class _Columns:
+    """One number per wallet and reserve, as floats."""
+
+    def __init__(self) -> None:
+        self._rows = np.zeros((1_024, len(RESERVES)))
+
+    def set(self, place: int, scaled: Sequence[int]) -> None:
+        if place >= len(self._rows):
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+        self._rows[place] = scaled
+
+    def weighed(self, usd_per_scaled: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Dollars per wallet. Added reserve by reserve: the same on every machine, which a matrix product is not."""
+        total = np.zeros(len(self._rows))
+        for reserve, usd in enumerate(usd_per_scaled):
+            total += self._rows[:, reserve] * usd
+        return total
 
 
 def standing_of(
@@ -192,11 +220,11 @@ def standing_of(
     return Standing(supply, debt, is_collateral, borrowing, liquidation)
 
 
-def read_quotes(chain: Chain, deployment: Deployment, prices: Sequence[int]) -> Quotes:
+def read_quotes(chain: Chain, deployment: Deployment, prices: Sequence[int], recent_fall: float = 0.0) -> Quotes:
     """Today's interest indices beside the posted prices."""
     requests = []
     for method in (methods.NORMALIZED_INCOME, methods.NORMALIZED_DEBT):
         requests += [(deployment.pool, method(reserve.token)) for reserve in deployment.reserves]
     indices = [words(answer)[0] for answer in chain.calls(requests)]
     half = len(deployment.reserves)
-    return Quotes(tuple(prices), tuple(indices[:half]), tuple(indices[half:]))
+    return Quotes(tuple(prices), tuple(indices[:half]), tuple(indices[half:]), recent_fall)

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bonafides.errors import InvalidInput
@@ -24,7 +25,7 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class PriceModel:
-    """Geometric Brownian motion with jumps, per day.
+    """Geometric Brownian motion with jumps and, where asked for, storms; per day.
 
     The volatilities are near the realised ones of 2020 to 2024: about 75 % a year for ether, 55 % for bitcoin, with a
     correlation of daily returns of .8.
@@ -47,6 +48,9 @@ class PriceModel:
     depegs_per_year: float = 0.4
     depeg_low: float = 0.01
     depeg_high: float = 0.05
+    storms: float = 0.0
+    """Spread of the logarithm of the volatility itself: quiet and wild weeks, and days of many standard deviations."""
+    storm_half_life_days: float = 8.0
     scheduled: tuple[Crash, ...] = ()
 
 
@@ -60,7 +64,14 @@ class PricePath:
     def __len__(self) -> int:
         return len(self.days)
 
+    def recent_fall(self, day: int) -> float:
+        """How far ether closes on `day` below its highest close of the last days, as a share of that; 0 at a high."""
+        highest = max(row[WETH] for row in self.days[max(0, day - NEWS_DAYS) : day + 1])
+        return 1 - self.days[day][WETH] / highest
 
+
+NEWS_DAYS = 4
+"""A fall over so many days is news; one over months is not."""
 CRASH_DAYS = 4
 """A crash takes days, not one block: who watches can still act."""
 REBOUND_DAYS = 10
@@ -83,15 +94,21 @@ def price_path(seed: int, days: int, model: PriceModel | None = None) -> PricePa
     moves_to_come: dict[int, float] = {}
     season, season_decay = 0.0, 0.5 ** (1 / model.season_half_life_days)
     season_shock = model.season_volatility * math.sqrt(1 - season_decay**2)
+    # Dice of their own, so that a model without storms gives the paths that it always gave.
+    storm_rng = random.Random(f"storms/{seed}")  # noqa: S311
+    storm, storm_decay = 0.0, 0.5 ** (1 / model.storm_half_life_days)
+    storm_shock = model.storms * math.sqrt(1 - storm_decay**2)
     rows = []
     for day in range(days):
         if day > 0:
+            storm = storm * storm_decay + storm_rng.gauss(0, storm_shock)
+            wild = math.exp(storm - model.storms**2)  # its mean square is 1: the volatilities stay those asked for
             season = season * season_decay + rng.gauss(0, season_shock)
             drift = model.daily_drift + season
             common, own = rng.gauss(0, 1), rng.gauss(0, 1)
             bitcoin = model.correlation * common + math.sqrt(1 - model.correlation**2) * own
-            log_price[WETH] += _step(model.weth_daily_volatility, drift, common)
-            log_price[WBTC] += _step(model.wbtc_daily_volatility, drift, bitcoin)
+            log_price[WETH] += _step(wild * model.weth_daily_volatility, drift, common)
+            log_price[WBTC] += _step(wild * model.wbtc_daily_volatility, drift, bitcoin)
             fall = _fall_that_begins(rng, model, scheduled.get(day, 0.0))
             if fall > 0:
                 _spread(moves_to_come, day, math.log(1 - fall), CRASH_DAYS)
@@ -104,12 +121,13 @@ def price_path(seed: int, days: int, model: PriceModel | None = None) -> PricePa
                     off_peg[asset] -= rng.uniform(model.depeg_low, model.depeg_high)
         moves = {asset: math.exp(value) for asset, value in log_price.items()}
         moves |= {asset: 1 + gap for asset, gap in off_peg.items()}
-        rows.append(
-            tuple(
-                max(1, round(spec.start_price_usd * moves[asset] * PRICE_UNIT)) for asset, spec in enumerate(RESERVES)
-            )
-        )
+        rows.append(price_row([spec.start_price_usd * moves[asset] for asset, spec in enumerate(RESERVES)]))
     return PricePath(tuple(rows))
+
+
+def price_row(usd: Sequence[float]) -> tuple[int, ...]:
+    """A day's prices as feeds post them: 8 decimals, at least the smallest that is not 0."""
+    return tuple(max(1, round(price * PRICE_UNIT)) for price in usd)
 
 
 def _step(volatility: float, drift: float, shock: float) -> float:

@@ -3,6 +3,7 @@
 ```
  day d ── price block ── liquidation blocks, until nothing is left to liquidate ── borrowers' blocks, spread over it ──►
           00:00          00:01, 00:02 …                                            01:00 … 23:00
+          (in rough conditions again 00:06, 00:12 … for each step of a big move)
 ```
 """
 
@@ -10,7 +11,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bonafides.types import Address
 
@@ -18,10 +19,13 @@ from bonafides_lab.market import methods
 from bonafides_lab.market.actions import Action, Verb, transaction_of
 from bonafides_lab.market.calldata import words
 from bonafides_lab.market.chain import Chain
-from bonafides_lab.market.decisions import Memory, decide, looks_today
+from bonafides_lab.market.conditions import SMOOTH, Conditions
+from bonafides_lab.market.decisions import decide, looks_today
 from bonafides_lab.market.deployment import Deployment
 from bonafides_lab.market.habits import Borrower
+from bonafides_lab.market.intraday import steps_between
 from bonafides_lab.market.liquidations import LIQUIDATABLE_BELOW, find_liquidations
+from bonafides_lab.market.memory import Memory
 from bonafides_lab.market.positions import Book, Quotes, read_quotes
 from bonafides_lab.market.prices import PricePath
 from bonafides_lab.market.reserves import RESERVES, STABLE_RESERVES
@@ -29,7 +33,10 @@ from bonafides_lab.market.wallets import wallet_of
 
 DAY_S = 86_400
 MOST_LIQUIDATION_ROUNDS = 5
+ROUNDS_BETWEEN_STEPS = 2
 LIQUIDATION_ROUND_S = 60
+PRICE_STEP_S = 360
+"""Between the steps of a big move: eight of them and all their rounds fit before the borrowers' first block."""
 BORROWERS_START_S = 3_600
 BORROWERS_END_S = 82_800
 MOST_ACTIONS_PER_BLOCK = 40
@@ -94,17 +101,24 @@ class MarketRun:
         seed: int,
         start_timestamp: int,
         actions_per_block: int = MOST_ACTIONS_PER_BLOCK,
+        conditions: Conditions = SMOOTH,
     ) -> None:
         self._chain = chain
         self._actions_per_block = actions_per_block
         self._deployment = deployment
-        self._people = people
+        self._people = list(people)
+        self._changes: dict[int, list[int]] = {}
+        for number, person in enumerate(people):
+            if person.later is not None:
+                self._changes.setdefault(person.changes_on_day, []).append(number)
         self._path = path
+        self._conditions = conditions
         self._start = start_timestamp
         self._book = Book(deployment)
         self._memories = [Memory() for _ in people]
         self._dice = [random.Random(f"days/{seed}/{person.index}") for person in people]  # noqa: S311  repeatable
         self._order = random.Random(f"order/{seed}")  # noqa: S311
+        self._luck = random.Random(f"liquidators/{seed}")  # noqa: S311
         self._posted = list(path.days[0])
         self._funded: set[tuple[Address, int]] = set()
         self._day = 0
@@ -154,9 +168,9 @@ class MarketRun:
         """One day, from its price to its last transaction."""
         self._day = day
         midnight = self._start + day * DAY_S
-        self._post_prices(self._path.days[day], midnight)
+        self._change_habits(day)
+        self._move_prices(day, midnight)
         quotes = self._quotes()
-        self._liquidate(quotes, day, midnight)
         if day % OUTCOME_DAYS == 0:
             self.tally.debtors_on[day] = frozenset(self._book.indebted_wallets())
         actions_of_people: list[Sequence[Action]] = []
@@ -165,7 +179,7 @@ class MarketRun:
             self._mine(scarce, midnight + BORROWERS_START_S - LIQUIDATION_ROUND_S)
         for number, person in enumerate(self._people):
             memory, dice = self._memories[number], self._dice[number]
-            if not looks_today(person, memory, day, dice):
+            if not looks_today(person, memory, day, dice, quotes.recent_fall):
                 continue
             standing = self._book.standing(person.address, quotes)
             decision = decide(person, standing, memory, quotes, day, dice)
@@ -175,12 +189,30 @@ class MarketRun:
         self._order.shuffle(actions_of_people)
         self._mine_through_the_day(actions_of_people, midnight)
 
+    def _change_habits(self, day: int) -> None:
+        for number in self._changes.get(day, ()):
+            person = self._people[number]
+            if person.later is not None:
+                self._people[number] = replace(person, habits=person.later)
+
+    def _move_prices(self, day: int, midnight: int) -> None:
+        """The day's price, at once or in steps; after each the liquidators look at what is under water."""
+        rows = [self._path.days[day]]
+        if self._conditions.intraday and day > 0:
+            rows = steps_between(self._path.days[day - 1], self._path.days[day], self._luck)
+        smallest_profit = self._conditions.smallest_profit_usd(self._path.recent_fall(day), self._luck)
+        for number, row in enumerate(rows, start=1):
+            start = midnight + (number - 1) * PRICE_STEP_S
+            self._post_prices(row, start)
+            rounds = MOST_LIQUIDATION_ROUNDS if number == len(rows) else ROUNDS_BETWEEN_STEPS
+            self._liquidate(self._quotes(), start, rounds, smallest_profit)
+
     def close_market(self, end_timestamp: int) -> None:
         """A last block, exactly at `end_timestamp`: the feeds say their prices once more, as a heartbeat does."""
         self._post_prices(self._posted, end_timestamp, heartbeat=True)
 
     def _quotes(self) -> Quotes:
-        return read_quotes(self._chain, self._deployment, self._posted)
+        return read_quotes(self._chain, self._deployment, self._posted, self._path.recent_fall(self._day))
 
     def _post_prices(self, prices: Sequence[int], timestamp: int, *, heartbeat: bool = False) -> None:
         moved = [
@@ -196,13 +228,23 @@ class MarketRun:
         self.tally.set_up += len(moved)
         self._chain.close_block()
 
-    def _liquidate(self, quotes: Quotes, day: int, midnight: int) -> None:
-        for round_number in range(1, MOST_LIQUIDATION_ROUNDS + 1):
+    def _liquidate(self, quotes: Quotes, start: int, rounds: int, smallest_profit_usd: float) -> None:
+        most = self._conditions.most_calls(len(self._people))
+        late_chance = self._conditions.late_chance
+        for round_number in range(1, rounds + 1):
             under_water = self._book.under_water(quotes, LIQUIDATABLE_BELOW)
-            calls = find_liquidations(under_water, self.liquidators, self.tally.liquidations)
+            if late_chance > 0:
+                under_water = [one for one in under_water if self._luck.random() >= late_chance]
+            calls = find_liquidations(
+                under_water,
+                self.liquidators,
+                self.tally.liquidations,
+                smallest_profit_usd=smallest_profit_usd,
+                most=most,
+            )
             if not calls:
                 return
-            self._mine(calls, midnight + round_number * LIQUIDATION_ROUND_S)
+            self._mine(calls, start + round_number * LIQUIDATION_ROUND_S)
 
     def _mine_through_the_day(self, groups: Sequence[Sequence[Action]], midnight: int) -> None:
         """Blocks of whole groups (what one borrower sends in one go), spread evenly over the day."""

@@ -11,10 +11,11 @@ from bonafides.types import DEVELOPMENT_CHAINS, ChainId
 
 from bonafides_lab.market.actions import Verb
 from bonafides_lab.market.artifacts import AAVE_SOURCE, Artifacts
+from bonafides_lab.market.conditions import ROUGH
 from bonafides_lab.market.cryo_files import CryoFiles
 from bonafides_lab.market.deployment import Deployment, deploy_market, deployments_yaml
+from bonafides_lab.market.market_prices import MarketPrices
 from bonafides_lab.market.people import mixed_borrowers
-from bonafides_lab.market.prices import PriceModel, price_path
 from bonafides_lab.market.pyrevm_chain import PyrevmChain
 from bonafides_lab.market.run import DAY_S, MOST_ACTIONS_PER_BLOCK, MarketRun, Tally
 
@@ -27,7 +28,7 @@ SETUP_S = 3_600
 START_TIMESTAMP = 1_672_531_200
 """2023-01-01 00:00 UTC. Fixed, so that a seed names a market to the byte."""
 TRAINING_CHAIN = ChainId(31337)
-TRAINING_PRICES = PriceModel(crashes_per_year=5.0)
+TRAINING_PRICES = MarketPrices()
 
 DEPLOYMENTS_FILE = "deployments.yaml"
 SUMMARY_FILE = "simulation.json"
@@ -75,6 +76,7 @@ def simulate(
     seed: int = DEFAULT_SEED,
     chain_id: ChainId = TRAINING_CHAIN,
     actions_per_block: int = MOST_ACTIONS_PER_BLOCK,
+    prices: MarketPrices = TRAINING_PRICES,
     progress: Callable[[int, int], None] | None = None,
 ) -> SimulatedMarket:
     """Play a market and write it into the folder `out`: Parquet in cryo's layout, the deployments registry beside it.
@@ -91,11 +93,11 @@ def simulate(
     if chain_id not in DEVELOPMENT_CHAINS:
         raise InvalidInput(f"a synthetic market lives on a development chain, asked for chain {chain_id}")
     started = time.monotonic()
+    path = prices.path(seed, days)
     people = mixed_borrowers(seed, borrowers, days)
     files = CryoFiles(out, chain_id)
     files.prepare()
     chain = PyrevmChain(chain_id, seed=seed, sink=files)
-    path = price_path(seed, days, TRAINING_PRICES)
     deployment = deploy_market(
         chain, artifacts, seed=seed, start_timestamp=START_TIMESTAMP - SETUP_S, start_prices=path.days[0]
     )
@@ -109,6 +111,7 @@ def simulate(
         seed=seed,
         start_timestamp=START_TIMESTAMP,
         actions_per_block=actions_per_block,
+        conditions=ROUGH,
     )
     run.open_market()
     for day in range(days):
