@@ -40,7 +40,6 @@ class BaseVerb(StrEnum):
     """WETH of `POSITION_USD`."""
     BORROW_TO = "borrow_to"
     """Until the health factor is `health_factor`."""
-    REPAY_TO = "repay_to"
     REPAY_ALL = "repay_all"
 
 
@@ -63,11 +62,12 @@ class BaseRecord:
 
 RECORDS: Mapping[Record, BaseRecord] = {
     Record.LIQUIDATED: BaseRecord(
-        "Liquidated in a crash, still in debt, never lifted a finger since.",
+        "Liquidated in a crash; came back with new money a month later, owes, and has not lifted a finger since.",
         (
             BaseAct(5, BaseVerb.SUPPLY),
             BaseAct(5, BaseVerb.BORROW_TO, 1.12),
-            BaseAct(60, BaseVerb.REPAY_TO, 1.5),
+            BaseAct(60, BaseVerb.SUPPLY),
+            BaseAct(60, BaseVerb.BORROW_TO, 1.5),
         ),
     ),
     Record.UNTRIED: BaseRecord(
