@@ -14,7 +14,7 @@ from bonafides_ingest.hydration import node as node_module
 from bonafides_ingest.hydration.hydrator import Hydrator
 from bonafides_ingest.hydration.node import NodePast
 from bonafides_ingest.hydration.past import FinalView, PastSource
-from bonafides_ingest.hydration.providers_past import ProvidersPast
+from bonafides_ingest.hydration.providers_past import MOST_CONFIRMING_S, ProvidersPast
 from bonafides_ingest.protocols.aave_v3 import events as abi
 from bonafides_ingest.protocols.search import naming
 from bonafides_ingest.sources.node_reader import NodeReader
@@ -368,6 +368,29 @@ def test_providers__long_ranges_are_not_answered_in_time__fewer_blocks_and_the_p
     assert found.range == BlockRange(1, 10)
     assert spans[:2] == [40, 20]
     assert providers.tips()
+
+
+def test_is_confirmed__second_provider_gives_few_blocks_at_once__ends_unconfirmed_within_seconds() -> None:
+    chain, clock = ChainOfLogs(head=2_000), HandClock()
+    big, small = PositionalNode(chain), PositionalNode(chain)
+    small.most_blocks = 10  # a free plan; 200 questions would be 200 s
+
+    def slow(truth: Any, _: list[Any]) -> Any:
+        clock.move(1.0)
+        return truth
+
+    small.lies["eth_getLogs"] = slow
+    made = [
+        Provider(name, RpcSource(node, CHAIN, window_blocks=2_000, bloom_check_blocks=0, timer=clock.now), node)
+        for name, node in (("big", big), ("small", small))
+    ]
+    past = ProvidersPast(Providers(made, clock, stuck_after_s=60.0), CHAIN, timer=clock.now)
+    criteria = naming([POOL], [abi.SUPPLY.topic0], ALICE)
+    window = past.find(BlockRange(1, 2_000), criteria)
+    began = clock.now()
+
+    assert not past.is_confirmed(window, criteria)
+    assert clock.now() - began < 2 * MOST_CONFIRMING_S
 
 
 def test_find__first_question__asks_for_no_more_blocks_than_the_scan_would() -> None:

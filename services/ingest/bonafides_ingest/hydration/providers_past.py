@@ -26,6 +26,9 @@ from bonafides_ingest.sources.providers.refusals import CallRefused
 
 CONFIRMED_ONE_IN: Final = 4
 """Of the windows in which something was found."""
+MOST_CONFIRMING_S: Final = 5.0
+"""Of one window: a provider may give a few blocks at once of what another gave as a whole, and whoever asks must be
+heard of by its group."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +64,7 @@ class ProvidersPast(PastSource):
 
     def is_confirmed(self, window: Window, criteria: Sequence[Criteria]) -> bool:
         finder, first, last = self._answered, window.range.first, window.range.last
+        since = self._timer()
         if finder is None or (window.logs and self._random.randrange(CONFIRMED_ONE_IN)):
             return False
         while first <= last:
@@ -76,6 +80,9 @@ class ProvidersPast(PastSource):
             if here != list(again.logs):
                 self._settle(finder, here, again.logs, criteria)
             first = again.range.last + 1
+            if first <= last and self._timer() - since > MOST_CONFIRMING_S:
+                log.info("a hydration is not confirmed to its end: the other provider gives few blocks at once")
+                return False
         return True
 
     def block(self, number: int) -> BlockRef:
