@@ -84,48 +84,69 @@ class RowWriter[T]:
 
 def events_writer(folder: Path) -> RowWriter[LendingEvent]:
     """Writer of a folder's `events.parquet`."""
-    return RowWriter(folder / EVENTS_FILE, _EVENTS)
+    return RowWriter(folder / EVENTS_FILE, EVENTS)
 
 
 def market_writer(folder: Path) -> RowWriter[MarketPoint]:
     """Writer of a folder's `market.parquet`."""
-    return RowWriter(folder / MARKET_FILE, _MARKET)
+    return RowWriter(folder / MARKET_FILE, MARKET)
 
 
 def blocks_writer(folder: Path) -> RowWriter[BlockRef]:
     """Writer of a folder's `blocks.parquet`."""
-    return RowWriter(folder / BLOCKS_FILE, _BLOCKS)
+    return RowWriter(folder / BLOCKS_FILE, BLOCKS)
 
 
 def read_events(folder: Path) -> Iterator[LendingEvent]:
     """The events of a folder, in file order. Raises InvalidInput for a file that is missing or not ours."""
-    return read_rows(folder / EVENTS_FILE, _EVENTS)
+    return read_rows(folder / EVENTS_FILE, EVENTS)
 
 
 def read_market_points(folder: Path) -> Iterator[MarketPoint]:
     """The market points of a folder, in file order. Raises InvalidInput."""
-    return read_rows(folder / MARKET_FILE, _MARKET)
+    return read_rows(folder / MARKET_FILE, MARKET)
 
 
 def read_blocks(folder: Path) -> Iterator[BlockRef]:
     """The blocks of a folder, in file order. Raises InvalidInput."""
-    return read_rows(folder / BLOCKS_FILE, _BLOCKS)
+    return read_rows(folder / BLOCKS_FILE, BLOCKS)
 
 
 def read_rows[T](path: Path, layout: Layout[T]) -> Iterator[T]:
     """The rows of one file. Raises InvalidInput for one that is missing or not ours."""
+    with open_rows(path, layout) as file:
+        for batch in file.iter_batches(ROWS_PER_GROUP):
+            for row in batch.to_pylist():
+                yield layout.from_row(row)
+
+
+def open_rows(path: Path, layout: Layout[Any]) -> Any:
+    """The file as pyarrow's `ParquetFile`, for those that read columns. Raises InvalidInput as `read_rows` does."""
     pyarrow = _pyarrow()
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (OSError, pyarrow.ArrowException) as exc:
         raise InvalidInput(f"{path.name} cannot be read: expected what `bonafides ingest decode` writes") from exc
-    with file:
-        found = (file.schema_arrow.metadata or {}).get(_VERSION_KEY)
-        if found != _VERSION or not file.schema_arrow.equals(_schema(pyarrow, layout)):
-            raise InvalidInput(f"{path.name} is no {layout.name} file of layout {_VERSION.decode()}: decode it again")
-        for batch in file.iter_batches(ROWS_PER_GROUP):
-            for row in batch.to_pylist():
-                yield layout.from_row(row)
+    found, expected = file.schema_arrow, _schema(pyarrow, layout)
+    reason = _difference(found, expected)
+    if reason is None and (found.metadata or {}).get(_VERSION_KEY) != _VERSION:
+        reason = "it was written by another version"
+    if reason is not None:
+        file.close()
+        raise InvalidInput(
+            f"{path.name} is no {layout.name} file of layout {_VERSION.decode()}, {reason}: decode it again"
+        )
+    return file
+
+
+def _difference(found: Any, expected: Any) -> str | None:
+    for field in expected:
+        place = found.get_field_index(field.name)
+        if place < 0:
+            return f"column {field.name} is missing"
+        if found.field(place).type != field.type:
+            return f"column {field.name} is {found.field(place).type} and not {field.type}"
+    return None if found.equals(expected) else "its columns are others or stand in another order"
 
 
 def _pyarrow() -> ModuleType:
@@ -256,7 +277,7 @@ def _point(row: Row) -> MarketPoint:
     )
 
 
-_EVENTS = Layout(
+EVENTS = Layout(
     "events",
     (
         *_PLACE,
@@ -277,7 +298,7 @@ _EVENTS = Layout(
     _event_row,
     _event,
 )
-_MARKET = Layout(
+MARKET = Layout(
     "market",
     (
         *_PLACE,
@@ -291,7 +312,7 @@ _MARKET = Layout(
     _point_row,
     _point,
 )
-_BLOCKS = Layout(
+BLOCKS = Layout(
     "blocks",
     (("chain_id", "u64"), ("number", "u64"), ("hash", "bytes32"), ("timestamp", "u64")),
     lambda block: {

@@ -4,6 +4,7 @@ import typer
 
 from bonafides_scoring.replay_commands import replay_command
 from bonafides_scoring.training.commands import train_command
+from bonafides_scoring.training.score_commands import score_command
 
 app = typer.Typer(add_completion=False)
 
@@ -34,5 +35,6 @@ def api() -> None:
     exit_with(run_api)
 
 
+app.command("score")(score_command)
 app.command("train")(train_command)
 app.command("replay")(replay_command)
