@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from bonafides_lab.attack.commands import attack_command
 from bonafides_lab.market.commands import play_command, simulate_command
 from bonafides_lab.stack.commands import app as stack_app
 
@@ -19,6 +20,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 app.add_typer(stack_app, name="stack")
 app.command("play")(play_command)
 app.command("simulate")(simulate_command)
+app.command("attack")(attack_command)
 
 
 @app.command(epilog="Example: bonafides lab demo --once")

@@ -28,15 +28,15 @@ class GasOf(StrEnum):
 
 GAS: Mapping[GasOf, int] = {
     GasOf.SUPPLY: 144_600,
-    GasOf.FIRST_SUPPLY: 236_200,
+    GasOf.FIRST_SUPPLY: 186_100,
     GasOf.WITHDRAW: 216_300,
     GasOf.BORROW: 245_300,
     GasOf.REPAY: 175_300,
     GasOf.APPROVE: 46_500,
-    GasOf.DELEGATE: 46_500,
+    GasOf.DELEGATE: 54_000,
     GasOf.SEND_TOKENS: 51_500,
     GasOf.ONE_TRANSACTION: 300_000,
-    GasOf.FLASH_LOAN: 500_000,
+    GasOf.FLASH_LOAN: 409_200,
 }
 
 

@@ -1,4 +1,4 @@
-"""What a strategy achieved: which wallet would be shown, how its position compares with the twin's, what it cost. Pure."""
+"""What a strategy achieved and cost: the wallet that would be shown, its position beside the twin's. Pure."""
 
 from collections.abc import Mapping, Sequence
 

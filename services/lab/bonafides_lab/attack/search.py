@@ -1,4 +1,4 @@
-"""Random strategies first, then greedy rounds around the best, until nothing cheaper succeeds. Goes on where it stopped."""
+"""Random strategies, then greedy rounds around the best until nothing cheaper succeeds. Goes on where it stopped."""
 
 import os
 import random
