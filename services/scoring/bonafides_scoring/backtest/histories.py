@@ -1,0 +1,131 @@
+"""What each wallet went through, and who belongs to the population at a cut-off.
+
+    re-liquidation:  a liquidation in [cut-off - 180 d, cut-off)
+    soft:            in soft liquidation at some time in [cut-off - 45 d, cut-off); the outcome is a hard liquidation
+
+The end of a soft episode is known only once it is over: seen from a cut-off inside it, it lasts until that cut-off.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from bonafides_scoring.backtest.tables import Ints, Rows
+
+DAY = 86_400
+HORIZON = 30 * DAY
+
+
+class Task(StrEnum):
+    """Which question the labels ask."""
+
+    RELIQUIDATION = "reliquidation"
+    SOFT = "soft_liquidation"
+
+
+ACTIONS = {
+    Task.RELIQUIDATION: ("liquidationcall", "liquidation"),
+    Task.SOFT: ("soft_liq_episode", "hard_liquidation"),
+}
+LOOK_BACK = {Task.RELIQUIDATION: 180 * DAY, Task.SOFT: 45 * DAY}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Events of one wallet in the order of time."""
+
+    times: Ints
+    soft_ends: Ints
+    """End of a soft episode; -1 for other events."""
+    debts: tuple[str, ...]
+    collaterals: tuple[str, ...]
+    amounts: npt.NDArray[np.float64]
+    """Debt repaid, in units of the debt asset; NaN where unknown."""
+    amounts_usd: npt.NDArray[np.float64]
+    seized: npt.NDArray[np.float64]
+    """Collateral seized, in its own units."""
+
+    def before(self, cutoff: int) -> int:
+        """How many events lie strictly before a cut-off."""
+        return int(np.searchsorted(self.times, cutoff, side="left"))
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """All wallets of one task."""
+
+    task: Task
+    by_wallet: Mapping[str, History]
+    times: Ints
+    """Of all events, in order."""
+    wallets: npt.NDArray[np.int64]
+    """Number of the wallet of each of these events."""
+
+    @classmethod
+    def of(cls, events: pl.DataFrame, task: Task) -> "Histories":
+        """From `read_events`."""
+        frame = events.filter(pl.col("action").is_in(ACTIONS[task]))
+        codes = frame["wallet"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
+        parts = frame.partition_by("wallet", as_dict=True, maintain_order=True)
+        return cls(
+            task,
+            {str(key[0]): _history(part) for key, part in parts.items()},
+            frame["timestamp"].to_numpy().astype(np.int64),
+            codes,
+        )
+
+    def belongs(self, wallet: str, cutoff: int) -> bool:
+        """Is the wallet in the population at the cut-off?"""
+        history = self.by_wallet.get(wallet.lower())
+        if history is None or not (count := history.before(cutoff)):
+            return False
+        since = cutoff - LOOK_BACK[self.task]
+        match self.task:
+            case Task.RELIQUIDATION:
+                return bool(history.times[count - 1] >= since)
+            case Task.SOFT:
+                soft = history.soft_ends[:count] >= 0
+                seen_until = np.minimum(np.maximum(history.soft_ends, history.times)[:count], cutoff)
+                return bool((soft & (seen_until >= since)).any())
+
+    def members(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """`belongs` for each row."""
+        pairs = zip(rows.wallets, rows.cutoffs, strict=True)
+        return np.array([self.belongs(wallet, int(cutoff)) for wallet, cutoff in pairs], dtype=bool)
+
+
+def pick_task(events: pl.DataFrame, labels: Rows) -> Histories:
+    """Histories of the task whose population holds more of the labelled rows; re-liquidation if both hold as many."""
+    both = [Histories.of(events, task) for task in Task]
+    return max(both, key=lambda histories: int(histories.members(labels).sum()))
+
+
+def _history(part: pl.DataFrame) -> History:
+    soft = part["action"].to_list()
+    ends = [
+        _end(extra, start) if action == "soft_liq_episode" else -1
+        for action, extra, start in zip(soft, part["extra"].to_list(), part["timestamp"].to_list(), strict=True)
+    ]
+    return History(
+        part["timestamp"].to_numpy().astype(np.int64),
+        np.array(ends, dtype=np.int64),
+        tuple(part["asset_symbol"].fill_null("").to_list()),
+        tuple(part["collateral_symbol"].fill_null("").to_list()),
+        part["amount"].fill_null(np.nan).to_numpy(),
+        part["amount_usd"].fill_null(np.nan).to_numpy(),
+        part["collateral_amount"].fill_null(np.nan).to_numpy(),
+    )
+
+
+def _end(extra: str | None, start: int) -> int:
+    """End of an episode from its `extra`; its start where none is told."""
+    try:
+        told = json.loads(extra or "{}").get("end_ts", start)
+        return max(int(told), start)
+    except (ValueError, TypeError, AttributeError):
+        return start
