@@ -288,6 +288,9 @@ class AdverseReason(StrEnum):
     COLLATERAL_WITHDRAWN = "collateral_withdrawn"
     LARGE_DEBT = "large_debt"
     LOW_ACTIVITY = "low_activity"
+    FREQUENT_BORROWING = "frequent_borrowing"
+    RISING_LEVERAGE = "rising_leverage"
+    UNUSUAL_PATTERN = "unusual_pattern"
 
 
 class ModelClass(StrEnum):

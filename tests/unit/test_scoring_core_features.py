@@ -26,6 +26,7 @@ from tests.support.scoring_core_story import (
     CHAIN,
     DOLLAR,
     ETHER,
+    OTHER,
     USDC,
     WALLET,
     WETH,
@@ -62,13 +63,77 @@ def test_feature_vector__a_life_of_a_hundred_days__by_hand() -> None:
     assert values["debt_to_collateral_bps"] == 3_000
     assert values["health_factor_bps"] == 27_666  # 20,000 · .83 / 6,000 = 2.7666…
     assert values["price_buffer_bps"] == 6_385  # (16,600 − 6,000) / 16,600
+    assert (values["liquidation_threshold_bps"], values["collateral_concentration_bps"]) == (8_300, 10_000)
     assert (values["price_exposure_bps"], values["largest_collateral_share_bps"]) == (10_000, 10_000)
     assert (values["liquidation_days"], values["days_since_liquidation"]) == (0, NEVER_DAYS)
-    assert (values["days_since_first_borrow"], values["days_in_debt"], values["days_since_borrow"]) == (100, 100, 100)
+    assert (values["days_since_first_loan"], values["days_in_debt"], values["days_since_borrow"]) == (100, 100, 100)
     assert (values["repaid_share_bps"], values["repayment_days_180d"], values["loans_closed"]) == (2_500, 1, 0)
     assert (values["borrowed_30d_bps"], values["withdrawn_30d_bps"]) == (0, 909)  # 1 of 11 WETH
     assert values["open_debt_usd"] == 6_000
-    assert (values["days_since_action"], values["active_days_180d"], values["top_up_days_180d"]) == (0, 4, 1)
+    # The top-up of day 80 was withdrawn on day 100, long after; the repayment of day 40 is the other day of care. The
+    # story begins at 22:13 UTC: 20.5 days are 21 by the calendar.
+    assert (values["top_up_days_180d"], values["averted_days_180d"], values["days_since_care"]) == (1, 2, 21)
+    assert (values["borrow_days_180d"], values["loop_days_180d"]) == (1, 1)
+    # 6,000 over 20,000 now, over 22,000 before the withdrawal
+    assert (values["leverage_rise_30d_bps"], values["debt_rise_7d_bps"]) == (273, 0)
+    assert (values["flash_days_180d"], values["churned_30d_bps"], values["sent_away_30d_bps"]) == (0, 0, 0)
+    assert values["days_funded"] == 100
+
+
+def test_feature_vector__two_collaterals__are_concentrated_by_their_squares() -> None:
+    story = Story().supply(WETH, ETHER, first=True).open().add(EventType.COLLATERAL_ENABLED, USDC)
+    story.supply(USDC, 6_000 * DOLLAR).borrow(USDC, 1_000 * DOLLAR)  # 2,000 and 6,000 of 8,000: 1/16 and 9/16
+
+    values = values_of(story)
+
+    assert (values["largest_collateral_share_bps"], values["collateral_concentration_bps"]) == (7_500, 6_250)
+
+
+def test_feature_vector__repaid_just_before_a_liquidation__averted_nothing() -> None:
+    story = Story().supply(WETH, 10 * ETHER, first=True).borrow(USDC, 8_000 * DOLLAR).wait(40)
+    story.repay(USDC, 1_000 * DOLLAR).wait(30).repay(USDC, 1_000 * DOLLAR).wait(5)
+    story.liquidation(USDC, 1_000 * DOLLAR, WETH, ETHER // 2)
+
+    values = values_of(story)
+
+    assert (values["repayment_days_180d"], values["averted_days_180d"]) == (2, 1)
+    assert values["liquidated_share_bps"] == 3_333  # 1,000 of the 3,000 that ended
+    assert values["repaid_share_bps"] == 2_500  # 2,000 of 8,000
+
+
+def test_feature_vector__odd_patterns__show_in_the_integrity_family() -> None:
+    story = Story().supply(WETH, 10 * ETHER, first=True).borrow(USDC, 1_000 * DOLLAR).wait(40)
+    story.flash(USDC, 10**12).wait(1)
+    for _ in range(3):
+        story.borrow(USDC, 1_000 * DOLLAR).wait(1).repay(USDC, 1_000 * DOLLAR).wait(1)
+    story.withdraw(WETH, 2 * ETHER, to=OTHER)
+
+    values = values_of(story)
+
+    assert (values["flash_days_180d"], values["churned_30d_bps"]) == (1, 7_500)  # 3,000 over that and 1,000
+    assert (values["sent_away_30d_bps"], values["repayment_days_180d"]) == (2_000, 0)  # 2 of 10 WETH
+
+
+def test_feature_vector__price_of_an_asset_that_the_wallet_never_had__changes_nothing() -> None:
+    story = Story().supply(USDC, 10_000 * DOLLAR, first=True).borrow(USDC, 5_000 * DOLLAR).wait(10)
+
+    assert vector_of(story, weth_usd=20.0) == vector_of(story, weth_usd=20_000.0)
+
+
+def test_feature_vector__index_of_an_asset_that_the_wallet_never_had__changes_nothing() -> None:
+    story = Story().supply(USDC, 10_000 * DOLLAR, first=True).borrow(USDC, 5_000 * DOLLAR).wait(10)
+    as_of, state = story.as_of(), fold(empty_state(WALLET, CHAIN), story.events)
+    points = market_points()
+    moved = [
+        replace(point, values=tuple(3 * value for value in point.values)) if point.asset == WETH else point
+        for point in points
+    ]
+
+    before, after = (
+        feature_vector([state], [market_view(known, as_of.blocks[0])], as_of, REFERENCE) for known in (points, moved)
+    )
+
+    assert before == after
 
 
 def test_feature_vector__collateral_and_debt_both_pegged__has_no_price_exposure() -> None:
@@ -145,11 +210,11 @@ def test_has_credit_history__flash_loan_or_supply_alone__is_none() -> None:
     assert has_credit_history([fold(empty_state(WALLET, CHAIN), story.borrow(USDC, DOLLAR).events)])
 
 
-def test_is_top_up__supply_on_the_day_of_a_loan__is_a_loop_not_care() -> None:
+def test_top_up_days__supply_soon_after_a_loan__is_a_loop_not_care() -> None:
     story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR).supply(WETH, ETHER // 2).wait(1)
 
-    assert values_of(story)["top_up_days_180d"] == 0
-    assert values_of(story.supply(WETH, ETHER // 2))["top_up_days_180d"] == 1
+    assert (values_of(story)["top_up_days_180d"], values_of(story)["loop_days_180d"]) == (0, 1)
+    assert values_of(story.wait(20).supply(WETH, ETHER // 2))["top_up_days_180d"] == 1
 
 
 @given(debt=st.integers(2, 1_700), cheaper=st.floats(0.5, 0.999))
@@ -181,6 +246,7 @@ def test_feature_vector__empty_gestures__improve_no_record(extra: list[str]) -> 
 
     for name in ("repaid_share_bps", "repayment_days_180d", "loans_closed", "top_up_days_180d", "days_in_debt"):
         assert gamed[name] <= plain[name]
+    assert gamed["days_since_care"] >= plain["days_since_care"]
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.booleans()), max_size=6), st.floats(100.0, 10_000.0))
@@ -207,7 +273,7 @@ def test_schema__families_and_reasons__stand_one_to_one() -> None:
     assert len({spec.name for spec in FEATURES}) == len(FEATURES)
 
 
-def test_schema__absent_values__hide_nothing_but_liquidations_and_withdrawals() -> None:
+def test_schema__absent_values__hide_nothing_but_what_is_bad() -> None:
     best_when_absent = {spec.name for spec in FEATURES if spec.absent == spec.best}
 
     assert best_when_absent == {
@@ -215,7 +281,13 @@ def test_schema__absent_values__hide_nothing_but_liquidations_and_withdrawals() 
         "liquidated_share_bps",
         "days_since_liquidation",
         "withdrawn_30d_bps",
+        "borrow_days_180d",
+        "loop_days_180d",
+        "flash_days_180d",
+        "churned_30d_bps",
+        "sent_away_30d_bps",
     }
+    assert 8 <= len(FAMILIES) <= 15
     assert all(spec.absent in (spec.best, spec.worst) for spec in FEATURES)
 
 

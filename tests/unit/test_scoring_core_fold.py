@@ -4,11 +4,23 @@ import pytest
 from bonafides.errors import InvalidMessage, InvariantViolation
 from bonafides.types import Address, Digest, EventType, Protocol, Role
 from bonafides_scoring.fold import decode_state, empty_state, encode_state, fold, settle
-from bonafides_scoring.wallet_state import DAYS_KEPT, AssetKey, AssetState, WalletState
+from bonafides_scoring.wallet_state import (
+    BORROWED,
+    DAYS_KEPT,
+    FLASHED,
+    FLOW_DAYS_KEPT,
+    REPAID,
+    SUPPLIED,
+    TOPPED_UP,
+    AssetKey,
+    AssetState,
+    DayTally,
+    WalletState,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.scoring_core_story import CHAIN, DAY, DEPLOYMENT, OTHER, RAY, USDC, WALLET, WETH, Story
+from tests.support.scoring_core_story import CHAIN, DAY, DEPLOYMENT, OTHER, RAY, START, USDC, WALLET, WETH, Story
 
 pytestmark = pytest.mark.unit
 
@@ -88,8 +100,8 @@ def test_settle__twice__changes_nothing_more(story: Story) -> None:
 def test_fold__flash_loan__is_no_credit_history() -> None:
     state = settle(folded(Story().flash(USDC, 1_000_000)))
 
-    assert (state.borrow_count, state.repayment_count, state.first_borrow, state.first_action) == (0, 0, None, None)
-    assert (state.days, asset(state, USDC).borrowed) == ((), 0)
+    assert (state.borrow_count, state.repayment_count, state.first_loan, state.last_borrow) == (0, 0, None, None)
+    assert (state.days, asset(state, USDC).borrowed) == ((DayTally(START // DAY, FLASHED),), 0)
 
 
 def test_fold__borrow_partly_repaid_in_one_transaction__counts_the_rest() -> None:
@@ -209,36 +221,81 @@ def test_fold__paying_for_somebody_else__says_nothing_of_the_payer() -> None:
 
     state = settle(folded(story))
 
-    assert (state.assets, state.repayment_count, state.last_action) == ((), 0, None)
+    assert (state.assets, state.repayment_count, state.days) == ((), 0, ())
     assert state.last_order == story.events[-1].order
 
 
-def test_fold__repaid_by_another__counts_as_repaid_but_not_as_own_action() -> None:
+def test_fold__repaid_by_another__counts_as_repaid() -> None:
     story = Story().supply(WETH, 10, first=True).borrow(USDC, 100)
-    borrowed_at = story.now
 
-    state = settle(folded(story.wait(10).repay(USDC, 50, payer=OTHER)))
+    state = settle(folded(story.wait(20).repay(USDC, 50, payer=OTHER)))
 
-    assert (asset(state, USDC).repaid, state.repayment_count, state.last_action) == (50, 1, borrowed_at)
-
-
-def test_fold__withdrawn_to_another_address__is_the_wallets_own_action() -> None:
-    story = Story().supply(WETH, 10, first=True).wait(10).withdraw(WETH, 5, to=OTHER)
-
-    state = settle(folded(story))
-
-    assert (state.last_action, state.days[-1].actions) == (story.now, 1)
+    assert (asset(state, USDC).repaid, asset(state, USDC).kept, state.repayment_count) == (50, 50, 1)
 
 
-def test_fold__borrowed_by_a_delegate__is_not_the_wallets_own_action() -> None:
-    story = Story().supply(WETH, 10, first=True)
-    supplied_at = story.now
-    story.wait(10).open().add(EventType.DEBT_BALANCE, USDC, 5, delta=5)
-    story.add(EventType.BORROWED, USDC, 5, counterparty=OTHER)
+def test_fold__withdrawn_to_another_address__was_sent_away() -> None:
+    story = Story().supply(WETH, 10, first=True).wait(10).withdraw(WETH, 5, to=OTHER).withdraw(WETH, 1)
+
+    (flow,) = settle(folded(story)).days[-1].flows
+
+    assert (flow.withdrawn, flow.sent) == (6, 5)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(13, 0), (16, 30)])
+def test_fold__repaid_soon_after_a_borrowing__is_not_kept(days: int, kept: int) -> None:
+    story = Story().supply(WETH, 10, first=True).borrow(USDC, 100).wait(days).repay(USDC, 30)
 
     state = settle(folded(story))
 
-    assert (state.borrow_count, state.last_action) == (1, supplied_at)
+    assert (asset(state, USDC).repaid, asset(state, USDC).kept) == (30, kept)
+    assert bool(state.days[-1].marks & REPAID) == (kept > 0)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(13, 0), (16, 30)])
+def test_fold__borrowed_again_soon_after_a_repayment__takes_it_back(days: int, kept: int) -> None:
+    story = Story().supply(WETH, 10, first=True).borrow(USDC, 100).wait(40).repay(USDC, 30)
+    assert asset(settle(folded(story)), USDC).kept == 30
+
+    state = settle(folded(story.wait(days).borrow(USDC, 30)))
+
+    assert (asset(state, USDC).repaid, asset(state, USDC).kept) == (30, kept)
+    assert bool(state.days[1].marks & REPAID) == (kept > 0)
+
+
+@pytest.mark.parametrize(("days", "counts"), [(13, False), (16, True)])
+def test_fold__topped_up_and_withdrawn_again__is_no_top_up(days: int, *, counts: bool) -> None:
+    story = Story().supply(WETH, 100, first=True).borrow(USDC, 100).wait(40).supply(WETH, 10)
+
+    state = settle(folded(story.wait(days).withdraw(WETH, 10)))
+
+    assert bool(state.days[1].marks & TOPPED_UP) is counts
+
+
+@pytest.mark.parametrize(("days", "closed"), [(13, 0), (16, 1)])
+def test_fold__debt_again_soon_after_it_was_closed__was_not_closed(days: int, closed: int) -> None:
+    story = Story().supply(WETH, 10, first=True).borrow(USDC, 100).wait(40).repay(USDC, 100)
+    assert settle(folded(story)).closed_count == 1
+
+    state = settle(folded(story.wait(days).borrow(USDC, 50)))
+
+    assert (state.closed_count, state.is_settled_debt) == (closed, closed == 0)
+    assert settle(folded(story.wait(2).repay(USDC, 50))).closed_count == 1  # it went on, or a new one was too short
+
+
+def test_fold__older_days__keep_their_marks_and_not_their_amounts() -> None:
+    story = Story().supply(WETH, 10, first=True).borrow(USDC, 100).wait(FLOW_DAYS_KEPT).repay(USDC, 10)
+
+    first, newest = settle(folded(story)).days
+
+    assert (first.marks, first.flows) == (BORROWED | SUPPLIED, ())
+    assert newest.flows[0].repaid == 10
+
+
+def test_fold__supply_that_breaks_off__is_funded_from_its_new_start() -> None:
+    story = Story().supply(WETH, 10, first=True).wait(30).withdraw(WETH, 10)
+    assert settle(folded(story)).supplied_since is None
+
+    assert settle(folded(story.wait(5).supply(WETH, 1))).supplied_since == story.now
 
 
 def test_fold__repayment_of_dust__is_no_repayment_of_the_record() -> None:
@@ -249,14 +306,14 @@ def test_fold__repayment_of_dust__is_no_repayment_of_the_record() -> None:
     assert (dust.repayment_count, two_per_cent.repayment_count) == (0, 1)
 
 
-@pytest.mark.parametrize(("days", "closed"), [(6, 0), (8, 1)])
-def test_fold__all_debt_repaid__is_a_closed_loan_after_a_week(days: int, closed: int) -> None:
+@pytest.mark.parametrize(("days", "closed"), [(13, 0), (15, 1)])
+def test_fold__all_debt_repaid__is_a_closed_loan_after_two_weeks(days: int, closed: int) -> None:
     story = Story().supply(WETH, 10, first=True).borrow(USDC, 1_000).wait(days).repay(USDC, 1_000)
 
     state = settle(folded(story))
 
     assert (state.closed_count, state.debt_since) == (closed, None)
-    assert state.indebted_seconds == days * DAY + 12
+    assert state.indebted_seconds == closed * (days * DAY + 12)
 
 
 def test_fold__liquidation__is_counted_and_is_no_withdrawal() -> None:
@@ -311,4 +368,4 @@ def test_decode_state__another_version_or_a_byte_less__is_refused() -> None:
 def test_encode_state__first_bytes__are_version_wallet_and_chain() -> None:
     raw = encode_state(empty_state(WALLET, CHAIN))
 
-    assert raw[:29] == b"\x03" + WALLET + (31337).to_bytes(8)
+    assert raw[:29] == b"\x04" + WALLET + (31337).to_bytes(8)

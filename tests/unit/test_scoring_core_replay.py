@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bonafides.errors import InvalidInput
 from bonafides.types import EventType
+from bonafides_scoring.features.schema import FEATURES
 from bonafides_scoring.model import shipped_model
 from bonafides_scoring.replay import Check, ReplayModel, read_replay_model, replay
 from bonafides_scoring.replay_document import parse_score_bundle
@@ -162,7 +163,7 @@ def test_replay__an_event_after_the_as_of_block__cannot_be_made_again(model: Rep
 def test_read_trees__shipped_booster__has_xgboosts_margins_bit_for_bit() -> None:
     bundle = shipped_bundle()
     rng = np.random.default_rng(3)
-    rows = [tuple(float(value) for value in rng.integers(0, 12_000, 20)) for _ in range(200)]
+    rows = [tuple(float(value) for value in rng.integers(0, 12_000, len(FEATURES))) for _ in range(200)]
     trees = read_trees((shipped_model() / "booster.ubj").read_bytes())
 
     predictions = bundle.predict(rows)

@@ -7,7 +7,7 @@ from bonafides.types import ZERO_ADDRESS, Address, EventType, MarketPointKind
 from bonafides_scoring.fold import WalletState, decode_state, empty_state, encode_state, fold, settle
 from bonafides_scoring.fold_parts import SUBSTANTIAL_PERCENT
 from bonafides_scoring.market import MarketMissing, accounts, market_view
-from bonafides_scoring.wallet_state import AssetKey, AssetState
+from bonafides_scoring.wallet_state import FLASHED, SUPPLIED, TOPPED_UP, AssetKey, AssetState
 
 from tests.support.scoring_core_story import (
     CHAIN,
@@ -78,7 +78,7 @@ def test_fold__stable_debt_partly_repaid__keeps_its_rate_and_takes_the_time() ->
 
 
 def test_fold__stable_debt_repaid__is_gone_with_its_rate_and_the_loan_is_closed() -> None:
-    story = borrowed().wait(8)
+    story = borrowed().wait(15)
     owes(story.open(), 0).add(EventType.REPAID, USDC, 1_100)
 
     state = settle(folded(story))
@@ -169,14 +169,15 @@ def test_fold__stable_debt_borrowed_and_repaid_at_once__is_no_credit_history() -
 
     state = settle(folded(story))
 
-    assert (state.borrow_count, state.repayment_count, state.has_open_debt, state.days) == (0, 0, False, ())
+    assert (state.borrow_count, state.repayment_count, state.has_open_debt) == (0, 0, False)
+    assert [tally.marks for tally in state.days] == [FLASHED]
 
 
 def test_fold__supplied_while_a_stable_debt_is_open__is_a_top_up() -> None:
     story = Story().supply(WETH, 100, first=True)
     owes(story.open(), 1_000, RATE).add(EventType.BORROWED, USDC, 1_000)
 
-    assert settle(folded(story.wait(1).supply(WETH, 50))).days[-1].top_ups == 1
+    assert settle(folded(story.wait(16).supply(WETH, 50))).days[-1].marks == SUPPLIED | TOPPED_UP
 
 
 def test_fold__stable_debt_liquidated__is_no_repayment() -> None:

@@ -29,10 +29,11 @@ REFERENCE_FAMILIES = frozenset(
         Family.LEVERAGE,
         Family.SAFETY_MARGIN,
         Family.COLLATERAL_QUALITY,
-        Family.CONCENTRATION,
+        Family.DIVERSIFICATION,
         Family.RECENT_BORROWING,
         Family.COLLATERAL_OUTFLOW,
         Family.DEBT_SIZE,
+        Family.RECENT_CHANGE,
     }
 )
 """Families that a reference position fills: they count, but they are not this wallet's doing."""

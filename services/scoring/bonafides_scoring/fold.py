@@ -6,46 +6,34 @@
 
 The newest transaction stays pending until a later one begins, because an amount that one transaction moves forth and
 back must not count: only its end says what it came to. `settle` closes it when the state is read.
+
+What is undone within `SETTLING_DAYS` leaves nothing that could speak for the wallet:
+
+    borrow ── 5 days ── repay          the repayment does not count: something was borrowed just before
+    repay  ── 5 days ── borrow         it counts for five days, and is taken back
+    owe nothing ── 5 days ── borrow    the loan was not closed, it goes on
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from bonafides.errors import InvariantViolation
 from bonafides.events import LendingEvent, SubIndexKey, sub_index
 from bonafides.types import Address, ChainId, EventType, Protocol, Role
 
 from bonafides_scoring import interest
-from bonafides_scoring.fold_parts import (
-    Asset,
-    Flow,
-    Totals,
-    freeze_flow,
-    is_substantial,
-    net_flow,
-    proves_debt,
-    repays_substantially,
-    tally_day,
-    thaw_flow,
-)
+from bonafides_scoring.fold_parts import Asset, Flow, proves_debt
+from bonafides_scoring.fold_record import Record
 from bonafides_scoring.state_codec import decode_state, encode_state
 from bonafides_scoring.wallet_state import (
     FOLD_VERSION,
-    LIQUIDATIONS_KEPT,
-    SECONDS_PER_DAY,
-    AssetFlow,
     AssetKey,
     AssetState,
-    DayTally,
-    Order,
     PendingTransaction,
     WalletState,
 )
 
-__all__ = ["FOLD_VERSION", "WalletState", "decode_state", "empty_state", "encode_state", "fold", "settle"]
+__all__ = ["FOLD_VERSION", "Folder", "WalletState", "decode_state", "empty_state", "encode_state", "fold", "settle"]
 
-SHORTEST_LOAN_S = 7 * SECONDS_PER_DAY
-"""A debt that is closed sooner proves nothing about repaying."""
 PROTOCOLS_WITHOUT_DEBT_LEDGER = frozenset({Protocol.COMPOUND_V3})
 """Comet logs no index: what is owed there, and what a debt cost that was paid back, no log tells."""
 LIQUIDATION = sub_index(SubIndexKey(EventType.LIQUIDATED, Role.OWNER))
@@ -66,234 +54,196 @@ def fold(state: WalletState, events: Iterable[LendingEvent]) -> WalletState:
     Raises:
         InvariantViolation: an event of another wallet or chain, or out of order.
     """
-    work = _Work.of(state)
+    folder = Folder(state)
     for event in events:
-        work.take(event)
-    return work.freeze()
+        folder.take(event)
+    return folder.freeze()
 
 
 def settle(state: WalletState) -> WalletState:
     """The state with its newest transaction counted: what features read. Not to be folded further."""
     if state.pending is None:
         return state
-    work = _Work.of(state)
-    work.close_transaction()
-    return work.freeze()
+    folder = Folder(state)
+    folder.close_transaction()
+    return folder.freeze()
 
 
-@dataclass(slots=True)
-class _Work:
+class Folder:
     """A state taken apart, so that a thousand events cost one copy and not a thousand."""
 
-    state: WalletState
-    totals: Totals
-    assets: dict[AssetKey, Asset]
-    emodes: dict[str, int]
-    days: dict[int, DayTally]
-    place: tuple[int, int] | None = None
-    """(block, tx_index) of the open transaction."""
-    timestamp: int = 0
-    is_own: bool = False
-    is_liquidation: bool = False
-    flows: dict[AssetKey, Flow] | None = None
-    last_order: Order | None = None
-    last_timestamp: int | None = None
+    __slots__ = (
+        "_assets",
+        "_chain_id",
+        "_emodes",
+        "_flows",
+        "_has_new_asset",
+        "_is_liquidation",
+        "_last_order",
+        "_last_timestamp",
+        "_place",
+        "_record",
+        "_timestamp",
+        "_wallet",
+    )
 
-    @classmethod
-    def of(cls, state: WalletState) -> "_Work":
-        work = cls(
-            state=state,
-            totals=Totals.of(state),
-            assets={key: Asset(asset) for key, asset in state.assets},
-            emodes=dict(state.emodes),
-            days={tally.day: tally for tally in state.days},
-            last_order=state.last_order,
-            last_timestamp=state.last_timestamp,
-        )
+    def __init__(self, state: WalletState) -> None:
+        self._wallet, self._chain_id = state.wallet, state.chain_id
+        self._last_order, self._last_timestamp = state.last_order, state.last_timestamp
+        self._assets: dict[AssetKey, Asset | AssetState] = dict(state.assets)  # thawed one by one, at first touch
+        self._has_new_asset = False
+        self._emodes = dict(state.emodes)
+        self._record = Record(state)
+        self._flows: dict[AssetKey, Flow] = {}
+        self._place: tuple[int, int] | None = None  # (block, tx_index) of the open transaction
+        self._timestamp, self._is_liquidation = 0, False
         pending = state.pending
         if pending is not None:
-            work.place = (pending.block, pending.tx_index)
-            work.timestamp, work.is_own, work.is_liquidation = (
-                pending.timestamp,
-                pending.is_own,
-                pending.is_liquidation,
-            )
-            work.flows = {flow.key: thaw_flow(flow) for flow in pending.flows}
-        return work
+            self._place = (pending.block, pending.tx_index)
+            self._timestamp, self._is_liquidation = pending.timestamp, pending.is_liquidation
+            self._flows = {flow.key: Flow.of(flow) for flow in pending.flows}
 
     def take(self, event: LendingEvent) -> None:
-        """Add one event."""
-        state, position = self.state, event.position
-        order = event.order
-        if event.wallet != state.wallet or position.block.chain_id != state.chain_id:
+        """Add one event, strictly after the last. Raises InvariantViolation."""
+        position = event.position
+        block = position.block
+        order = (block.number, position.tx_index, position.log_index, event.sub_index)
+        if event.wallet != self._wallet or block.chain_id != self._chain_id:
             raise InvariantViolation("an event of another wallet or chain reached this wallet's fold")
-        if self.last_order is not None and order <= self.last_order:
-            raise InvariantViolation(f"events out of canonical order: {order} came after {self.last_order}")
-        if self.place != (order[0], order[1]):
+        if self._last_order is not None and order <= self._last_order:
+            raise InvariantViolation(f"events out of canonical order: {order} came after {self._last_order}")
+        place = order[:2]
+        if self._place != place:
             self.close_transaction()
-            self.place = (order[0], order[1])
-            self.timestamp = position.block.timestamp
-            self.is_own, self.is_liquidation = False, False
-            self.flows = {}
-        self.last_order, self.last_timestamp = order, position.block.timestamp
-        if event.role is Role.OWNER:
+            self._place, self._timestamp, self._is_liquidation = place, block.timestamp, False
+        self._last_order, self._last_timestamp = order, block.timestamp
+        role = event.role
+        if role is Role.OWNER:
             self._take_owned(event)
-        elif event.type is EventType.TRANSFERRED and event.role is Role.SENDER:
-            self._flow(event).transferred_out += event.amount
-            self.is_own = True
+        elif role is Role.SENDER and event.type is EventType.TRANSFERRED:
+            self._flow(AssetKey(event.deployment, event.asset, event.market)).transferred_out += event.amount
 
     def _take_owned(self, event: LendingEvent) -> None:
-        key = AssetKey(event.deployment, event.asset, event.market)
+        key, kind = AssetKey(event.deployment, event.asset, event.market), event.type
         if event.protocol in PROTOCOLS_WITHOUT_DEBT_LEDGER and proves_debt(event):
             self._asset(key).has_untold_debt = True
+        if kind is EventType.SUPPLY_BALANCE:
+            self._asset(key).scaled_supply += event.scaled_delta
+            self._flow(key).supply_delta += event.scaled_delta
+        elif kind is EventType.DEBT_BALANCE:
+            self._asset(key).scaled_debt += event.scaled_delta
+            self._flow(key).debt_delta += event.scaled_delta
+        elif kind is EventType.SUPPLIED:
+            self._flow(key).supplied += event.amount
+        elif kind is EventType.WITHDRAWN:
+            flow = self._flow(key)
+            flow.withdrawn += event.amount
+            if event.counterparty is not None:  # where it went, not who called
+                flow.sent += event.amount
+        elif kind is EventType.BORROWED:
+            self._flow(key).borrowed += event.amount
+        elif kind is EventType.REPAID:
+            self._flow(key).repaid += event.amount
+        else:
+            self._take_rare(key, event)
+
+    def _take_rare(self, key: AssetKey, event: LendingEvent) -> None:
         match event.type:
-            case EventType.SUPPLY_BALANCE:
-                self._asset(key).scaled_supply += event.scaled_delta
-                self._flow(event).supply_delta += event.scaled_delta
-                return
-            case EventType.DEBT_BALANCE:
-                self._asset(key).scaled_debt += event.scaled_delta
-                self._flow(event).debt_delta += event.scaled_delta
-                return
             case EventType.DEBT_SET:
-                asset = self._asset(key)
-                scaled_debt = interest.ray_div(event.amount, event.index_ray)
-                self._flow(event).debt_delta += scaled_debt - asset.scaled_debt
+                asset, scaled_debt = self._asset(key), interest.ray_div(event.amount, event.index_ray)
+                self._flow(key).debt_delta += scaled_debt - asset.scaled_debt
                 asset.scaled_debt = scaled_debt
-                return
             case EventType.STABLE_DEBT_SET:
-                self._asset(key).set_stable_debt(event.amount, event.index_ray, self.timestamp)
-                self._flow(event).sets_stable_debt = True
-                return
-            case EventType.SUPPLIED:
-                self._flow(event).supplied += event.amount
-            case EventType.WITHDRAWN:
-                self._flow(event).withdrawn += event.amount
-                self.is_own = True  # only the holder can: the counterparty is where it went, not who called
-            case EventType.BORROWED:
-                self._flow(event).borrowed += event.amount
-            case EventType.REPAID:
-                self._flow(event).repaid += event.amount
+                self._asset(key).set_stable_debt(event.amount, event.index_ray, self._timestamp)
+                self._flow(key).sets_stable_debt = True
             case EventType.LIQUIDATED:
                 self._liquidate(key, event)
-                return
             case EventType.BAD_DEBT:
                 self._asset(key).bad_debt += event.amount
-                self.totals.bad_debt_count += 1
-                return
+                self._record.bad_debt_count += 1
             case EventType.COLLATERAL_ENABLED:
                 self._asset(key).is_collateral = True
-                return
             case EventType.COLLATERAL_DISABLED:
                 self._asset(key).is_collateral = False
-                return
             case EventType.EMODE_SET:
-                self.emodes[event.deployment] = event.amount
-                return
-            case EventType.TRANSFERRED:
-                return  # told from the ledger entry beside it
-        self.is_own = self.is_own or event.counterparty is None
+                self._emodes[event.deployment] = event.amount
+            case _:
+                pass  # a transfer is told by the ledger entry beside it
 
     def _liquidate(self, key: AssetKey, event: LendingEvent) -> None:
-        totals = self.totals
-        self.is_liquidation = True
+        self._is_liquidation = True
         if event.second_asset is not None:
             self._asset(AssetKey(event.deployment, event.second_asset, event.market)).seized += event.second_amount
-        if event.sub_index != LIQUIDATION:
-            return
-        self._asset(key).liquidated += event.amount
-        is_new_day = not totals.liquidated_at or totals.liquidated_at[-1] // SECONDS_PER_DAY < self._day
-        totals.liquidation_count += 1
-        totals.liquidation_days += int(is_new_day)
-        totals.liquidated_at = (*totals.liquidated_at, self.timestamp)[-LIQUIDATIONS_KEPT:]
+        if event.sub_index == LIQUIDATION:
+            self._asset(key).liquidated += event.amount
+            self._record.liquidate(self._timestamp)
 
     def close_transaction(self) -> None:
         """Net the open transaction and count what is left of it."""
-        flows, self.flows, self.place = self.flows, None, None
-        if not flows:
+        flows, self._flows, self._place = self._flows, {}, None
+        if not flows and not self._is_liquidation:
             return
-        moved: list[AssetFlow] = []
-        for key in sorted(flows):
-            net = net_flow(key, flows[key], self.is_liquidation)
-            if net is not None:
-                moved.append(net)
-                asset = self._asset(key)
-                asset.supplied += net.supplied
-                asset.withdrawn += net.withdrawn
-                asset.borrowed += net.borrowed
-                asset.repaid += net.repaid
-        self._count(moved, flows)
-        self._follow_debt(moved)
-
-    def _count(self, moved: list[AssetFlow], flows: dict[AssetKey, Flow]) -> None:
-        if not moved:
-            return
-        totals, now = self.totals, self.timestamp
-        has_borrowed = any(flow.borrowed for flow in moved)
-        has_repaid = any(repays_substantially(flow, flows[flow.key], self.assets[flow.key]) for flow in moved)
-        tops_up = (
-            not has_borrowed
-            and any(asset.has_debt for asset in self.assets.values())
-            and any(
-                flow.supplied
-                and is_substantial(flows[flow.key].supply_delta, self.assets[flow.key].scaled_supply, gone=False)
-                for flow in moved
-            )
+        touched = {key: (flow, self._asset(key)) for key, flow in flows.items()}
+        assets = self._assets.values()
+        undone = self._record.close_transaction(
+            self._timestamp,
+            touched,
+            is_liquidation=self._is_liquidation,
+            has_debt=any(asset.has_debt for asset in assets),
+            has_supply=any(asset.scaled_supply > 0 for asset in assets),
         )
-        if self.is_own:
-            totals.first_action = now if totals.first_action is None else totals.first_action
-            totals.last_action = now
-        if has_borrowed:
-            totals.first_borrow = now if totals.first_borrow is None else totals.first_borrow
-            totals.last_borrow = now
-            totals.borrow_count += 1
-        if has_repaid:
-            totals.last_repayment = now
-            totals.repayment_count += 1
-        tally_day(self.days, DayTally(self._day, int(self.is_own), int(has_repaid), int(tops_up), tuple(moved)))
-
-    @property
-    def _day(self) -> int:
-        return self.timestamp // SECONDS_PER_DAY
-
-    def _follow_debt(self, moved: list[AssetFlow]) -> None:
-        totals, now = self.totals, self.timestamp
-        has_debt = any(asset.has_debt for asset in self.assets.values())
-        if has_debt and totals.debt_since is None:
-            totals.debt_since = now
-        elif not has_debt and totals.debt_since is not None:
-            lasted = now - totals.debt_since
-            closed = lasted >= SHORTEST_LOAN_S and any(flow.repaid for flow in moved) and not self.is_liquidation
-            totals.debt_since = None
-            totals.indebted_seconds += lasted
-            totals.closed_count += int(closed)
+        for flow in undone:
+            self._asset(flow.key).kept -= flow.kept
 
     def freeze(self) -> WalletState:
-        """The state as a value."""
+        """The state as a value. The folder may be used further."""
         pending = None
-        if self.place is not None and self.flows is not None:
-            flows = tuple(freeze_flow(key, self.flows[key]) for key in sorted(self.flows))
-            pending = PendingTransaction(*self.place, self.timestamp, self.is_own, self.is_liquidation, flows)
-        return replace(
-            self.totals.put_into(self.state),
-            last_order=self.last_order,
-            last_timestamp=self.last_timestamp,
-            assets=tuple((key, self.assets[key].freeze()) for key in sorted(self.assets)),
-            emodes=tuple(sorted((deployment, mode) for deployment, mode in self.emodes.items() if mode)),
-            days=tuple(self.days[day] for day in sorted(self.days)),
+        if self._place is not None:
+            flows = tuple([self._flows[key].freeze(key) for key in sorted(self._flows)])
+            pending = PendingTransaction(*self._place, self._timestamp, self._is_liquidation, flows)
+        assets, record = self._assets, self._record
+        keys = sorted(assets) if self._has_new_asset else list(assets)
+        return WalletState(
+            wallet=self._wallet,
+            chain_id=self._chain_id,
+            last_order=self._last_order,
+            last_timestamp=self._last_timestamp,
+            assets=tuple([(key, _frozen(assets[key])) for key in keys]),
+            emodes=tuple(sorted((deployment, mode) for deployment, mode in self._emodes.items() if mode)),
+            first_loan=record.first_loan,
+            last_borrow=record.last_borrow,
+            last_withdrawal=record.last_withdrawal,
+            supplied_since=record.supplied_since,
+            borrow_count=record.borrow_count,
+            repayment_count=record.repayment_count,
+            closed_count=record.closed_count,
+            closed_at=record.closed_at,
+            debt_since=record.debt_since,
+            is_settled_debt=record.is_settled_debt,
+            indebted_seconds=record.indebted_seconds,
+            liquidation_count=record.liquidation_count,
+            liquidation_days=record.liquidation_days,
+            liquidated_at=record.liquidated_at,
+            bad_debt_count=record.bad_debt_count,
+            days=record.days.freeze(),
             pending=pending,
         )
 
     def _asset(self, key: AssetKey) -> Asset:
-        found = self.assets.get(key)
+        found = self._assets.get(key)
+        if isinstance(found, Asset):
+            return found
+        self._has_new_asset = self._has_new_asset or found is None
+        thawed = self._assets[key] = Asset(found or AssetState())
+        return thawed
+
+    def _flow(self, key: AssetKey) -> Flow:
+        found = self._flows.get(key)
         if found is None:
-            found = self.assets[key] = Asset(AssetState())
+            found = self._flows[key] = Flow()
+            self._asset(key)  # the bytes of a state name a flow by its asset
         return found
 
-    def _flow(self, event: LendingEvent) -> Flow:
-        flows = self.flows = {} if self.flows is None else self.flows
-        key = AssetKey(event.deployment, event.asset, event.market)
-        found = flows.get(key)
-        if found is None:
-            found = flows[key] = Flow()
-        return found
+
+def _frozen(asset: Asset | AssetState) -> AssetState:
+    return asset.freeze() if isinstance(asset, Asset) else asset

@@ -1,18 +1,16 @@
 """The parts of a state while a fold works on them, and how one transaction is netted."""
 
-from dataclasses import dataclass, replace
-
 from bonafides.events import LendingEvent
 from bonafides.types import EventType
 
 from bonafides_scoring.wallet_state import (
     DAYS_KEPT,
+    FLOW_DAYS_KEPT,
     AssetFlow,
     AssetKey,
     AssetState,
     DayTally,
     PendingFlow,
-    WalletState,
 )
 
 SUBSTANTIAL_PERCENT = 2
@@ -22,97 +20,60 @@ SUBSTANTIAL_PERCENT = 2
 class Flow:
     """`PendingFlow` while it grows."""
 
-    __slots__ = (
-        "borrowed",
-        "debt_delta",
-        "repaid",
-        "sets_stable_debt",
-        "supplied",
-        "supply_delta",
-        "transferred_out",
-        "withdrawn",
-    )
+    __slots__ = PendingFlow._fields[1:]
 
     def __init__(self) -> None:
-        self.supplied = self.withdrawn = self.transferred_out = self.borrowed = self.repaid = 0
+        self.supplied = self.withdrawn = self.sent = self.transferred_out = self.borrowed = self.repaid = 0
         self.supply_delta = self.debt_delta = 0
         self.sets_stable_debt = False
 
-
-@dataclass(slots=True)
-class Totals:
-    """The counts and times of a `WalletState` while they grow."""
-
-    first_action: int | None
-    last_action: int | None
-    first_borrow: int | None
-    last_borrow: int | None
-    last_repayment: int | None
-    borrow_count: int
-    repayment_count: int
-    closed_count: int
-    debt_since: int | None
-    indebted_seconds: int
-    liquidation_count: int
-    liquidation_days: int
-    liquidated_at: tuple[int, ...]
-    bad_debt_count: int
-
     @classmethod
-    def of(cls, state: WalletState) -> "Totals":
-        """Those of a state."""
-        return cls(
-            state.first_action,
-            state.last_action,
-            state.first_borrow,
-            state.last_borrow,
-            state.last_repayment,
-            state.borrow_count,
-            state.repayment_count,
-            state.closed_count,
-            state.debt_since,
-            state.indebted_seconds,
-            state.liquidation_count,
-            state.liquidation_days,
-            state.liquidated_at,
-            state.bad_debt_count,
-        )
+    def of(cls, flow: PendingFlow) -> "Flow":
+        thawed = cls()
+        thawed.supplied, thawed.withdrawn, thawed.sent = flow.supplied, flow.withdrawn, flow.sent
+        thawed.transferred_out, thawed.borrowed, thawed.repaid = flow.transferred_out, flow.borrowed, flow.repaid
+        thawed.supply_delta, thawed.debt_delta = flow.supply_delta, flow.debt_delta
+        thawed.sets_stable_debt = flow.sets_stable_debt
+        return thawed
 
-    def put_into(self, state: WalletState) -> WalletState:
-        """A state with these."""
-        return replace(
-            state,
-            first_action=self.first_action,
-            last_action=self.last_action,
-            first_borrow=self.first_borrow,
-            last_borrow=self.last_borrow,
-            last_repayment=self.last_repayment,
-            borrow_count=self.borrow_count,
-            repayment_count=self.repayment_count,
-            closed_count=self.closed_count,
-            debt_since=self.debt_since,
-            indebted_seconds=self.indebted_seconds,
-            liquidation_count=self.liquidation_count,
-            liquidation_days=self.liquidation_days,
-            liquidated_at=self.liquidated_at,
-            bad_debt_count=self.bad_debt_count,
+    def freeze(self, key: AssetKey) -> PendingFlow:
+        return PendingFlow(
+            key,
+            self.supplied,
+            self.withdrawn,
+            self.sent,
+            self.transferred_out,
+            self.borrowed,
+            self.repaid,
+            self.supply_delta,
+            self.debt_delta,
+            self.sets_stable_debt,
         )
 
 
 class Asset:
     """`AssetState` while it grows."""
 
-    __slots__ = AssetState.__slots__
+    __slots__ = AssetState._fields
 
     def __init__(self, state: AssetState) -> None:
-        self.scaled_supply, self.scaled_debt = state.scaled_supply, state.scaled_debt
-        self.is_collateral = state.is_collateral
-        self.supplied, self.withdrawn = state.supplied, state.withdrawn
-        self.borrowed, self.repaid = state.borrowed, state.repaid
-        self.liquidated, self.seized, self.bad_debt = state.liquidated, state.seized, state.bad_debt
-        self.has_untold_debt = state.has_untold_debt
-        self.stable_principal, self.stable_rate_ray = state.stable_principal, state.stable_rate_ray
-        self.stable_since = state.stable_since
+        (
+            self.scaled_supply,
+            self.scaled_debt,
+            self.is_collateral,
+            self.supplied,
+            self.withdrawn,
+            self.borrowed,
+            self.repaid,
+            self.kept,
+            self.liquidated,
+            self.seized,
+            self.bad_debt,
+            self.has_untold_debt,
+            self.stable_principal,
+            self.stable_rate_ray,
+            self.stable_since,
+        ) = state
 
     @property
     def has_debt(self) -> bool:
@@ -133,6 +94,7 @@ class Asset:
             self.withdrawn,
             self.borrowed,
             self.repaid,
+            self.kept,
             self.liquidated,
             self.seized,
             self.bad_debt,
@@ -141,6 +103,84 @@ class Asset:
             self.stable_rate_ray,
             self.stable_since,
         )
+
+
+class Days:
+    """The tallies of a state while the newest day grows."""
+
+    __slots__ = ("_before", "_day", "_flows", "_marks")
+
+    def __init__(self, days: tuple[DayTally, ...]) -> None:
+        self._before = list(days)
+        self._day = self._marks = -1
+        self._flows: dict[AssetKey, AssetFlow] = {}
+
+    def add(self, day: int, marks: int, moved: list[AssetFlow]) -> None:
+        """Count something on its day, which is no earlier than any before."""
+        if day != self._day:
+            self._turn_to(day)
+        self._marks |= marks
+        flows = self._flows
+        for flow in moved:
+            before = flows.get(flow.key)
+            flows[flow.key] = flow if before is None else _add(before, flow)
+
+    def unmark(self, first: int, marks: int) -> None:
+        """Take these marks from all days since `first`."""
+        if self._day >= first:
+            self._marks &= ~marks
+        for place in self._places_since(first):
+            tally = self._before[place]
+            if tally.marks & marks:
+                self._before[place] = tally._replace(marks=tally.marks & ~marks)
+
+    def forget_kept(self, first: int) -> list[AssetFlow]:
+        """Keep nothing of what was repaid on days since `first`; returns the flows that did."""
+        undone: list[AssetFlow] = []
+        if self._day >= first:
+            undone += [flow for flow in self._flows.values() if flow.kept]
+            for flow in undone:
+                self._flows[flow.key] = flow._replace(kept=0)
+        for place in self._places_since(first):
+            tally = self._before[place]
+            kept = [flow for flow in tally.flows if flow.kept]
+            if kept:
+                undone += kept
+                self._before[place] = tally._replace(flows=tuple([flow._replace(kept=0) for flow in tally.flows]))
+        return undone
+
+    def _places_since(self, first: int) -> range:
+        place = len(self._before)
+        while place and self._before[place - 1].day >= first:
+            place -= 1
+        return range(place, len(self._before))
+
+    def freeze(self) -> tuple[DayTally, ...]:
+        return (*self._before, self._newest()) if self._day >= 0 else tuple(self._before)
+
+    def _newest(self) -> DayTally:
+        flows = self._flows
+        ordered = tuple(flows.values()) if len(flows) < 2 else tuple([flows[key] for key in sorted(flows)])
+        return DayTally(self._day, self._marks, ordered)
+
+    def _turn_to(self, day: int) -> None:
+        before = self._before
+        if self._day >= 0:
+            before.append(self._newest())
+        self._day, self._marks, self._flows = day, 0, {}
+        if before and before[-1].day == day:
+            newest = before.pop()
+            self._marks = newest.marks
+            self._flows = {flow.key: flow for flow in newest.flows}
+        forgotten = 0
+        while forgotten < len(before) and before[forgotten].day <= day - DAYS_KEPT:
+            forgotten += 1
+        del before[:forgotten]
+        place = len(before) - 1
+        while place >= 0 and (before[place].day > day - FLOW_DAYS_KEPT or before[place].flows):
+            if before[place].day <= day - FLOW_DAYS_KEPT:
+                before[place] = DayTally(before[place].day, before[place].marks)
+            place -= 1
 
 
 def proves_debt(event: LendingEvent) -> bool:
@@ -155,19 +195,21 @@ def proves_debt(event: LendingEvent) -> bool:
     return event.type in (EventType.BORROWED, EventType.LIQUIDATED, EventType.BAD_DEBT)
 
 
-def net_flow(key: AssetKey, flow: Flow, is_liquidation: bool) -> AssetFlow | None:
-    """What a transaction came to in one reserve; None when that is nothing."""
+def net_flow(key: AssetKey, flow: Flow, *, is_liquidation: bool, is_calm: bool) -> AssetFlow | None:
+    """What a transaction came to in one reserve; None when that is nothing. `is_calm`: what it repaid is kept."""
     # A liquidator's share and the protocol's fee leave as transfers, which are not the wallet's doing.
-    withdrawn = flow.withdrawn + (0 if is_liquidation else flow.transferred_out)
-    turned_supply, turned_debt = min(flow.supplied, withdrawn), min(flow.borrowed, flow.repaid)
-    net = AssetFlow(
-        key,
-        flow.supplied - turned_supply,
-        withdrawn - turned_supply,
-        flow.borrowed - turned_debt,
-        flow.repaid - turned_debt,
-    )
-    return net if net.supplied or net.withdrawn or net.borrowed or net.repaid else None
+    transferred = 0 if is_liquidation else flow.transferred_out
+    supplied, withdrawn, borrowed, repaid = flow.supplied, flow.withdrawn + transferred, flow.borrowed, flow.repaid
+    turned = min(supplied, withdrawn)
+    if turned:
+        supplied, withdrawn = supplied - turned, withdrawn - turned
+    turned = min(borrowed, repaid)
+    if turned:
+        borrowed, repaid = borrowed - turned, repaid - turned
+    if not (supplied or withdrawn or borrowed or repaid):
+        return None
+    sent = min(flow.sent + transferred, withdrawn) if withdrawn else 0
+    return AssetFlow(key, supplied, withdrawn, sent, borrowed, repaid, repaid if is_calm else 0)
 
 
 def is_substantial(moved: int, balance_after: int, *, gone: bool) -> bool:
@@ -186,51 +228,13 @@ def repays_substantially(net: AssetFlow, flow: Flow, asset: Asset) -> bool:
     return is_substantial(net.repaid, asset.stable_principal + max(asset.scaled_debt, 0), gone=True)
 
 
-def tally_day(days: dict[int, DayTally], more: DayTally) -> None:
-    """Count something on its day, and forget the days that are too long before it."""
-    before = days.get(more.day) or DayTally(more.day, 0, 0, 0, ())
-    flows = {flow.key: flow for flow in before.flows}
-    for flow in more.flows:
-        flows[flow.key] = add_flows(flows[flow.key], flow) if flow.key in flows else flow
-    days[more.day] = DayTally(
-        more.day,
-        before.actions + more.actions,
-        before.repayments + more.repayments,
-        before.top_ups + more.top_ups,
-        tuple(flows[key] for key in sorted(flows)),
-    )
-    for old in [known for known in days if known <= more.day - DAYS_KEPT]:
-        del days[old]
-
-
-def add_flows(left: AssetFlow, right: AssetFlow) -> AssetFlow:
+def _add(left: AssetFlow, right: AssetFlow) -> AssetFlow:
     return AssetFlow(
         left.key,
         left.supplied + right.supplied,
         left.withdrawn + right.withdrawn,
+        left.sent + right.sent,
         left.borrowed + right.borrowed,
         left.repaid + right.repaid,
-    )
-
-
-def thaw_flow(flow: PendingFlow) -> Flow:
-    thawed = Flow()
-    thawed.supplied, thawed.withdrawn, thawed.transferred_out = flow.supplied, flow.withdrawn, flow.transferred_out
-    thawed.borrowed, thawed.repaid = flow.borrowed, flow.repaid
-    thawed.supply_delta, thawed.debt_delta = flow.supply_delta, flow.debt_delta
-    thawed.sets_stable_debt = flow.sets_stable_debt
-    return thawed
-
-
-def freeze_flow(key: AssetKey, flow: Flow) -> PendingFlow:
-    return PendingFlow(
-        key,
-        flow.supplied,
-        flow.withdrawn,
-        flow.transferred_out,
-        flow.borrowed,
-        flow.repaid,
-        flow.supply_delta,
-        flow.debt_delta,
-        flow.sets_stable_debt,
+        left.kept + right.kept,
     )

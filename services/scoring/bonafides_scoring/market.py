@@ -93,8 +93,7 @@ class MarketView:
     """The e-mode points of each asset, in canonical order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """One reserve of an account; only what Aave counts: collateral in use, and debt."""
 
     key: AssetKey
@@ -105,8 +104,7 @@ class Holding:
     is_pegged: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """One wallet in one deployment, or in one isolated market of it: what is liquidated as a whole."""
 
     deployment: str

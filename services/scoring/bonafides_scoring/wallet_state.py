@@ -1,7 +1,8 @@
 """What a wallet's history on one chain comes to: exact amounts, no prices, bounded in size.
 
 Prices meet amounts only at an as-of block (`market`). Amounts that a transaction moves forth and back again (a flash
-loan, borrow and repay in one breath) are no credit history: they are netted per transaction and asset first.
+loan, borrow and repay in one breath) are no credit history: they are netted per transaction and asset first. Over days
+it is the same: what is undone within `SETTLING_DAYS` says nothing good of anybody (`fold`).
 """
 
 from dataclasses import dataclass, field
@@ -9,19 +10,40 @@ from typing import NamedTuple
 
 from bonafides.types import ZERO_DIGEST, Address, ChainId, Digest
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Stands in every receipt. A change of what the fold remembers, or how, gets a new number.
 
 2: a withdrawal is the wallet's own act wherever it goes.
-3: isolated markets, debts that are told whole, debts at a stable rate, and debts that no log tells."""
+3: isolated markets, debts that are told whole, debts at a stable rate, and debts that no log tells.
+4: what is undone within two weeks leaves no good record; days are marks, and only the newest keep their amounts."""
 DAYS_KEPT = 180
 """Days before the newest event that keep a tally of their own; older ones live on in the totals."""
+FLOW_DAYS_KEPT = 31
+"""Of them, those that keep what moved: a window of 30 days that ends on any later day lies inside."""
+SETTLING_DAYS = 14
+"""A repayment counts when nothing was borrowed so long before and after, a top-up when nothing was withdrawn either, a
+debt when it was open so long. Were it shorter, a record could be bought within days; longer, and nobody who borrows and
+repays would ever have one."""
 LIQUIDATIONS_KEPT = 32
 """Newest liquidation times kept one by one; older ones live on in the count."""
 SECONDS_PER_DAY = 86_400
+SETTLING_S = SETTLING_DAYS * SECONDS_PER_DAY
 
 Order = tuple[int, int, int, int]
 """Canonical order inside one chain: (block, tx_index, log_index, sub_index)."""
+
+BORROWED = 1
+"""Mark of a day: a transaction borrowed, net."""
+REPAID = 2
+"""A transaction repaid at least `SUBSTANTIAL_PERCENT` of an asset's debt, and nothing was borrowed around it."""
+TOPPED_UP = 4
+"""A transaction added at least that share to a supply balance during debt; nothing was borrowed or withdrawn around."""
+SUPPLIED = 8
+"""A transaction added at least that share to a supply balance."""
+FLASHED = 16
+"""A transaction borrowed and repaid the same asset."""
+LIQUIDATED = 32
+CARED = REPAID | TOPPED_UP
 
 
 class AssetKey(NamedTuple):
@@ -33,8 +55,7 @@ class AssetKey(NamedTuple):
     """The isolated market inside the deployment; zero where all assets are one pool."""
 
 
-@dataclass(frozen=True, slots=True)
-class AssetState:
+class AssetState(NamedTuple):
     """One wallet in one reserve. Amounts are whole-life totals in the asset's smallest unit, netted per transaction."""
 
     scaled_supply: int = 0
@@ -48,6 +69,8 @@ class AssetState:
     borrowed: int = 0
     repaid: int = 0
     """Repaid by the owner or for him; what liquidators repaid is not in it."""
+    kept: int = 0
+    """Of `repaid`, what nothing was borrowed around: it lowered the debt for good."""
     liquidated: int = 0
     """Debt that liquidators repaid."""
     seized: int = 0
@@ -74,40 +97,39 @@ class AssetState:
         return self.scaled_supply < 0 or self.scaled_debt < 0 or has_lost_rate
 
 
-@dataclass(frozen=True, slots=True)
-class AssetFlow:
+class AssetFlow(NamedTuple):
     """What moved in one reserve on one day."""
 
     key: AssetKey
     supplied: int = 0
     withdrawn: int = 0
+    sent: int = 0
+    """Of `withdrawn`, what went to another wallet."""
     borrowed: int = 0
     repaid: int = 0
+    kept: int = 0
+    """Of `repaid`, what is in the asset's `kept`."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayTally:
+class DayTally(NamedTuple):
     """One UTC day with at least one transaction that counts."""
 
     day: int
     """Days since 1970-01-01, UTC."""
-    actions: int
-    """Transactions of the wallet itself."""
-    repayments: int
-    """Transactions that repaid at least `SUBSTANTIAL_PERCENT` of an asset's debt."""
-    top_ups: int
-    """Transactions that added at least `SUBSTANTIAL_PERCENT` to a supply balance during debt, borrowing nothing."""
-    flows: tuple[AssetFlow, ...]
-    """Sorted by key."""
+    marks: int
+    """What happened on it: a sum of `BORROWED`, `REPAID` and so on."""
+    flows: tuple[AssetFlow, ...] = ()
+    """Sorted by key; none on days that are older than `FLOW_DAYS_KEPT`."""
 
 
-@dataclass(frozen=True, slots=True)
-class PendingFlow:
+class PendingFlow(NamedTuple):
     """What the newest transaction has moved in one reserve so far."""
 
     key: AssetKey
     supplied: int = 0
     withdrawn: int = 0
+    sent: int = 0
+    """Of `withdrawn`, what went to another address."""
     transferred_out: int = 0
     borrowed: int = 0
     repaid: int = 0
@@ -118,14 +140,12 @@ class PendingFlow:
     """Whether a debt at a stable rate was told."""
 
 
-@dataclass(frozen=True, slots=True)
-class PendingTransaction:
+class PendingTransaction(NamedTuple):
     """The newest transaction: it counts once an event of a later one is seen, or when the state is read (`settle`)."""
 
     block: int
     tx_index: int
     timestamp: int
-    is_own: bool
     is_liquidation: bool
     flows: tuple[PendingFlow, ...]
     """Sorted by key."""
@@ -143,22 +163,26 @@ class WalletState:
     """Sorted by key."""
     emodes: tuple[tuple[str, int], ...] = ()
     """E-mode category per deployment, sorted; 0 is left out."""
-    first_action: int | None = None
-    last_action: int | None = None
-    """Of the wallet itself; what others did for it does not count."""
-    first_borrow: int | None = None
+    first_loan: int | None = None
+    """When the first debt began that was open for `SETTLING_DAYS`."""
     last_borrow: int | None = None
-    last_repayment: int | None = None
+    last_withdrawal: int | None = None
+    supplied_since: int | None = None
+    """Since when there is a supply balance without a break."""
     borrow_count: int = 0
     """Transactions that borrowed, net."""
     repayment_count: int = 0
     """Transactions that repaid substantially."""
     closed_count: int = 0
-    """Times all debt was repaid by the owner after being open for at least a week."""
+    """Times all debt was repaid by the owner after `SETTLING_DAYS`, and stayed so as long, or until now."""
+    closed_at: int | None = None
+    """When the newest of them was; None when debt began again since."""
     debt_since: int | None = None
     """Since when there is debt without a break."""
+    is_settled_debt: bool = False
+    """Whether this debt goes on one that was closed just before, and had been open for `SETTLING_DAYS`."""
     indebted_seconds: int = 0
-    """How long there was debt before `debt_since`."""
+    """How long there was debt before `debt_since`, in debts that were open for `SETTLING_DAYS`."""
     liquidation_count: int = 0
     liquidation_days: int = 0
     """Distinct UTC days with a liquidation."""

@@ -5,24 +5,31 @@ as-of blocks can enter: a state that has seen more is refused.
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bonafides.digests import feature_digest
 from bonafides.errors import InvariantViolation
 from bonafides.types import AsOf, ChainId, Digest
 
-from bonafides_scoring.features.schema import CAPPED_BPS, FEATURES, PLACE_OF, RECENT_DAYS, RECORD_DAYS, SCHEMA_HASH
+from bonafides_scoring.features.catalogue import CAPPED_BPS, LEVERAGE_CAP_BPS, NEVER_DAYS
+from bonafides_scoring.features.recent import RecentFlows
+from bonafides_scoring.features.record import RecordDays
+from bonafides_scoring.features.schema import FEATURES, SCHEMA_HASH
+from bonafides_scoring.features.shares import share_bps
 from bonafides_scoring.fold import settle
 from bonafides_scoring.market import BASE_UNIT, Account, MarketMissing, MarketView, accounts
 from bonafides_scoring.reference import ReferencePosition
-from bonafides_scoring.wallet_state import SECONDS_PER_DAY, AssetFlow, AssetKey, AssetState, DayTally, WalletState
+from bonafides_scoring.wallet_state import SECONDS_PER_DAY, SETTLING_S, AssetKey, WalletState
 
 OPEN_DEBT_FLOOR_BASE = BASE_UNIT
 """Debt under one dollar is dust left by rounding, not an open position."""
 THIN_DAYS = 60
 THIN_ACTIONS = 3
 _WAD_PER_BPS = 10**14
+_BOUNDS = tuple((spec.name, spec.lowest, spec.highest) for spec in FEATURES)
+_FLOAT32 = struct.Struct(f">{len(FEATURES)}f")
+"""The one cast. Every feature's bounds lie where float32 is exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,168 +87,154 @@ def feature_vector(
             raise InvariantViolation(f"the market view of chain {block.chain_id} is not of the as-of block")
     settled = [settle(_checked(state, by_chain)) for state in states]
     exposed = open_accounts(settled, views)
-    record = _Record(settled, by_chain, as_of.time)
-    values = _record_values(record)
-    values |= _position_values(exposed, record) if exposed else _reference_values(reference)
+    values = _record_values(settled, by_chain, as_of.time, exposed)
+    flows = RecentFlows.of(settled, by_chain, as_of.time)
+    values |= _position_values(exposed, flows) if exposed else _reference_values(reference, flows)
+    clamped = [max(low, min(high, values[name])) for name, low, high in _BOUNDS]
+    credit_actions = sum(state.borrow_count + state.repayment_count for state in settled)
     return FeatureVector(
-        values=tuple(_float32(max(spec.lowest, min(spec.highest, values[spec.name]))) for spec in FEATURES),
+        values=_FLOAT32.unpack(_FLOAT32.pack(*clamped)),
         is_reference_position=not exposed,
-        is_thin=values["days_in_debt"] < THIN_DAYS or record.credit_actions < THIN_ACTIONS,
+        is_thin=values["days_in_debt"] < THIN_DAYS or credit_actions < THIN_ACTIONS,
     )
 
 
-class _Record:
-    """What the settled states say, in integers and at as-of prices."""
-
-    def __init__(self, states: Sequence[WalletState], views: Mapping[ChainId, MarketView], now: int) -> None:
-        self.states, self.now = states, now
-        self._views = views
-        self.credit_actions = sum(state.borrow_count + state.repayment_count for state in states)
-
-    def days_since(self, time: int | None, name: str) -> int:
-        """Whole days since then; the feature's value for "never" when there was none."""
-        return FEATURES[PLACE_OF[name]].absent if time is None else max(0, self.now - time) // SECONDS_PER_DAY
-
-    def check_debts(self) -> None:
-        """Raise MarketMissing where an asset that was ever borrowed has no price: left out, it would be a loan that was
-        never liquidated, or never repaid. What was only collateral needs none."""
-        for state in self.states:
-            for key, asset in state.assets:
-                has_owed = asset.borrowed or asset.liquidated or asset.bad_debt
-                if has_owed and key not in self._views[state.chain_id].reserves:
-                    raise MarketMissing(
-                        f"an asset of {key.deployment} that was borrowed has no price at the as-of block"
-                    )
-
-    def total_base(self, amount: Callable[[AssetState], int]) -> int:
-        """Value of a whole-life total over the assets whose price is known."""
-        return sum(
-            self._value(state.chain_id, key, amount(asset)) for state in self.states for key, asset in state.assets
-        )
-
-    def recent_base(self, amount: Callable[[AssetFlow], int]) -> int:
-        """Value of what flowed in the last `RECENT_DAYS`."""
-        return sum(
-            self._value(state.chain_id, flow.key, amount(flow))
-            for state, tally in self._tallies(RECENT_DAYS)
-            for flow in tally.flows
-        )
-
-    def count_days(self, holds: Callable[[DayTally], bool]) -> int:
-        """Distinct days of the last `RECORD_DAYS` for which this holds."""
-        return len({tally.day for _, tally in self._tallies(RECORD_DAYS) if holds(tally)})
-
-    def _tallies(self, days: int) -> list[tuple[WalletState, DayTally]]:
-        first = self.now // SECONDS_PER_DAY - days
-        return [(state, tally) for state in self.states for tally in state.days if tally.day > first]
-
-    def _value(self, chain_id: ChainId, key: AssetKey, amount: int) -> int:
-        reserve = self._views[chain_id].reserves.get(key) if amount else None
-        return reserve.base_value(amount) if reserve is not None else 0
-
-
-def _record_values(record: _Record) -> dict[str, int]:
-    record.check_debts()
-    states = record.states
-    liquidated_at = [time for state in states for time in state.liquidated_at]
-    borrowed = record.total_base(lambda asset: asset.borrowed)
-    lost = record.total_base(lambda asset: asset.liquidated + asset.bad_debt)
-    repaid = record.total_base(lambda asset: asset.repaid)
-    in_debt_s = max(
-        (
-            state.indebted_seconds + (max(0, record.now - state.debt_since) if state.debt_since is not None else 0)
-            for state in states
-        ),
-        default=0,
-    )
+def _record_values(
+    states: Sequence[WalletState], views: Mapping[ChainId, MarketView], now: int, exposed: Sequence[Account]
+) -> dict[str, int]:
+    kept, lost = _ended_debts(states, views)
+    owed = sum(account.debt_base for account in exposed)
+    days = RecordDays.of(states, now)
+    first_loan = _oldest([_first_loan(state) for state in states])
     return {
         "liquidation_days": sum(state.liquidation_days for state in states),
-        "liquidated_share_bps": _share(lost, borrowed, of_nothing=CAPPED_BPS if lost else 0),
-        "days_since_liquidation": record.days_since(_newest(liquidated_at), "days_since_liquidation"),
-        "days_since_first_borrow": record.days_since(
-            _oldest([state.first_borrow for state in states]), "days_since_first_borrow"
+        "liquidated_share_bps": share_bps(lost, lost + kept, of_nothing=0),
+        "days_since_liquidation": _days_since(
+            _newest([state.liquidated_at[-1] for state in states if state.liquidated_at]), now, never=NEVER_DAYS
         ),
-        "days_in_debt": in_debt_s // SECONDS_PER_DAY,
-        "repaid_share_bps": _share(repaid, borrowed, of_nothing=0),
-        "repayment_days_180d": record.count_days(lambda tally: tally.repayments > 0),
+        "days_since_first_loan": _days_since(first_loan, now, never=0),
+        "days_in_debt": max((_indebted_seconds(state, now) for state in states), default=0) // SECONDS_PER_DAY,
+        "repaid_share_bps": share_bps(kept, kept + lost + owed, of_nothing=0),
+        "repayment_days_180d": days.repaid,
         "loans_closed": sum(state.closed_count for state in states),
-        "days_since_borrow": record.days_since(_newest([state.last_borrow for state in states]), "days_since_borrow"),
-        "days_since_action": record.days_since(_newest([state.last_action for state in states]), "days_since_action"),
-        "active_days_180d": record.count_days(lambda tally: tally.actions > 0),
-        "top_up_days_180d": record.count_days(_is_top_up),
+        "days_since_borrow": _days_since(_newest([state.last_borrow for state in states]), now, never=0),
+        "top_up_days_180d": days.topped_up,
+        "averted_days_180d": days.averted,
+        "days_since_care": days.since_care,
+        "borrow_days_180d": days.borrowed,
+        "loop_days_180d": days.looped,
+        "flash_days_180d": days.flashed,
+        "days_funded": _days_since(_oldest([state.supplied_since for state in states]), now, never=0),
     }
 
 
-def _is_top_up(tally: DayTally) -> bool:
-    """A day that borrows as well is a loop or a bigger bet, not care."""
-    return tally.top_ups > 0 and not any(flow.borrowed for flow in tally.flows)
+def _ended_debts(states: Sequence[WalletState], views: Mapping[ChainId, MarketView]) -> tuple[int, int]:
+    """Values of what was repaid and counts, and of what liquidators repaid or went bad.
+
+    Raises MarketMissing where an asset that was ever borrowed has no price: left out, it would be a loan that was never
+    liquidated, or never repaid. What was only collateral needs none.
+    """
+    kept = lost = 0
+    for state in states:
+        reserves = views[state.chain_id].reserves
+        for key, asset in state.assets:
+            if not (asset.borrowed or asset.liquidated or asset.bad_debt):
+                continue
+            reserve = reserves.get(key)
+            if reserve is None:
+                raise MarketMissing(f"an asset of {key.deployment} that was borrowed has no price at the as-of block")
+            kept += reserve.base_value(asset.kept)
+            lost += reserve.base_value(asset.liquidated + asset.bad_debt)
+    return kept, lost
 
 
-def _position_values(open_accounts: Sequence[Account], record: _Record) -> dict[str, int]:
-    collateral = sum(account.collateral_base for account in open_accounts)
-    debt = sum(account.debt_base for account in open_accounts)
-    capacity = sum(account.capacity_base for account in open_accounts)
+def _first_loan(state: WalletState) -> int | None:
+    return state.debt_since if state.first_loan is None else state.first_loan
+
+
+def _indebted_seconds(state: WalletState, now: int) -> int:
+    lasted = 0 if state.debt_since is None else now - state.debt_since
+    return state.indebted_seconds + (lasted if lasted > SETTLING_S else 0)
+
+
+def _position_values(exposed: Sequence[Account], flows: RecentFlows) -> dict[str, int]:
+    collateral = sum([account.collateral_base for account in exposed])
+    debt = sum([account.debt_base for account in exposed])
+    capacity = sum([account.capacity_base for account in exposed])
+    exposures = [_net_exposure(account) for account in exposed]
     per_asset: dict[AssetKey, int] = {}
-    for account in open_accounts:
+    for account in exposed:
         for holding in account.holdings:
             per_asset[holding.key] = per_asset.get(holding.key, 0) + holding.collateral_base
-    withdrawn = record.recent_base(lambda flow: flow.withdrawn)
+    squares = sum([value * value for value in per_asset.values()])
     return {
-        "debt_to_collateral_bps": _share(debt, collateral, of_nothing=FEATURES[0].highest, cap=FEATURES[0].highest),
-        "health_factor_bps": min(account.health_factor_wad for account in open_accounts) // _WAD_PER_BPS,
-        "price_buffer_bps": min(_price_buffer_bps(account) for account in open_accounts),
-        "price_exposure_bps": _share(
-            sum(abs(_net_exposure(account)) for account in open_accounts), capacity, of_nothing=CAPPED_BPS
+        "debt_to_collateral_bps": share_bps(debt, collateral, of_nothing=LEVERAGE_CAP_BPS, cap=LEVERAGE_CAP_BPS),
+        "health_factor_bps": min([account.health_factor_wad for account in exposed]) // _WAD_PER_BPS,
+        "price_buffer_bps": min(
+            [_price_buffer_bps(account, exposure) for account, exposure in zip(exposed, exposures, strict=True)]
         ),
-        "largest_collateral_share_bps": _share(max(per_asset.values()), collateral, of_nothing=CAPPED_BPS),
-        "borrowed_30d_bps": _share(record.recent_base(lambda flow: flow.borrowed), debt, of_nothing=CAPPED_BPS),
-        "withdrawn_30d_bps": _share(withdrawn, collateral + withdrawn, of_nothing=0),
+        "price_exposure_bps": share_bps(sum([abs(one) for one in exposures]), capacity, of_nothing=CAPPED_BPS),
+        "liquidation_threshold_bps": share_bps(capacity, collateral, of_nothing=0),
+        "largest_collateral_share_bps": share_bps(max(per_asset.values()), collateral, of_nothing=CAPPED_BPS),
+        "collateral_concentration_bps": share_bps(squares, collateral * collateral, of_nothing=CAPPED_BPS),
+        "borrowed_30d_bps": share_bps(flows.borrowed, debt, of_nothing=CAPPED_BPS),
+        "withdrawn_30d_bps": share_bps(flows.withdrawn, collateral + flows.withdrawn, of_nothing=0),
         "open_debt_usd": debt // BASE_UNIT,
+        "leverage_rise_30d_bps": flows.leverage_rise_bps(debt, collateral),
+        "debt_rise_7d_bps": flows.debt_rise_bps(debt),
+        "churned_30d_bps": share_bps(flows.churned, flows.churned + debt, of_nothing=0),
+        "sent_away_30d_bps": share_bps(flows.sent, flows.sent + collateral, of_nothing=0),
     }
 
 
-def _reference_values(reference: ReferencePosition) -> dict[str, int]:
-    """The position as if it were opened now: the loan is new, and the wallet has just acted."""
+def _reference_values(reference: ReferencePosition, flows: RecentFlows) -> dict[str, int]:
+    """The position as if it were opened now: the loan is new, and all of it has just been borrowed."""
+    debt, collateral = reference.debt_usd * BASE_UNIT, reference.collateral_usd * BASE_UNIT
     return {
         "debt_to_collateral_bps": reference.debt_to_collateral_bps,
         "health_factor_bps": reference.health_factor_bps,
         "price_buffer_bps": reference.price_buffer_bps,
         "price_exposure_bps": CAPPED_BPS,
+        "liquidation_threshold_bps": reference.liquidation_threshold_bps,
         "largest_collateral_share_bps": CAPPED_BPS,
+        "collateral_concentration_bps": CAPPED_BPS,
         "borrowed_30d_bps": CAPPED_BPS,
         "withdrawn_30d_bps": 0,
         "open_debt_usd": reference.debt_usd,
         "days_since_borrow": 0,
-        "days_since_action": 0,
+        "leverage_rise_30d_bps": reference.debt_to_collateral_bps,
+        "debt_rise_7d_bps": CAPPED_BPS,
+        "churned_30d_bps": share_bps(flows.churned, flows.churned + debt, of_nothing=0),
+        "sent_away_30d_bps": share_bps(flows.sent, flows.sent + collateral, of_nothing=0),
     }
 
 
 def _net_exposure(account: Account) -> int:
     """How much the free borrowing capacity loses when all unpegged prices fall by all; negative for a short."""
     return sum(
-        holding.collateral_base * holding.threshold_bps // CAPPED_BPS - holding.debt_base
-        for holding in account.holdings
-        if not holding.is_pegged
+        [
+            holding.collateral_base * holding.threshold_bps // CAPPED_BPS - holding.debt_base
+            for holding in account.holdings
+            if not holding.is_pegged
+        ]
     )
 
 
-def _price_buffer_bps(account: Account) -> int:
-    free, exposure = account.capacity_base - account.debt_base, abs(_net_exposure(account))
-    if free <= 0:
-        return 0
-    return _share(free, exposure, of_nothing=CAPPED_BPS)
+def _price_buffer_bps(account: Account, exposure: int) -> int:
+    free = account.capacity_base - account.debt_base
+    return share_bps(free, abs(exposure), of_nothing=CAPPED_BPS) if free > 0 else 0
 
 
-def _share(part: int, whole: int, *, of_nothing: int, cap: int = CAPPED_BPS) -> int:
-    return min(cap, part * CAPPED_BPS // whole) if whole > 0 else of_nothing
+def _days_since(time: int | None, now: int, *, never: int) -> int:
+    return never if time is None else max(0, now - time) // SECONDS_PER_DAY
 
 
 def _newest(times: Sequence[int | None]) -> int | None:
-    return max((time for time in times if time is not None), default=None)
+    return max([time for time in times if time is not None], default=None)
 
 
 def _oldest(times: Sequence[int | None]) -> int | None:
-    return min((time for time in times if time is not None), default=None)
+    return min([time for time in times if time is not None], default=None)
 
 
 def _checked(state: WalletState, views: Mapping[ChainId, MarketView]) -> WalletState:
@@ -253,9 +246,3 @@ def _checked(state: WalletState, views: Mapping[ChainId, MarketView]) -> WalletS
             f"a wallet state has seen block {state.last_order[0]}, after the as-of block {view.block.number}"
         )
     return state
-
-
-def _float32(value: int) -> float:
-    """The one cast. Every feature's bounds lie where float32 is exact."""
-    cast: float = struct.unpack(">f", struct.pack(">f", value))[0]
-    return cast

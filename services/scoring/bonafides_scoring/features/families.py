@@ -11,7 +11,7 @@ class Family(StrEnum):
     LEVERAGE = "leverage"
     SAFETY_MARGIN = "safety_margin"
     COLLATERAL_QUALITY = "collateral_quality"
-    CONCENTRATION = "concentration"
+    DIVERSIFICATION = "diversification"
     LIQUIDATION_RECORD = "liquidation_record"
     LIQUIDATION_RECENCY = "liquidation_recency"
     TENURE = "tenure"
@@ -20,13 +20,16 @@ class Family(StrEnum):
     COLLATERAL_OUTFLOW = "collateral_outflow"
     DEBT_SIZE = "debt_size"
     POSITION_CARE = "position_care"
+    BORROWING_INTENSITY = "borrowing_intensity"
+    RECENT_CHANGE = "recent_change"
+    INTEGRITY = "integrity"
 
 
 REASON_OF_FAMILY = {
     Family.LEVERAGE: AdverseReason.HIGH_LEVERAGE,
     Family.SAFETY_MARGIN: AdverseReason.THIN_SAFETY_MARGIN,
     Family.COLLATERAL_QUALITY: AdverseReason.VOLATILE_COLLATERAL,
-    Family.CONCENTRATION: AdverseReason.CONCENTRATED_COLLATERAL,
+    Family.DIVERSIFICATION: AdverseReason.CONCENTRATED_COLLATERAL,
     Family.LIQUIDATION_RECORD: AdverseReason.PAST_LIQUIDATIONS,
     Family.LIQUIDATION_RECENCY: AdverseReason.RECENT_LIQUIDATION,
     Family.TENURE: AdverseReason.SHORT_HISTORY,
@@ -35,6 +38,9 @@ REASON_OF_FAMILY = {
     Family.COLLATERAL_OUTFLOW: AdverseReason.COLLATERAL_WITHDRAWN,
     Family.DEBT_SIZE: AdverseReason.LARGE_DEBT,
     Family.POSITION_CARE: AdverseReason.LOW_ACTIVITY,
+    Family.BORROWING_INTENSITY: AdverseReason.FREQUENT_BORROWING,
+    Family.RECENT_CHANGE: AdverseReason.RISING_LEVERAGE,
+    Family.INTEGRITY: AdverseReason.UNUSUAL_PATTERN,
 }
 
 

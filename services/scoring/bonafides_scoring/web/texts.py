@@ -15,7 +15,7 @@ FAMILY_LABELS = {
     Family.LEVERAGE: "Leverage",
     Family.SAFETY_MARGIN: "Safety margin",
     Family.COLLATERAL_QUALITY: "Price risk of the collateral",
-    Family.CONCENTRATION: "Spread of the collateral",
+    Family.DIVERSIFICATION: "Spread of the collateral",
     Family.LIQUIDATION_RECORD: "Past liquidations",
     Family.LIQUIDATION_RECENCY: "Time since a liquidation",
     Family.TENURE: "Length of history",
@@ -24,6 +24,9 @@ FAMILY_LABELS = {
     Family.COLLATERAL_OUTFLOW: "Withdrawn collateral",
     Family.DEBT_SIZE: "Size of the debt",
     Family.POSITION_CARE: "Care for the position",
+    Family.BORROWING_INTENSITY: "How often it borrows",
+    Family.RECENT_CHANGE: "Recent change",
+    Family.INTEGRITY: "Natural behaviour",
 }
 
 REASON_TEXTS = {
@@ -39,6 +42,10 @@ REASON_TEXTS = {
     AdverseReason.COLLATERAL_WITHDRAWN: "Collateral was withdrawn lately.",
     AdverseReason.LARGE_DEBT: "The debt is large in itself.",
     AdverseReason.LOW_ACTIVITY: "The wallet has not looked after its position lately.",
+    AdverseReason.FREQUENT_BORROWING: "The wallet borrows often, or builds leverage in loops.",
+    AdverseReason.RISING_LEVERAGE: "The debt has grown for the collateral behind it lately.",
+    AdverseReason.UNUSUAL_PATTERN: "The activity looks made: fresh funds, flash loans, borrowing in circles, or "
+    "collateral passed on.",
 }
 
 UNSCORABLE_TEXTS = {
@@ -76,22 +83,32 @@ FEATURE_LABELS = {
     "health_factor_bps": "Lowest health factor (1.00 = liquidation)",
     "price_buffer_bps": "Price move until liquidation",
     "price_exposure_bps": "Borrowing power that swings with prices",
+    "liquidation_threshold_bps": "What protocols lend against the collateral",
     "largest_collateral_share_bps": "Largest asset in the collateral",
+    "collateral_concentration_bps": "Concentration of the collateral",
     "liquidation_days": "Days with a liquidation, ever",
-    "liquidated_share_bps": "Share of borrowings that was liquidated",
+    "liquidated_share_bps": "Share of ended debt that was liquidated",
     "days_since_liquidation": "Since the newest liquidation",
-    "days_since_first_borrow": "Since the first loan",
+    "days_since_first_loan": "Since the first loan",
     "days_in_debt": "Time with open debt, in all",
-    "repaid_share_bps": "Share of borrowings that was repaid",
-    "repayment_days_180d": "Days with a repayment, of the last 180",
-    "loans_closed": "Loans closed after at least a week",
+    "repaid_share_bps": "Share of debt that was repaid for good",
+    "repayment_days_180d": "Days with a repayment that counts, of the last 180",
+    "loans_closed": "Loans closed after at least two weeks",
     "days_since_borrow": "Since the newest loan",
     "borrowed_30d_bps": "Borrowed in 30 days, of the open debt",
     "withdrawn_30d_bps": "Collateral withdrawn in 30 days",
     "open_debt_usd": "Open debt",
-    "days_since_action": "Since the wallet last acted",
-    "active_days_180d": "Days with activity, of the last 180",
-    "top_up_days_180d": "Days with a top-up, of the last 180",
+    "top_up_days_180d": "Days with a top-up that counts, of the last 180",
+    "averted_days_180d": "Days that made the debt safer before trouble, of the last 180",
+    "days_since_care": "Since the wallet last made its debt safer",
+    "borrow_days_180d": "Days with a borrowing, of the last 180",
+    "loop_days_180d": "Days that built leverage in a loop, of the last 180",
+    "leverage_rise_30d_bps": "Rise of the leverage in 30 days",
+    "debt_rise_7d_bps": "Rise of the debt in 7 days",
+    "flash_days_180d": "Days with a loan inside one transaction, of the last 180",
+    "churned_30d_bps": "Borrowed and repaid again in 30 days",
+    "days_funded": "Time with collateral, without a break",
+    "sent_away_30d_bps": "Collateral sent to other wallets in 30 days",
 }
 
 
