@@ -140,6 +140,7 @@ def simulated_table(market: SimulatedMarket) -> Table:
     table.add_row("wallets liquidated", f"{market.liquidated_wallets:,}")
     table.add_row("liquidated within 30 days, of those in debt", f"{market.liquidated_share_in_30_days:.1%}")
     table.add_row("wallets in debt at the end", f"{market.wallets_with_debt:,}")
+    table.add_row("  of which have no collateral left", f"{market.wallets_with_bad_debt:,}")
     table.add_row("logs", f"{market.logs:,}")
     table.add_row("blocks", f"{market.blocks:,}")
     table.add_row("Aave transactions per second", f"{market.transactions_per_second:,.0f}")

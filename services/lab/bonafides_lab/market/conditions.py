@@ -39,9 +39,9 @@ SMOOTH = Conditions()
 """One price a day and liquidators who miss nothing: of the demo and of tests."""
 ROUGH = Conditions(
     intraday=True,
-    late_chance=0.3,
+    late_chance=0.25,
     calls_per_round=0.01,
-    gas_usd=4.0,
+    gas_usd=10.0,
     gas_spread=0.5,
     gas_in_a_fall=8.0,
 )

@@ -66,7 +66,7 @@ def decide(
     if standing.total_debt_usd <= DUST_USD:
         return _without_debt(borrower, standing, memory, quotes, day, rng)
     if quotes.recent_fall >= habits.panics_at_fall:
-        return _panic(borrower, standing, memory, quotes, day)
+        return get_out(borrower, standing, memory, quotes, day)
     if standing.health_factor < habits.rescue_below:
         return _worried(borrower, standing, memory, quotes, day, rng)
     if rng.random() < habits.binges:
@@ -81,6 +81,13 @@ def decide(
     if rng.random() < habits.withdraws:
         return withdraw_surplus(borrower, standing, memory, quotes, rng)
     return Decision(memory)
+
+
+def get_out(borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes, day: int) -> Decision:
+    """Out at any price, in panic or after a liquidation: with cash if there is enough, else by selling collateral."""
+    if memory.cash_usd >= standing.total_debt_usd:
+        return close(borrower, standing, memory, day)
+    return sell_down(borrower, standing, memory, quotes, day, SAFE_AFTER_PANIC)
 
 
 def _idle_supply(standing: Standing) -> int | None:
@@ -152,13 +159,6 @@ def _rescue(
 def _payer_helps(borrower: Borrower, rng: random.Random) -> bool:
     """Draws only for those who have a payer: nobody else's dice move."""
     return borrower.payer is not None and rng.random() < borrower.habits.payer_helps
-
-
-def _panic(borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes, day: int) -> Decision:
-    """Out at any price: with cash if there is enough, else by selling collateral."""
-    if memory.cash_usd >= standing.total_debt_usd:
-        return close(borrower, standing, memory, day)
-    return sell_down(borrower, standing, memory, quotes, day, SAFE_AFTER_PANIC)
 
 
 def _run_away(borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes) -> Decision:

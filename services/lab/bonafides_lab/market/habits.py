@@ -99,6 +99,8 @@ class Habits:
     """What a falling market adds to the chance of looking."""
     panics_at_fall: float = 1.0
     """Fall of the market within days (a share of the price) at which everything is sold; 1 is never."""
+    wakes: float = 0.0
+    """Chance that a liquidation of one's own is noticed the same day, and ends in getting out."""
     attention_half_life_days: float = math.inf
     """Days after which half of the attention is gone."""
     other_debt_reserve: int | None = None

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from bonafides_lab.market.reserves import STABLE_RESERVES, WETH
 
-STEP = 0.025
+STEP = 0.016
 """Log move of WETH that one step makes at most, unless there would be too many."""
-MOST_STEPS = 8
+MOST_STEPS = 12
 OVERSHOOT = 0.35
 """Spread of the way around the straight line, as a share of the day's move: real crashes go lower than they close."""
 

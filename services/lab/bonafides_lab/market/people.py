@@ -11,7 +11,7 @@ from bonafides_lab.market.borrowers import make_borrower
 from bonafides_lab.market.habits import Borrower, Kind
 from bonafides_lab.market.run import BIG_LENDERS, LIQUIDATORS
 from bonafides_lab.market.schemers import LARGEST_CLUSTER, SMALLEST_CLUSTER, make_cluster
-from bonafides_lab.market.tempers import with_temper
+from bonafides_lab.market.tempers import richer, with_temper
 from bonafides_lab.market.wallets import borrower_role, companion_role, wallet_of
 
 MIX: Mapping[Kind, float] = {
@@ -83,7 +83,7 @@ def mixed_borrowers(seed: int, count: int, days: int) -> list[Borrower]:
     rng = random.Random(f"kinds/{seed}")  # noqa: S311  repeatable, not secret
     kinds = rng.choices(list(MIX), list(MIX.values()), k=count)
     clustered = {
-        borrower.index: borrower
+        borrower.index: richer(borrower, random.Random(f"wealth/{seed}/{indices[0]}"))  # noqa: S311
         for indices in _clusters([index for index, kind in enumerate(kinds) if kind is Kind.SYBIL], seed)
         for borrower in make_cluster(seed, indices, days)
     }
@@ -105,7 +105,8 @@ def _clusters(indices: Sequence[int], seed: int) -> list[Sequence[int]]:
 
 
 def _with_temper(borrower: Borrower, seed: int) -> Borrower:
-    return with_temper(borrower, random.Random(f"temper/{seed}/{borrower.index}"))  # noqa: S311
+    person = with_temper(borrower, random.Random(f"temper/{seed}/{borrower.index}"))  # noqa: S311
+    return richer(person, random.Random(f"wealth/{seed}/{borrower.index}"))  # noqa: S311
 
 
 def wallets_of_market(seed: int, borrowers: Sequence[Borrower]) -> list[MarketWallet]:

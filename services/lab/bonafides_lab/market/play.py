@@ -14,7 +14,8 @@ from bonafides_lab.market.deployment import Deployment, deploy_market
 from bonafides_lab.market.habits import Kind
 from bonafides_lab.market.people import MarketWallet, demo_borrowers, wallets_of_market
 from bonafides_lab.market.prices import Crash, PriceModel, price_path
-from bonafides_lab.market.run import DAY_S, MarketRun, Tally
+from bonafides_lab.market.run import DAY_S, MarketRun
+from bonafides_lab.market.tally import Tally
 
 DEMO_SEED = 7
 DEMO_DAYS = 365

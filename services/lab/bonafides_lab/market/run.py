@@ -3,15 +3,13 @@
 ```
  day d ── price block ── liquidation blocks, until nothing is left to liquidate ── borrowers' blocks, spread over it ──►
           00:00          00:01, 00:02 …                                            01:00 … 23:00
-          (in rough conditions again 00:06, 00:12 … for each step of a big move)
+          (in rough conditions again every 280 s for each step of a big move)
 ```
 """
 
-import math
 import random
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from bonafides.types import Address
 
@@ -20,23 +18,24 @@ from bonafides_lab.market.actions import Action, Verb, transaction_of
 from bonafides_lab.market.calldata import words
 from bonafides_lab.market.chain import Chain
 from bonafides_lab.market.conditions import SMOOTH, Conditions
-from bonafides_lab.market.decisions import decide, looks_today
+from bonafides_lab.market.decisions import decide, get_out, looks_today
 from bonafides_lab.market.deployment import Deployment
 from bonafides_lab.market.habits import Borrower
 from bonafides_lab.market.intraday import steps_between
 from bonafides_lab.market.liquidations import LIQUIDATABLE_BELOW, find_liquidations
 from bonafides_lab.market.memory import Memory
-from bonafides_lab.market.positions import Book, Quotes, read_quotes
+from bonafides_lab.market.positions import DUST_USD, Book, Quotes, read_quotes
 from bonafides_lab.market.prices import PricePath
 from bonafides_lab.market.reserves import RESERVES, STABLE_RESERVES
+from bonafides_lab.market.tally import OUTCOME_DAYS, Tally
 from bonafides_lab.market.wallets import wallet_of
 
 DAY_S = 86_400
 MOST_LIQUIDATION_ROUNDS = 5
 ROUNDS_BETWEEN_STEPS = 2
 LIQUIDATION_ROUND_S = 60
-PRICE_STEP_S = 360
-"""Between the steps of a big move: eight of them and all their rounds fit before the borrowers' first block."""
+PRICE_STEP_S = 280
+"""Between the steps of a big move: twelve of them and all their rounds fit before the borrowers' first block."""
 BORROWERS_START_S = 3_600
 BORROWERS_END_S = 82_800
 MOST_ACTIONS_PER_BLOCK = 40
@@ -45,47 +44,10 @@ FEED_DEVIATION = 0.001
 DEPTH_OF_STABLES = 1.0
 DEPTH_OF_VOLATILES = 0.5
 """What the big lenders supply of each asset, as a share of all borrowers' wealth; it keeps utilisation near a half."""
-OUTCOME_DAYS = 30
-"""The horizon of the score: how often the debtors are noted, and how far ahead a liquidation counts."""
 LIQUIDATORS = 3
 BIG_LENDERS = 3
 FUNDS_USD = 10**13
 """What each wallet is minted of a token when it first pays in it: tokens of a test market cost nothing."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened, counted."""
-
-    succeeded: Counter[Verb] = field(default_factory=Counter)
-    reverted: Counter[Verb] = field(default_factory=Counter)
-    set_up: int = 0
-    """Mints, approvals and price updates: needed, but none of Aave's own transactions."""
-    liquidated: Counter[Address] = field(default_factory=Counter)
-    """Liquidations per liquidated wallet."""
-    liquidated_on: list[tuple[int, Address]] = field(default_factory=list)
-    """(day, wallet) of each liquidation, in order."""
-    debtors_on: dict[int, frozenset[Address]] = field(default_factory=dict)
-    """Borrowers with open debt at the start of every 30th day, after its liquidations."""
-
-    @property
-    def aave_transactions(self) -> int:
-        """Transactions with Aave's pool and tokens that succeeded."""
-        return sum(self.succeeded.values())
-
-    @property
-    def liquidations(self) -> int:
-        return self.succeeded[Verb.LIQUIDATE] + self.succeeded[Verb.LIQUIDATE_FOR_ATOKENS]
-
-    @property
-    def liquidated_share_in_30_days(self) -> float:
-        """Of all wallets with open debt at a 30th day, the share liquidated before the next; NaN without debtors."""
-        debtors = liquidated = 0
-        for day, wallets in self.debtors_on.items():
-            debtors += len(wallets)
-            window = {wallet for on, wallet in self.liquidated_on if day < on <= day + OUTCOME_DAYS}
-            liquidated += len(window & wallets)
-        return liquidated / debtors if debtors else math.nan
 
 
 class MarketRun:
@@ -122,6 +84,7 @@ class MarketRun:
         self._posted = list(path.days[0])
         self._funded: set[tuple[Address, int]] = set()
         self._day = 0
+        self._liquidated_today: set[Address] = set()
         self._wealth_usd = sum(person.habits.wealth_usd for person in people)
         self.liquidators = [wallet_of(seed, f"liquidator/{number}") for number in range(LIQUIDATORS)]
         self.big_lenders = [wallet_of(seed, f"lender/{number}") for number in range(BIG_LENDERS)]
@@ -168,6 +131,7 @@ class MarketRun:
         """One day, from its price to its last transaction."""
         self._day = day
         midnight = self._start + day * DAY_S
+        self._liquidated_today.clear()
         self._change_habits(day)
         self._move_prices(day, midnight)
         quotes = self._quotes()
@@ -179,10 +143,15 @@ class MarketRun:
             self._mine(scarce, midnight + BORROWERS_START_S - LIQUIDATION_ROUND_S)
         for number, person in enumerate(self._people):
             memory, dice = self._memories[number], self._dice[number]
-            if not looks_today(person, memory, day, dice, quotes.recent_fall):
+            wakes = person.habits.wakes
+            wakes_up = wakes > 0 and person.address in self._liquidated_today and dice.random() < wakes
+            if not wakes_up and not looks_today(person, memory, day, dice, quotes.recent_fall):
                 continue
             standing = self._book.standing(person.address, quotes)
-            decision = decide(person, standing, memory, quotes, day, dice)
+            if wakes_up:
+                decision = get_out(person, standing, memory, quotes, day)
+            else:
+                decision = decide(person, standing, memory, quotes, day, dice)
             self._memories[number] = decision.memory
             if decision.actions:
                 actions_of_people.append(decision.actions)
@@ -210,6 +179,12 @@ class MarketRun:
     def close_market(self, end_timestamp: int) -> None:
         """A last block, exactly at `end_timestamp`: the feeds say their prices once more, as a heartbeat does."""
         self._post_prices(self._posted, end_timestamp, heartbeat=True)
+
+    def wallets_with_bad_debt(self) -> int:
+        """Wallets that owe something and have nothing left that could be seized, at the prices last posted."""
+        quotes = self._quotes()
+        standings = [self._book.standing(wallet, quotes) for wallet in self._book.indebted_wallets()]
+        return sum(1 for one in standings if one.total_debt_usd > DUST_USD and one.liquidation_capacity_usd <= DUST_USD)
 
     def _quotes(self) -> Quotes:
         return read_quotes(self._chain, self._deployment, self._posted, self._path.recent_fall(self._day))
@@ -292,3 +267,4 @@ class MarketRun:
         if action.verb in (Verb.LIQUIDATE, Verb.LIQUIDATE_FOR_ATOKENS) and action.other is not None:
             self.tally.liquidated[action.other] += 1
             self.tally.liquidated_on.append((self._day, action.other))
+            self._liquidated_today.add(action.other)

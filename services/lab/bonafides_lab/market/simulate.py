@@ -17,7 +17,8 @@ from bonafides_lab.market.deployment import Deployment, deploy_market, deploymen
 from bonafides_lab.market.market_prices import MarketPrices
 from bonafides_lab.market.people import mixed_borrowers
 from bonafides_lab.market.pyrevm_chain import PyrevmChain
-from bonafides_lab.market.run import DAY_S, MOST_ACTIONS_PER_BLOCK, MarketRun, Tally
+from bonafides_lab.market.run import DAY_S, MOST_ACTIONS_PER_BLOCK, MarketRun
+from bonafides_lab.market.tally import Tally
 
 DEFAULT_BORROWERS = 1_000
 DEFAULT_DAYS = 540
@@ -52,6 +53,8 @@ class SimulatedMarket:
     """Of wallets with open debt at a 30th day, the share liquidated before the next."""
     wallets_with_debt: int
     """Wallets that owe something at the end."""
+    wallets_with_bad_debt: int
+    """Of these, those whose collateral is gone."""
     logs: int
     blocks: int
     seconds: float
@@ -148,6 +151,7 @@ def _summary(
         liquidated_wallets=len(tally.liquidated),
         liquidated_share_in_30_days=tally.liquidated_share_in_30_days,
         wallets_with_debt=len(run.book.indebted_wallets()),
+        wallets_with_bad_debt=run.wallets_with_bad_debt(),
         logs=files.written_logs,
         blocks=files.written_blocks,
         seconds=seconds,
@@ -166,6 +170,7 @@ def _write_summary(market: SimulatedMarket) -> None:
         "reverted": market.reverted,
         "liquidated_wallets": market.liquidated_wallets,
         "wallets_with_debt": market.wallets_with_debt,
+        "wallets_with_bad_debt": market.wallets_with_bad_debt,
         "logs": market.logs,
         "blocks": market.blocks,
     }
