@@ -2,8 +2,10 @@
 
 import typer
 
+from bonafides_scoring.feature_commands import features_command
 from bonafides_scoring.replay_commands import replay_command
 from bonafides_scoring.training.commands import train_command
+from bonafides_scoring.training.panels.commands import panel_command
 from bonafides_scoring.training.score_commands import score_command
 
 app = typer.Typer(add_completion=False)
@@ -35,6 +37,8 @@ def api() -> None:
     exit_with(run_api)
 
 
+app.command("panel")(panel_command)
 app.command("score")(score_command)
 app.command("train")(train_command)
 app.command("replay")(replay_command)
+app.command("features")(features_command)

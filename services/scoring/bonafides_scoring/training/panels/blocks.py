@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from bonafides.errors import InvalidInput
 from bonafides.event_files import BLOCKS, BLOCKS_FILE, open_rows
 from bonafides.types import BlockRef, ChainId, Digest
@@ -73,3 +74,25 @@ def read_block_table(folder: Path) -> BlockTable:
         if wrong.any():
             raise InvalidInput(f"{BLOCKS_FILE}, row {order[int(np.argmax(wrong)) + 1]}: {reason}")
     return BlockTable(ChainId(int(chains[0])), numbers, times, table["hash"].take(order).to_pylist())
+
+
+def check_blocks(file: str, batch: pa.RecordBatch, blocks: BlockTable, before: int) -> None:
+    """Hold the places of rows to the blocks that are known. `before`: rows of the file before this batch.
+
+    What stood in a block that is not known would be neither before a cut-off nor after it.
+
+    Raises:
+        InvalidInput: naming file, row and reason.
+    """
+    numbers = batch.column("block_number").to_numpy().astype(np.int64)
+    known = blocks.times_of(numbers)
+    for reason, wrong in (
+        (f"is not of chain {blocks.chain_id}", batch.column("chain_id").to_numpy() != blocks.chain_id),
+        (f"is of a block that {BLOCKS_FILE} does not hold", known < 0),
+        (
+            f"has another time than its block in {BLOCKS_FILE}",
+            known != batch.column("block_timestamp").to_numpy().astype(np.int64),
+        ),
+    ):
+        if wrong.any():
+            raise InvalidInput(f"{file}, row {before + int(np.argmax(wrong))}: it {reason}")

@@ -21,6 +21,7 @@ from bonafides.errors import InvalidInput
 from bonafides.types import Address
 
 from bonafides_scoring.features.schema import FEATURE_NAMES, SCHEMA_HASH
+from bonafides_scoring.reference import ReferencePosition
 from bonafides_scoring.training.panels.panel import (
     HORIZON_DAYS,
     LONG_HORIZON_DAYS,
@@ -54,6 +55,8 @@ class PanelHeader:
     """`Panel.digest`, hexadecimal."""
     horizon_days: int = HORIZON_DAYS
     long_horizon_days: int = LONG_HORIZON_DAYS
+    reference: str = ""
+    """Where rows of `Stratum.RETURNING` were asked: `reference_words`."""
     fold_version: int = FOLD_VERSION
     feature_schema_hash: str = SCHEMA_HASH.hex()
     format: int = FORMAT
@@ -121,10 +124,8 @@ def read_panel(path: Path) -> Panel:
             by its number, from 0): a label or stratum unknown, a number that is none, the same wallet and cut-off
             twice; or rows that do not have the digest that the header names.
     """
-    with _opened(path) as file:
-        header = _header(path, file)
-        _check_columns(path, file.schema_arrow)
-        panels = list(_groups(path, file))
+    header = read_panel_header(path)
+    panels = list(panel_groups(path))
     if not panels:
         raise InvalidInput(f"{path.name} holds no rows")
     panel = concatenate(panels)
@@ -132,6 +133,22 @@ def read_panel(path: Path) -> Panel:
     if panel.digest.hex() != header.rows_digest:
         raise InvalidInput(f"{path.name} was changed after it was written: its rows have another digest")
     return panel
+
+
+def panel_groups(path: Path) -> Iterator[Panel]:
+    """The rows of a panel file, some at a time. Raises InvalidInput as `read_panel` does, but looks at no digest."""
+    with _opened(path) as file:
+        _header(path, file)
+        _check_columns(path, file.schema_arrow)
+        yield from _groups(path, file)
+
+
+def reference_words(reference: ReferencePosition) -> str:
+    """A reference position as it stands in a header."""
+    return (
+        f"{reference.asset} {reference.debt_usd} USD {reference.liquidation_threshold_bps} bps "
+        f"{reference.health_factor_bps} bps"
+    )
 
 
 def concatenate(panels: list[Panel]) -> Panel:

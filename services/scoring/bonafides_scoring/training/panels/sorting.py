@@ -17,7 +17,7 @@ import pyarrow as pa
 from bonafides.errors import InvalidInput
 from bonafides.event_files import EVENTS, EVENTS_FILE, open_rows
 
-from bonafides_scoring.training.panels.blocks import BlockTable
+from bonafides_scoring.training.panels.blocks import BlockTable, check_blocks
 
 ROWS_PER_BUCKET = 100_000
 """Some 100 MB of events in memory at a time."""
@@ -66,7 +66,7 @@ def bucket_events(
         done = 0
         try:
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
-                _check_blocks(batch, blocks, done)
+                check_blocks(EVENTS_FILE, batch, blocks, done)
                 numbered = batch.append_column(ROW, pa.array(np.arange(done, done + len(batch))))
                 _spread(numbered, buckets, writers)
                 done += len(batch)
@@ -93,21 +93,6 @@ def sorted_bucket(path: Path) -> pl.DataFrame:
         first, other = sorted((int(frame[ROW][second - 1]), int(frame[ROW][second])))
         raise InvalidInput(f"{EVENTS_FILE}, row {other}: the same event of the same wallet as row {first}")
     return frame
-
-
-def _check_blocks(batch: pa.RecordBatch, blocks: BlockTable, before: int) -> None:
-    numbers = batch.column("block_number").to_numpy().astype(np.int64)
-    known = blocks.times_of(numbers)
-    for reason, wrong in (
-        (f"is not of chain {blocks.chain_id}", batch.column("chain_id").to_numpy() != blocks.chain_id),
-        ("is of a block that blocks.parquet does not hold", known < 0),
-        (
-            "has another time than its block in blocks.parquet",
-            known != batch.column("block_timestamp").to_numpy().astype(np.int64),
-        ),
-    ):
-        if wrong.any():
-            raise InvalidInput(f"{EVENTS_FILE}, row {before + int(np.argmax(wrong))}: the event {reason}")
 
 
 def _spread(batch: pa.RecordBatch, buckets: Buckets, writers: dict[int, pa.RecordBatchStreamWriter]) -> None:
