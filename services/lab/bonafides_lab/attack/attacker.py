@@ -8,7 +8,7 @@ from bonafides.types import Address
 
 from bonafides_lab.attack.campaign import Op, OpKind
 from bonafides_lab.attack.gas import GAS, GasOf
-from bonafides_lab.attack.moves import ALL_BPS, Strategy
+from bonafides_lab.attack.moves import ALL_BPS, RESTORE_WITHIN_BPS, Strategy
 from bonafides_lab.attack.stage import Stage, Tx, bundle_calldata, flash_loan_calldata
 from bonafides_lab.market import methods
 from bonafides_lab.market.calldata import MAX_UINT256, Method
@@ -16,8 +16,6 @@ from bonafides_lab.market.reserves import USDC, WETH
 
 REFERENCE_DEBT_BPS = 4_000
 """Of the collateral's value: the debt that a trick is measured by where the twin owes nothing."""
-RESTORE_WITHIN_BPS = 25
-"""Closer to its level a balance is left alone: a quarter of a per cent is no other position."""
 BEYOND_DEBT = 1.01
 """Aave takes "all" from the debtor alone; who pays for another names a little more, and only the debt is taken."""
 _TRANSFER_FROM = Method("transferFrom(address,address,uint256)")

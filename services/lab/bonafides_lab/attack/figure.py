@@ -80,7 +80,7 @@ class _Plot:
         for gain in range(math.ceil(self._lowest / step) * step, self._highest + 1, step):
             place = self.y(gain)
             parts.append(f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{place:.1f}" y2="{place:.1f}"/>')
-            parts.append(f'<text x="{LEFT - 5}" y="{place + 4:.1f}" text-anchor="end">{gain:+d}</text>')
+            parts.append(f'<text x="{LEFT - 5}" y="{place + 4:.1f}" text-anchor="end">{_whole(gain)}</text>')
         parts.append(f'<text x="{(LEFT + RIGHT) / 2}" y="{BOTTOM + 28}" text-anchor="middle">cost in dollars</text>')
         return parts
 
@@ -148,7 +148,7 @@ def _dollars(usd: float | None) -> str:
 
 
 def _whole(gain: int | None) -> str:
-    return "–" if gain is None else f"{gain:+d}"
+    return "–" if gain is None else f"{gain:+d}" if gain else "0"
 
 
 def write_figures(report: AttackReport, folder: Path) -> tuple[Path, Path]:

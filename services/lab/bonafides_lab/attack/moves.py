@@ -7,6 +7,8 @@ from typing import assert_never
 from bonafides_lab.attack.records import Record
 
 ALL_BPS = 10_000
+RESTORE_WITHIN_BPS = 25
+"""Closer to its level a balance is left alone on the last day: a quarter of a per cent is no other position."""
 
 
 class Trick(StrEnum):
@@ -18,8 +20,8 @@ class Trick(StrEnum):
     """Borrow more, repay it some days later."""
     REPAY_AND_REOPEN = "repay_and_reopen"
     """Repay everything with own cash, owe it again some days later: loans that look paid back."""
-    DUST = "dust_repayment"
-    """Repay next to nothing."""
+    DUST = "small_repayments"
+    """Repay a little, again and again, from dust on; what that took off the debt is borrowed again on the last day."""
     TOP_UP = "top_up_and_take_out"
     """Add collateral and take it out again."""
     ONE_TRANSACTION = "same_transaction"
@@ -37,6 +39,9 @@ HELD = frozenset({Trick.HELD_WASH, Trick.REPAY_AND_REOPEN, Trick.TOP_UP})
 """Tricks that may stay away from home for days."""
 OF_ALL = frozenset({Trick.REPAY_AND_REOPEN, Trick.FLASH_LOAN})
 """Tricks that move the whole debt, so that their share says nothing."""
+
+NEEDS_DEBT = frozenset({Trick.DUST, Trick.FLASH_LOAN, Trick.PAY_DOWN})
+"""Tricks that do nothing where nothing is owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Move:
     @property
     def words(self) -> str:
         """What it does, for people."""
-        held = f"{self.hold_days} days later" if self.hold_days else "in the same block"
+        held = f"{_days(self.hold_days)} later" if self.hold_days else "in the same block"
         share = f"{self.share_bps / 100:g} %"
         payer = " with a second wallet's money" if self.by_companion else ""
         match self.trick:
@@ -90,7 +95,7 @@ class Move:
                 what = f"add {share} of collateral{payer} and leave it"
             case _:
                 assert_never(self.trick)
-        often = "" if self.times == 1 else f", {self.times} times, every {_days(self.every_days)}"
+        often = "" if self.times == 1 else f", {self.times} times, every {_every(self.every_days)}"
         return f"from day {self.first_day}: {what}{often}"
 
 
@@ -122,6 +127,11 @@ class Strategy:
     rest comes. 0: it opens nothing before."""
 
     @property
+    def does_something(self) -> bool:
+        """Whether it differs from doing nothing at all."""
+        return bool(self.moves) or self.home is not Home.STAY
+
+    @property
     def family(self) -> str:
         """Where the position goes if it moves, else the first trick; `wait` without any."""
         if self.home is not Home.STAY:
@@ -139,8 +149,19 @@ class Strategy:
         elif self.home is Home.SPLIT:
             told.append((self.move_day, f"on day {self.move_day}: split the position over {self.wallets} wallets"))
         quiet = self.days - max([self.last_day, *([self.move_day] if self.home is not Home.STAY else [])])
-        told.append((self.days, f"wait {_days(quiet)}, then ask for the score"))
+        if self.borrows_back:
+            told.append((self.days - 1, "on the last day: borrow again what the small repayments took off the debt"))
+            told.append((self.days, "ask for the score a day later"))
+        else:
+            told.append((self.days, f"wait {_days(quiet)}, then ask for the score"))
         return tuple(text for _, text in sorted(told, key=lambda item: item[0]))
+
+    @property
+    def borrows_back(self) -> bool:
+        """Whether repayments without a way back of their own leave the debt so much smaller that the last day restores
+        it."""
+        dust = sum(move.share_bps * move.times for move in self.moves if move.trick is Trick.DUST)
+        return dust > RESTORE_WITHIN_BPS
 
     @property
     def last_day(self) -> int:
@@ -149,4 +170,8 @@ class Strategy:
 
 
 def _days(count: int) -> str:
-    return "day" if count == 1 else f"{count} days"
+    return "1 day" if count == 1 else f"{count} days"
+
+
+def _every(count: int) -> str:
+    return "day" if count == 1 else _days(count)

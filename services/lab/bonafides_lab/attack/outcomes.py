@@ -94,7 +94,7 @@ def cost_of(one: Played, prices: CostPrices) -> CostParts:
     """Dollars: to the tenth of a cent, so that the file reads."""
     yearly = prices.capital_bps_per_year / 10_000
     return CostParts(
-        interest=round(one.interest_usd, 3),
+        interest=round(one.interest_usd, 3) + 0.0,  # no minus before a zero
         gas=round(gas_usd(one.gas, prices.gas_gwei, prices.ether_usd), 3),
         capital=round(one.locked_usd_days * yearly / DAYS_PER_YEAR, 3),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from bonafides.errors import InvalidInput
 from pydantic import BaseModel, ConfigDict
 
-from bonafides_lab.attack.moves import Home, Strategy
+from bonafides_lab.attack.moves import Strategy
 from bonafides_lab.attack.outcomes import controls_of, outcomes_of_round
 from bonafides_lab.attack.play import play_round
 from bonafides_lab.attack.records import Record
@@ -153,13 +153,14 @@ def _round(
 
 def _first(settings: SearchSettings) -> list[Strategy]:
     rng = random.Random(f"attack/{settings.seed}/random")  # noqa: S311  repeatable, not secret
-    found = [strategy for record in Record for strategy in by_the_book(record, settings.most_days)]
+    books = [strategy for record in Record for strategy in by_the_book(record, settings.most_days)]
+    found = [strategy for strategy in books if strategy.does_something]
     seen = set(found)
     records = list(Record)
     wanted = len(found) + settings.random_strategies
     while len(found) < wanted:
         strategy = random_strategy(rng.choice(records), settings.most_days, rng)
-        if strategy not in seen:
+        if strategy not in seen and strategy.does_something:
             seen.add(strategy)
             found.append(strategy)
     return found
@@ -180,7 +181,7 @@ def _greedy(settings: SearchSettings, rounds: Sequence[RoundResult]) -> list[Str
             break
         parent = rng.choice(parents)
         child = changed(strategies[parent.strategy], settings.most_days, rng, has_succeeded=succeeded(parent, settings))
-        if child not in seen and (child.moves or child.home is not Home.STAY):
+        if child not in seen and child.does_something:
             seen.add(child)
             children.append(child)
     return children

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bonafides_lab.attack.moves import ALL_BPS, HELD, HONEST, OF_ALL, Home, Move, Strategy, Trick
+from bonafides_lab.attack.moves import ALL_BPS, HELD, HONEST, NEEDS_DEBT, OF_ALL, Home, Move, Strategy, Trick
 from bonafides_lab.attack.records import Record
 
 MOST_MOVES = 3
@@ -81,11 +81,12 @@ def changed(strategy: Strategy, most_days: int, rng: random.Random, *, has_succe
 
 
 def fitted(strategy: Strategy) -> Strategy:
-    """The same strategy without what cannot happen: acts at or after the as-of block, holds of tricks without one, and
-    days before the first act."""
+    """The same strategy without what cannot happen: acts at or after the as-of block, holds of tricks without one,
+    repayments of a debt that is not there, and days before the first act."""
     last = strategy.days - 1
     move_day = min(strategy.move_day, last)
-    moves = [_fitted_move(move, last) for move in strategy.moves]
+    owes = strategy.record is not Record.DEBT_FREE
+    moves = [_fitted_move(move, last) for move in strategy.moves if owes or move.trick not in NEEDS_DEBT]
     starts = [move.first_day for move in moves]
     if strategy.home is not Home.STAY:
         starts.append(0 if strategy.seed_bps else move_day)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from bonafides_lab.attack.moves import HONEST
 from bonafides_lab.attack.report import AttackReport, Attempt, FamilySummary, OutcomeKind, Trial
 from bonafides_lab.attack.search import Searched, SearchSettings, succeeded
 
@@ -63,7 +64,8 @@ def _least(attempts: Sequence[Attempt], key: Callable[[Attempt], tuple[float, fl
 
 def _families(empty: Sequence[Attempt], settings: SearchSettings) -> tuple[FamilySummary, ...]:
     summaries = []
-    for family in dict.fromkeys(attempt.family for attempt in empty):
+    honest = {trick.value for trick in HONEST}  # on a record without debt even these change nothing
+    for family in dict.fromkeys(attempt.family for attempt in empty if attempt.family not in honest):
         own = [attempt for attempt in empty if attempt.family == family]
         best = min(own, key=lambda attempt: (-attempt.gain, attempt.usd))
         prices = [attempt.usd for attempt in own if succeeded(attempt, settings)]
