@@ -1,6 +1,7 @@
 """One wrong answer of a node does no lasting harm, and a long window's headers are never held all at once."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from bonafides_ingest.sources.node_reader import (
     TIMES_LOWER,
     NodeReader,
 )
+from bonafides_ingest.sources.providers.agreement import FRESH_S
 from bonafides_ingest.sources.providers.refusals import NodeBehind
 from bonafides_ingest.sources.rpc import RpcSource
 
@@ -105,14 +107,75 @@ def test_note_finalized__older_than_the_block_below__is_a_lie() -> None:
         _finalized(node, NodeReader(node, CHAIN), 1000)
 
 
-def test_note_finalized__rises_as_chains_do__is_looked_up_only_at_first() -> None:
+def test_note_finalized__rises_by_a_few_blocks__is_looked_up_only_at_first() -> None:
     node = _node()
     reader = NodeReader(node, CHAIN)
     _finalized(node, reader, 900)
-    asked = len(node.headers)
 
-    assert [_finalized(node, reader, number) for number in (901, 933, 1000)] == [901, 933, 1000]
-    assert (asked, len(node.headers)) == (1, 1)
+    assert [_finalized(node, reader, number) for number in (901, 909, 909 + MOST_UNCHECKED_RISE)]
+    assert len(node.headers) == 1
+
+    _finalized(node, reader, 960)  # as on a chain that finalizes an epoch at once
+    assert len(node.headers) == 2
+
+
+@pytest.mark.parametrize("number", [450, FAR])
+def test_tips__one_wrong_finalized_number_of_the_only_provider__says_it_for_no_turn(number: int) -> None:
+    w = world("only")
+    node = w.nodes["only"]
+    w.providers.tips()
+    node.lies["eth_getBlockByNumber"] = _tags_at(number)
+    seen = []
+
+    for _ in range(20):
+        with suppress(Unavailable):
+            seen.append((w.providers.tips().finalized, node.chain.head))
+        node.lies.clear()
+        node.chain.head += 1
+
+    assert len(seen) == 19
+    assert all(final == true for final, true in seen)
+
+
+def test_tips__the_only_provider_calls_its_head_final_once__is_believed_no_longer_than_it_says_so() -> None:
+    w = world("only")
+    node = w.nodes["only"]
+    node.live_blocks = 64
+    w.providers.tips()
+    node.lies["eth_getBlockByNumber"] = lambda truth, params: node._header(114) if params[0] == "finalized" else truth
+    w.providers.tips()
+    node.lies.clear()
+    seen = []
+
+    for _ in range(20):
+        node.chain.head += 1
+        with suppress(Unavailable):
+            seen.append((w.providers.tips().finalized, node.chain.head))
+
+    assert len(seen) == 20 - TIMES_LOWER + 1
+    assert all(final == true for final, true in seen)
+
+
+def test_tips__one_was_wrong_while_the_other_was_down__all_that_is_heard_is_below_and_reading_goes_on() -> None:
+    w = world("a", "b")
+    a, b = w.nodes["a"], w.nodes["b"]
+    w.providers.tips()
+    b.failure = Unavailable("down")
+    w.clock.move(FRESH_S + 1)
+    a.chain.head, b.chain.head = 450, 100  # `a` shows another, longer chain for a moment
+    assert w.providers.tips().finalized == 450
+    a.chain.head, b.failure = 100, None
+    seen = []
+
+    for _ in range(60):
+        w.clock.move(15.0)
+        a.chain.head += 1
+        b.chain.head += 1
+        with suppress(Unavailable):
+            seen.append(w.providers.tips().finalized)
+
+    assert len(seen) > 50
+    assert seen[-1] == b.chain.head
 
 
 def test_note_finalized__lower_a_few_times_in_a_row__the_higher_one_is_forgotten() -> None:

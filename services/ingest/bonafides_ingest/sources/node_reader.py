@@ -16,8 +16,9 @@ RECEIPTS_AT_ONCE = 16
 """Blocks: receipts of a large one are megabytes, and no more than these are held."""
 HEADERS_AT_ONCE: Final = 100
 """Each with the hashes of its transactions, until it is read."""
-MOST_UNCHECKED_RISE: Final = 512
-"""Blocks that a finalized block may rise by before it is looked up: some chains finalize every second."""
+MOST_UNCHECKED_RISE: Final = 16
+"""Blocks that a finalized block may rise by before it is looked up: some chains finalize every second, the others an
+epoch at once, in minutes."""
 TIMES_LOWER: Final = 5
 """Answers in a row with a lower finalized block, after which the higher one is taken for a mistake."""
 
@@ -46,7 +47,7 @@ class NodeReader:
     def note_finalized(self, answer: Json) -> BlockRef:
         """What the node now calls finalized, as it sends that block.
 
-        A number alone could be a mistake that would be kept: a block far above the last one must be there when it is
+        A number alone could be a mistake that would be kept: a block well above the last one must be there when it is
         asked for by its number, and stand on the one below it.
 
         Raises:

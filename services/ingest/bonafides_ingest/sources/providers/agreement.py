@@ -82,13 +82,15 @@ class Agreement:
         def look(provider: Provider) -> ChainTips:
             seen_by[:] = [provider]
             seen = self._seen(provider, provider.source)
-            if seen.head.ref.number < self._final and len(self._choice.providers) > 1:
+            if seen.head.ref.number < self._final and not self._forgot_final(seen):
                 raise NodeBehind(f"provider {provider.name} has block {seen.head.ref.number}, {self._final} is final")
             return seen
 
         tips = self._choice.ask(look, at_head=True)
         self._look_around(seen_by[0])
         self._choice.show()
+        if len(self._choice.providers) == 1:
+            return tips  # nobody to agree with; what it said by mistake is not kept
         # What was called final once stays so: a provider that comes late was not asked then.
         self._final = max(self._final, self._lowest_final(tips.finalized))
         return ChainTips(tips.head, min(self._final, tips.head.ref.number))
@@ -185,17 +187,27 @@ class Agreement:
         provider.saw(self._choice.clock.now(), tips.finalized, head)
         return tips
 
+    def _forgot_final(self, seen: ChainTips) -> bool:
+        """Whether what was called final was a mistake, and is forgotten: no provider that is heard has got so far."""
+        if any(provider.head.number >= self._final for provider in self._heard()):
+            return False
+        lowest = self._lowest_final(seen.finalized)
+        log.error("no provider has a block that was taken as final", block=self._final, taken_now=lowest)
+        self._final = lowest
+        return True
+
     def _lowest_final(self, own: int) -> int:
+        stuck_after_s = self._choice.stuck_after_s
+        return min([own, *(each.finalized for each in self._heard() if not each.is_stuck(stuck_after_s))])
+
+    def _heard(self) -> list[Provider]:
+        """Whose heights say something now."""
         now = self._choice.clock.now()
-        counted = [
-            provider.finalized
+        return [
+            provider
             for provider in self._choice.providers
-            if not provider.is_benched(now)
-            and not provider.is_stuck(self._choice.stuck_after_s)
-            and provider.finalized >= 0
-            and now - provider.looked_at < FRESH_S
+            if provider.finalized >= 0 and not provider.is_benched(now) and now - provider.looked_at < FRESH_S
         ]
-        return min([own, *counted])
 
 
 def _block(provider: Provider, number: int) -> BlockRef:

@@ -1,0 +1,115 @@
+"""The head is followed over providers that are wrong now and then: nothing stands still, and nothing stops for good."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from bonafides.errors import Unavailable
+from bonafides.testing.memory_bus import MemoryBroker, MemoryProducer
+from bonafides_ingest.boundaries import BoundaryPace
+from bonafides_ingest.chain import Header
+from bonafides_ingest.feeds import DirectFeeds
+from bonafides_ingest.head import HeadFollower
+from bonafides_ingest.lease import Lease
+from bonafides_ingest.live import LiveChain
+from bonafides_ingest.live_store import LiveStore
+from bonafides_ingest.options import IndexerOptions
+from bonafides_ingest.pressure import NoPressure
+from bonafides_ingest.sending import Sender
+from bonafides_ingest.store import FlushedWindow
+
+from tests.support.ingest_logs import CHAIN, block_at
+from tests.support.ingest_providers import World, world
+
+pytestmark = pytest.mark.unit
+
+
+class _Ring:
+    """`LiveStore` of a lease that nobody else wants."""
+
+    def append(self, lease: Lease, headers: Sequence[Header], partitions: frozenset[int]) -> Lease:
+        return lease
+
+    def rewind(self, lease: Lease, above: int, partitions: frozenset[int]) -> Lease:
+        return replace(lease, epoch=lease.epoch + 1)
+
+    def graduate(self, lease: Lease, windows: Sequence[FlushedWindow], *_: object) -> Lease:
+        return replace(lease, final_number=windows[-1].last.number)
+
+
+@dataclass
+class Following:
+    """A world whose head is followed from the final block 50 on, with no deployments."""
+
+    world: World
+    head: HeadFollower = field(init=False)
+    lease: Lease = field(init=False)
+
+    def __post_init__(self) -> None:
+        w = self.world
+        options = IndexerOptions(CHAIN, (), 1, 10, BoundaryPace(1, 60.0), 1)
+        sender = Sender(MemoryProducer(MemoryBroker()), NoPressure())
+        self.head = HeadFollower(options, w.providers, DirectFeeds(), sender, cast(LiveStore, _Ring()), w.clock)
+        self.head.live = LiveChain(block_at(50), {}, 1)
+        self.lease = Lease(uuid4(), 1, None, frozenset(), 50)
+
+    def turn(self, blocks: int = 1) -> None:
+        """Time goes by, the chain grows, and one turn is made."""
+        self.world.clock.move(12.0)
+        for node in self.world.nodes.values():
+            node.chain.head += blocks
+        tips = self.world.providers.tips()
+        self.lease = self.head.read(self.lease, tips)
+        self.lease = self.head.graduate(self.lease, tips.finalized)
+
+    @property
+    def top(self) -> int:
+        """The newest block that was read."""
+        return self.head.following().top.number
+
+
+@dataclass
+class _Reorg:
+    """The block of this number is another one than before, and the next one stands on it."""
+
+    number: int
+
+    def __call__(self, truth: Any, _: list[Any]) -> Any:
+        if truth and truth["number"] == hex(self.number):
+            return truth | {"hash": OTHER}
+        return truth | {"parentHash": OTHER} if truth and truth["number"] == hex(self.number + 1) else truth
+
+
+OTHER = "0x" + "77" * 32
+
+
+def _tags_at(number: int) -> Any:
+    """Calls a block that it does not have its head, and final."""
+    far = {"number": hex(number), "hash": "0x" + "33" * 32}
+    return lambda truth, params: truth | far if params[0] in ("finalized", "latest") else truth
+
+
+def test_read__one_wrong_tip_of_the_only_provider_and_later_a_reorg__nothing_stops() -> None:
+    w = world("only")
+    w.providers.tips()
+    node = w.nodes["only"]
+    node.lies["eth_getBlockByNumber"] = _tags_at(450)
+    with suppress(Unavailable):
+        w.providers.tips()
+    node.lies.clear()
+    following = Following(w)
+    for _ in range(10):
+        with suppress(Unavailable):
+            following.turn()
+
+    assert following.lease.final_number == node.chain.head == 60
+    node.lies["eth_getBlockByNumber"] = _Reorg(node.chain.head + node.live_blocks)
+    node.live_blocks += 1
+    for _ in range(2):
+        following.turn(blocks=0)
+
+    assert following.lease.epoch == 2
+    assert following.top == 63
