@@ -156,7 +156,7 @@ def test_flash__borrowed_and_repaid_in_one_transaction__is_no_credit_history(mar
 
     assert [kind for kind, *_ in _words(market, flash, since)] == [EventType.BORROWED, EventType.REPAID]
     state = _settled(market, flash)
-    assert (state.borrow_count, state.repayment_count, state.closed_count, state.first_borrow) == (0, 0, 0, None)
+    assert (state.borrow_count, state.repayment_count, state.closed_count, state.first_loan) == (0, 0, 0, None)
     assert not state.has_open_debt
     assert dict(state.assets)[AssetKey(DEPLOYMENT, usdc.token)].borrowed == 0
 

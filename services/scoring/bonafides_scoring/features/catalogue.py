@@ -91,7 +91,8 @@ FEATURES: tuple[FeatureSpec, ...] = (
         "bps",
         _FALLS,
         _SHARE,
-        "What the protocols lend at most against the collateral, by value: low for what they hold to be unsafe.",
+        "Share of the collateral's value that debt may reach before liquidation: low where the protocol "
+        "distrusts the asset.",
     ),
     _spec(
         "largest_collateral_share_bps",
@@ -233,7 +234,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
         "days",
         _RISES,
         (0, RECORD_DAYS),
-        "Whole days since the newest day with such a repayment or top-up; 180 if there was none since.",
+        "Days by the calendar (UTC) since the newest such repayment or top-up; 180 if there was none in that time.",
     ),
     _risk(
         "borrow_days_180d",
@@ -255,7 +256,8 @@ FEATURES: tuple[FeatureSpec, ...] = (
         "bps",
         _RISES,
         (0, LEVERAGE_CAP_BPS),
-        "How far debt over collateral stands above its lowest of the last 30 days, by what moved; all at prices of now.",
+        "How far debt over collateral stands above its lowest of the last 30 days, by what moved; all at prices of "
+        "now.",
     ),
     _spec(
         "debt_rise_7d_bps",

@@ -83,7 +83,7 @@ FEATURE_LABELS = {
     "health_factor_bps": "Lowest health factor (1.00 = liquidation)",
     "price_buffer_bps": "Price move until liquidation",
     "price_exposure_bps": "Borrowing power that swings with prices",
-    "liquidation_threshold_bps": "What protocols lend against the collateral",
+    "liquidation_threshold_bps": "Debt that the collateral may carry",
     "largest_collateral_share_bps": "Largest asset in the collateral",
     "collateral_concentration_bps": "Concentration of the collateral",
     "liquidation_days": "Days with a liquidation, ever",
