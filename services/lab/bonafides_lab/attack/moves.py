@@ -150,8 +150,9 @@ class Strategy:
             told.append((self.move_day, f"on day {self.move_day}: split the position over {self.wallets} wallets"))
         quiet = self.days - max([self.last_day, *([self.move_day] if self.home is not Home.STAY else [])])
         if self.borrows_back:
-            told.append((self.days - 1, "on the last day: borrow again what the small repayments took off the debt"))
-            told.append((self.days, "ask for the score a day later"))
+            last = self.days - 1
+            told.append((last, f"on day {last}: borrow again what the small repayments took off the debt"))
+            told.append((self.days, "wait 1 day, then ask for the score"))
         else:
             told.append((self.days, f"wait {_days(quiet)}, then ask for the score"))
         return tuple(text for _, text in sorted(told, key=lambda item: item[0]))

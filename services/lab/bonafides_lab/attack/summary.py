@@ -90,8 +90,8 @@ def _conclusion(
     )
     if best is not None:
         return (
-            f"{model}, synthetic: +{settings.points_wanted} points by acts that change nothing cost ${best.usd:,.2f} "
-            f"and {best.days} day{'' if best.days == 1 else 's'} at the least, among {tried}."
+            f"{model}, synthetic: the cheapest way to +{settings.points_wanted} points by acts that change nothing "
+            f"costs ${best.usd:,.2f} and takes {best.days} day{'' if best.days == 1 else 's'}, among {tried}."
         )
     most = min(empty, key=lambda attempt: (-attempt.gain, attempt.usd), default=None)
     beside = "" if most is None else f" The best gain was {most.gain} points for ${most.usd:,.2f}."
