@@ -34,6 +34,7 @@ def attempt(kind: OutcomeKind, usd: float) -> Attempt:
 def report(empty: Attempt | None, parked: Attempt | None = None) -> AttackReport:
     return AttackReport(
         model="synthetic-0",
+        model_id="00",
         seed=1,
         budget_usd=300.0,
         most_days=90,

@@ -1,6 +1,7 @@
 """The result file `attack.json`: what was tried, what succeeded, what it cost. Other tools read it.
 
-    {"format": "bonafides/manipulation-cost/1", "is_synthetic": true, "model": "synthetic-2", "seed": 7,
+    {"format": "bonafides/manipulation-cost/1", "is_synthetic": true, "model": "synthetic-2",
+     "model_id": "<64 hexadecimal digits>", "seed": 7,
      "budget_usd": 500.0, "most_days": 90, "points_wanted": 50,
      "strategies_tried": 420, "rounds": 5, "stopped_because": "…",
      "successes": {"empty": 3, "parked": 10, "changed": 4},
@@ -140,6 +141,8 @@ class AttackReport(_Frozen):
     is_synthetic: bool = True
     model: str
     """Name in the model's manifest."""
+    model_id: str
+    """SHA-256 of the manifest, in hexadecimal: a name may be given again."""
     seed: int
     budget_usd: float
     most_days: int

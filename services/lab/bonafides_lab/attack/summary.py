@@ -29,6 +29,7 @@ def report_of(searched: Searched, settings: SearchSettings, model: str) -> Attac
     best = cheapest[OutcomeKind.EMPTY]
     return AttackReport(
         model=model,
+        model_id=settings.model_id,
         seed=settings.seed,
         budget_usd=settings.budget_usd,
         most_days=settings.most_days,
