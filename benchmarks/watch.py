@@ -58,6 +58,15 @@ def only_cores(count: int) -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
+def peak_of_tree(pid: int, peaks: dict[int, float]) -> None:
+    """Note the high-water marks, in MB, of a process and of all that it started, as of now."""
+    peak = _peak_rss_mb(pid)
+    if peak is not None:
+        peaks[pid] = peak
+    for child in _children(pid):
+        peak_of_tree(child, peaks)
+
+
 def _peak_rss_mb(pid: int) -> float | None:
     try:
         status = Path(f"/proc/{pid}/status").read_text()

@@ -19,7 +19,7 @@ from bonafides_scoring.model import CARD_FILE, MANIFEST_FILE, load_bundle
 from bonafides_scoring.training.calibrate import calibrate
 from bonafides_scoring.training.commands import train_command
 from bonafides_scoring.training.fit import FitPlan, fit_booster, fit_platt, margins_of
-from bonafides_scoring.training.panels.build import block_before, build_panel
+from bonafides_scoring.training.panels.build import build_panel
 from bonafides_scoring.training.panels.panel import HORIZON_DAYS, Panel
 from bonafides_scoring.training.split import ORIGINS, split_panel
 from bonafides_scoring.training.train import REFERENCE, Trained, TrainingPlan, train, train_on
@@ -203,15 +203,6 @@ def test_build_panel__liquidation_at_the_cutoffs_own_block__is_known_and_no_labe
     days = [spec.name for spec in FEATURES].index("liquidation_days")
     assert (after.features[0, days], after.labels[0]) == (1, 0)
     assert (before.features[0, days], before.labels[0]) == (0, 1)
-
-
-def test_block_before__timestamp_equal_to_the_cutoff__is_not_before(market: Path) -> None:
-    blocks = list(read_blocks(market))
-    times = [block.timestamp for block in blocks]
-
-    assert block_before(blocks, times, times[5]) == blocks[4]
-    with pytest.raises(InvalidInput):
-        block_before(blocks, times, times[0])
 
 
 def test_fit_platt__model_that_ranks_backwards__is_refused(panel: Panel) -> None:
