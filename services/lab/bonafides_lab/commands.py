@@ -8,6 +8,7 @@ import typer
 
 from bonafides_lab.attack.commands import attack_command
 from bonafides_lab.market.commands import play_command, simulate_command
+from bonafides_lab.market.marginals.command import marginals_command
 from bonafides_lab.stack.commands import app as stack_app
 
 SHIPPED_MARKET_SEED = 20_261_123
@@ -20,6 +21,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 app.add_typer(stack_app, name="stack")
 app.command("play")(play_command)
 app.command("simulate")(simulate_command)
+app.command("marginals")(marginals_command)
 app.command("attack")(attack_command)
 
 

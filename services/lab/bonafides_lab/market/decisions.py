@@ -27,6 +27,8 @@ ALARMING_FALL = 0.08
 """Fall of the market within days of which everybody hears."""
 SAFE_AFTER_PANIC = 3.0
 """Health factor at which one who sells in panic feels safe."""
+BURNT_FOR_DAYS = 200
+"""How long one who was woken by his liquidation borrows nothing more."""
 
 
 def looks_today(borrower: Borrower, memory: Memory, day: int, rng: random.Random, recent_fall: float = 0.0) -> bool:
@@ -66,28 +68,34 @@ def decide(
     if standing.total_debt_usd <= DUST_USD:
         return _without_debt(borrower, standing, memory, quotes, day, rng)
     if quotes.recent_fall >= habits.panics_at_fall:
-        return get_out(borrower, standing, memory, quotes, day)
+        return _get_out(borrower, standing, memory, quotes, day)
     if standing.health_factor < habits.rescue_below:
         return _worried(borrower, standing, memory, quotes, day, rng)
-    if rng.random() < habits.binges:
+    is_burnt = day < memory.burnt_until_day
+    if rng.random() < habits.binges and not is_burnt:
         return borrow_the_rest(borrower, standing, memory, quotes)
     if rng.random() < habits.closes:
         return close(borrower, standing, memory, day)
     if day - memory.last_repaid_day >= habits.repays_every_days:
         wanted = habits.repay_share * standing.total_debt_usd
         return repay(borrower, standing, memory, quotes, day, wanted, through_payer=_payer_helps(borrower, rng))
-    if standing.used_share < 0.85 * habits.target_use and rng.random() < habits.appetite:
+    if not is_burnt and standing.used_share < 0.85 * habits.target_use and rng.random() < habits.appetite:
         return borrow_to_target(borrower, standing, memory, quotes, rng)
     if rng.random() < habits.withdraws:
         return withdraw_surplus(borrower, standing, memory, quotes, rng)
     return Decision(memory)
 
 
-def get_out(borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes, day: int) -> Decision:
+def _get_out(borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes, day: int) -> Decision:
     """Out at any price, in panic or after a liquidation: with cash if there is enough, else by selling collateral."""
     if memory.cash_usd >= standing.total_debt_usd:
         return close(borrower, standing, memory, day)
     return sell_down(borrower, standing, memory, quotes, day, SAFE_AFTER_PANIC)
+
+
+def wake_up(borrower: Borrower, standing: Standing, memory: Memory, quotes: Quotes, day: int) -> Decision:
+    """What follows a liquidation that was noticed: out, and no new loan for long."""
+    return _get_out(borrower, standing, replace(memory, burnt_until_day=day + BURNT_FOR_DAYS), quotes, day)
 
 
 def _idle_supply(standing: Standing) -> int | None:
@@ -103,7 +111,9 @@ def _without_debt(
 ) -> Decision:
     habits = borrower.habits
     away_for = day - memory.closed_on_day if memory.closed_on_day is not None else 0
-    may_borrow = memory.closed_on_day is None or away_for >= habits.returns_after_days
+    may_borrow = (memory.closed_on_day is None or away_for >= habits.returns_after_days) and (
+        day >= memory.burnt_until_day
+    )
     if may_borrow and habits.target_use > 0 and rng.random() < max(habits.appetite, 0.1):
         if standing.total_supply_usd < SMALLEST_MOVE_USD:
             return _supply_again(borrower, memory, quotes)

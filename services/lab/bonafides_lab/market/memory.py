@@ -19,6 +19,8 @@ class Memory:
     episode_is_over: bool = False
     has_left: bool = False
     """For good, and with the money."""
+    burnt_until_day: int = 0
+    """Before it, nothing more is borrowed: the liquidation is remembered."""
 
     def on_day(self, day: int, cash_usd: float) -> "Memory":
         """The same with the cash of another day: written out, since `replace` is ten times slower and most days do no
@@ -31,6 +33,7 @@ class Memory:
             self.closed_on_day,
             self.episode_is_over,
             self.has_left,
+            self.burnt_until_day,
         )
 
 

@@ -18,7 +18,7 @@ from bonafides_lab.market.actions import Action, Verb, transaction_of
 from bonafides_lab.market.calldata import words
 from bonafides_lab.market.chain import Chain
 from bonafides_lab.market.conditions import SMOOTH, Conditions
-from bonafides_lab.market.decisions import decide, get_out, looks_today
+from bonafides_lab.market.decisions import decide, looks_today, wake_up
 from bonafides_lab.market.deployment import Deployment
 from bonafides_lab.market.habits import Borrower
 from bonafides_lab.market.intraday import steps_between
@@ -149,7 +149,7 @@ class MarketRun:
                 continue
             standing = self._book.standing(person.address, quotes)
             if wakes_up:
-                decision = get_out(person, standing, memory, quotes, day)
+                decision = wake_up(person, standing, memory, quotes, day)
             else:
                 decision = decide(person, standing, memory, quotes, day, dice)
             self._memories[number] = decision.memory

@@ -11,7 +11,7 @@ WEALTH_MEDIAN, WEALTH_SPREAD = 9.5, 1.9
 """How much richer people are than their kind's typical one: most liquidations are small, and few make most of the money
 (on Aave V2 in 2021 a tenth were above 130,000 dollars, a tenth below 400)."""
 POOREST_USD = 200.0
-PANICS, FADES, OWES_TWO, WAKES, INSISTS = 0.12, 0.25, 0.3, 0.55, 0.08
+PANICS, FADES, OWES_TWO, WAKES, INSISTS = 0.12, 0.25, 0.3, 0.5, 0.06
 """Shares of ordinary people with each trait."""
 _EVEN_TEMPERED = frozenset({Kind.LENDER, Kind.WASHER, Kind.SYBIL, Kind.RUNNER})
 
