@@ -2,6 +2,7 @@
 
 import typer
 
+from bonafides_scoring.evaluation.commands import evaluate_command
 from bonafides_scoring.feature_commands import features_command
 from bonafides_scoring.replay_commands import replay_command
 from bonafides_scoring.training.commands import train_command
@@ -40,5 +41,6 @@ def api() -> None:
 app.command("panel")(panel_command)
 app.command("score")(score_command)
 app.command("train")(train_command)
+app.command("evaluate")(evaluate_command)
 app.command("replay")(replay_command)
 app.command("features")(features_command)

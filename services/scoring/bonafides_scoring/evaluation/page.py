@@ -1,10 +1,9 @@
 """`report.html`: one file that needs no script and no network, with a table beside every picture."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from html import escape
 
 from bonafides_scoring.evaluation import plots
+from bonafides_scoring.evaluation.markup import NOT_ENOUGH, day, figure, loud, number, share, shown, table
 from bonafides_scoring.evaluation.report import (
     Drift,
     Fairness,
@@ -18,9 +17,7 @@ from bonafides_scoring.evaluation.report import (
     Steadiness,
     Transfer,
 )
-from bonafides_scoring.manifest import Interval
 
-NOT_ENOUGH = "not enough"
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--line:#aab2bd;--paper:#fff;--card:#f5f6f8;--warn:#8a3b00;
 --c0:#1558a8;--c1:#b04a00;--c2:#1c7a4a;--c3:#8a2f8f;--c4:#5c6470}
@@ -44,7 +41,7 @@ def render_page(report: Report) -> str:
     kind = " (SYNTHETIC)" if subject.is_synthetic else ""
     body = [
         f"<h1>Evaluation of {escape(subject.model)}{kind}</h1>",
-        _loud(
+        loud(
             "Every number of this report is synthetic, but for those of the part on real data: made-up people on real "
             "contracts. It says nothing about real borrowers."
         )
@@ -72,18 +69,6 @@ def render_page(report: Report) -> str:
         f"<title>{escape(subject.model)}{kind}: evaluation</title><style>{_STYLE}</style></head>"
         f"<body><main>{''.join(body)}</main></body></html>\n"
     )
-
-
-def shown(one: Interval | None, digits: int = 3) -> str:
-    """An interval as text."""
-    if one is None:
-        return NOT_ENOUGH
-    return f"{one.value:.{digits}f} [{one.low:.{digits}f}, {one.high:.{digits}f}]"
-
-
-def day(timestamp: int) -> str:
-    """A date, UTC."""
-    return datetime.fromtimestamp(timestamp, UTC).date().isoformat()
 
 
 def _ownership(report: Report) -> str:
@@ -116,7 +101,7 @@ def _part(part: Part, report: Report) -> str:
         f"<h2>{_synthetic(report)}{escape(part.words)}</h2><p>{counts.rows:,} rows of {counts.wallets:,} wallets, "
         f"{counts.positives:,} with the outcome within {part.horizon_days} days ({counts.outcome_rate:.2%}); cut-offs "
         f"{day(part.first_cutoff)} to {day(part.last_cutoff)}.</p>"
-        + _table(
+        + table(
             ("who", "AUC", "within-date AUC", "PR-AUC", "KS", "Brier", "log loss", "level (came/said)", "slope"), rows
         )
         + (
@@ -125,15 +110,15 @@ def _part(part: Part, report: Report) -> str:
             else ""
         )
         + ("<h3>Model less challenger, paired; above 0 the model is better</h3>" if lifts else "")
-        + (_table(("challenger", "AUC", "within-date AUC", "PR-AUC", "KS", "Brier saved"), lifts) if lifts else "")
-        + ("" if lifts else _loud("Challengers: not measured, no --predictions was given."))
+        + (table(("challenger", "AUC", "within-date AUC", "PR-AUC", "KS", "Brier saved"), lifts) if lifts else "")
+        + ("" if lifts else loud("Challengers: not measured, no --predictions was given."))
     )
 
 
 def _first_pictures(report: Report) -> str:
     first = report.parts[0]
     deciles = [
-        (str(place), f"{one.rows:,}", f"{one.mean_probability:.2%}", _share(one.outcome_rate))
+        (str(place), f"{one.rows:,}", f"{one.mean_probability:.2%}", share(one.outcome_rate))
         for place, one in enumerate(first.curve, 1)
     ]
     scores = [
@@ -141,28 +126,26 @@ def _first_pictures(report: Report) -> str:
     ]
     return (
         f"<h2>{_synthetic(report)}Calibration and ranking</h2><div class=both>"
-        + _figure(plots.curve_plot(first.curve), "Said and came, by tenth of the rows; logarithmic axes.")
-        + _table(("tenth", "rows", "said", "came"), deciles)
-        + _figure(plots.standings_plot(first.standings, "within_date_auc", "within-date AUC"), "Within one date.")
-        + _figure(plots.standings_plot(first.standings, "auc", "AUC"), "Over all dates.")
-        + _figure(plots.roc_plot(report.rocs), "ROC curves; the AUCs stand in the table above.")
-        + _figure(plots.scores_plot(report.scores), "Scores by outcome.")
-        + _table(("score", "rows", "with the outcome"), scores)
+        + figure(plots.curve_plot(first.curve), "Said and came, by tenth of the rows; logarithmic axes.")
+        + table(("tenth", "rows", "said", "came"), deciles)
+        + figure(plots.standings_plot(first.standings, "within_date_auc", "within-date AUC"), "Within one date.")
+        + figure(plots.standings_plot(first.standings, "auc", "AUC"), "Over all dates.")
+        + figure(plots.roc_plot(report.rocs), "ROC curves; the AUCs stand in the table above.")
+        + figure(plots.scores_plot(report.scores), "Scores by outcome.")
+        + table(("score", "rows", "with the outcome"), scores)
         + "</div>"
     )
 
 
 def _partition(one: Partition | NotMeasured) -> str:
     if isinstance(one, NotMeasured):
-        return _loud("Not measured: " + one.not_measured)
-    if one.name == "date":
-        picture = plots.months_plot(one.slices)
-    else:
-        picture = plots.slices_plot(one.slices, "within-date AUC")
+        return loud("Not measured: " + one.not_measured)
+    is_by_date = one.name == "date"
+    picture = plots.months_plot(one.slices) if is_by_date else plots.slices_plot(one.slices, "within-date AUC")
     return (
         f"<h3>By {escape(one.name)}</h3><p>{escape(one.rule)}</p><div class=both>"
-        + _figure(picture, f"By {escape(one.name)}.")
-        + _table(
+        + figure(picture, f"By {escape(one.name)}.")
+        + table(
             (
                 "slice",
                 "rows",
@@ -198,20 +181,20 @@ def _slice_row(one: Slice) -> tuple[str, ...]:
 
 def _long_horizon(one: LongHorizon | NotMeasured) -> str:
     if isinstance(one, NotMeasured):
-        return "<h2>Second horizon</h2>" + _loud("Not measured: " + one.not_measured)
+        return "<h2>Second horizon</h2>" + loud("Not measured: " + one.not_measured)
     row = (
         f"{one.counts.rows:,}",
         f"{one.counts.positives:,}",
         *map(shown, (one.auc, one.within_date_auc, one.pr_auc, one.ks)),
     )
-    return f"<h2>The same scores against {one.horizon_days} days</h2>" + _table(
+    return f"<h2>The same scores against {one.horizon_days} days</h2>" + table(
         ("rows", "outcomes", "AUC", "within-date AUC", "PR-AUC", "KS"), [row]
     )
 
 
 def _drift(one: Drift | NotMeasured) -> str:
     if isinstance(one, NotMeasured):
-        return "<h2>Drift</h2>" + _loud("Not measured: " + one.not_measured)
+        return "<h2>Drift</h2>" + loud("Not measured: " + one.not_measured)
     rows = [
         (part.name, f"{part.stability_index:.3f}", f"{part.absent_training:.1%}", f"{part.absent_measured:.1%}")
         for part in one.features
@@ -220,32 +203,32 @@ def _drift(one: Drift | NotMeasured) -> str:
         f"<h2>Drift</h2><p>From the training rows to these: stability index of the score "
         f"{one.score_stability_index:.3f}. Below .10 is called stable, above .25 calls for action. “Absent”: share of "
         "rows where the thing never happened; no input is ever missing.</p><div class=both>"
-        + _figure(plots.drift_plot(one), "The features that moved most.")
-        + _table(("feature", "index", "absent, training", "absent, here"), rows)
+        + figure(plots.drift_plot(one), "The features that moved most.")
+        + table(("feature", "index", "absent, training", "absent, here"), rows)
         + "</div>"
     )
 
 
 def _fairness(one: Fairness | NotMeasured) -> str:
     if isinstance(one, NotMeasured):
-        return _loud("Not measured: " + one.not_measured)
+        return loud("Not measured: " + one.not_measured)
     rows = [
         (
             part.name,
             f"{part.rows:,}",
             f"{part.approval_rate:.1%}",
-            _number(part.approval_ratio, 2),
-            _number(part.refused_though_good, 3),
-            _number(part.approved_though_bad, 3),
+            number(part.approval_ratio, 2),
+            number(part.refused_though_good, 3),
+            number(part.approved_though_bad, 3),
             f"{part.calibration_error:.4f}",
-            _number(part.auc, 3),
+            number(part.auc, 3),
         )
         for part in one.groups
     ]
     return (
         f"<h3>By {escape(one.attribute)} ({escape(one.rule)}), cut-off {one.cutoff_points}</h3><div class=both>"
-        + _figure(plots.approval_plot(one.groups), f"Approved, by {escape(one.attribute)}.")
-        + _table(
+        + figure(plots.approval_plot(one.groups), f"Approved, by {escape(one.attribute)}.")
+        + table(
             ("group", "rows", "approved", "ratio", "refused though good", "approved though bad", "ECE", "AUC"), rows
         )
         + "</div>"
@@ -264,7 +247,7 @@ def _steadiness(one: Steadiness) -> str:
 def _transfer(one: Transfer | NotMeasured) -> str:
     head = "<h2>Trained on synthetic, tested on real</h2>"
     if isinstance(one, NotMeasured):
-        return head + _loud("Not measured: " + one.not_measured)
+        return head + loud("Not measured: " + one.not_measured)
     rows = [
         (
             part.words,
@@ -278,19 +261,19 @@ def _transfer(one: Transfer | NotMeasured) -> str:
         f"{head}<p>{escape(one.data)}. {one.counts.rows:,} rows of {one.counts.wallets:,} wallets, "
         f"{one.counts.positives:,} with the outcome. The real rows have {len(one.features)} features "
         f"({escape(', '.join(one.features))}); the other {one.absent_features} are absent. These numbers are of real "
-        "data.</p>" + _table(("who", "AUC", "within-date AUC", "within-date lift over recency, paired"), rows)
+        "data.</p>" + table(("who", "AUC", "within-date AUC", "within-date lift over recency, paired"), rows)
     )
 
 
 def _manipulation(one: Manipulation | NotMeasured) -> str:
     head = "<h2>What a manipulation costs</h2>"
     if isinstance(one, NotMeasured):
-        return head + _loud("Not measured: " + one.not_measured)
+        return head + loud("Not measured: " + one.not_measured)
     price = "nothing within the budget succeeded" if one.usd_for_points is None else f"{one.usd_for_points:,.2f} USD"
     limits = "".join(f"<li>{escape(limit)}</li>" for limit in one.limits)
     return (
-        f"{head}<p>Model {escape(one.model)}, seed {one.seed}, budget {one.budget_usd:,.0f} USD and {one.most_days} days, "
-        f"{one.strategies_tried:,} strategies: {one.points_wanted} points cost {price}"
+        f"{head}<p>Model {escape(one.model)}, seed {one.seed}, budget {one.budget_usd:,.0f} USD and {one.most_days} "
+        f"days, {one.strategies_tried:,} strategies: {one.points_wanted} points cost {price}"
         f"{'' if one.days_for_points is None else f' and {one.days_for_points} days'} (synthetic market).</p>"
         f"<p>{escape(one.conclusion)}</p><ul>{limits}</ul>"
     )
@@ -298,25 +281,3 @@ def _manipulation(one: Manipulation | NotMeasured) -> str:
 
 def _synthetic(report: Report) -> str:
     return "Synthetic: " if report.subject.is_synthetic else ""
-
-
-def _share(one: Interval | None) -> str:
-    return NOT_ENOUGH if one is None else f"{one.value:.2%} [{one.low:.2%}, {one.high:.2%}]"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return NOT_ENOUGH if value is None else f"{value:.{digits}f}"
-
-
-def _figure(drawn: str, words: str) -> str:
-    return f"<figure>{drawn}<figcaption>{words}</figcaption></figure>"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th scope=col>{escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<div class=wide tabindex=0><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _loud(words: str) -> str:
-    return f"<p class=loud>{escape(words)}</p>"

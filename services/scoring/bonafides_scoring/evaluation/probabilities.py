@@ -61,7 +61,8 @@ def recalibration(log_odds: Reals, labels: Ints, weights: Reals | None = None, n
     None when there is none: one class is empty, or the two are perfectly apart.
     """
     w = np.ones(len(labels)) if weights is None else weights
-    if not ((w * labels).sum() > 0 and (w * (1 - labels)).sum() > 0):
+    bad, good = log_odds[(w > 0) & (labels == 1)], log_odds[(w > 0) & (labels == 0)]
+    if not (len(bad) and len(good)) or bad.min() > good.max() or good.min() > bad.max():
         return None
     slope, intercept = (near.slope, near.intercept) if near else (0.0, 0.0)
     for _ in range(_FEWEST_ROUNDS_FROM_NEAR if near else _NEWTON_ROUNDS):

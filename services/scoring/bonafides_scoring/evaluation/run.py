@@ -1,0 +1,123 @@
+"""Reads what an evaluation needs from files, and writes its report."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bonafides.errors import InvalidInput
+from bonafides.event_files import read_market_points
+from bonafides.events import MarketPoint
+from pydantic import ValidationError
+
+from bonafides_scoring.evaluation.challengers import challengers_of
+from bonafides_scoring.evaluation.commands import PAGE_FILE, REPORT_FILE
+from bonafides_scoring.evaluation.flow import Beside, Machine, Progress, Rows, evaluate_model
+from bonafides_scoring.evaluation.manipulation import read_manipulation
+from bonafides_scoring.evaluation.page import render_page
+from bonafides_scoring.evaluation.report import Report
+from bonafides_scoring.evaluation.transfer import data_folder, transfer_of
+from bonafides_scoring.model import ModelBundle, load_bundle
+from bonafides_scoring.training.panels.files import read_panel
+from bonafides_scoring.training.panels.panel import HORIZON_DAYS, Panel
+from bonafides_scoring.training.split import split_panel
+
+WORDS_UNSEEN = "later time, wallets that the model never saw"
+WORDS_KNOWN = "later time, wallets that it saw at earlier times"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Files of an evaluation."""
+
+    model: Path
+    panel: Path
+    predictions: Path | None = None
+    events: Path | None = None
+    attack: Path | None = None
+
+
+def run_evaluation(inputs: Inputs, *, seed: int, draws: int, progress: Progress) -> Report:
+    """Measure; see `evaluate_command`.
+
+    Raises:
+        BundleRefused: see `load_bundle`.
+        InvalidInput: a file that is not what it should be, a model of another horizon, or rows of one class only.
+    """
+    bundle = load_bundle(inputs.model)
+    if bundle.scale.horizon_days != HORIZON_DAYS:
+        raise InvalidInput(f"the model answers for {bundle.scale.horizon_days} days, a panel for {HORIZON_DAYS}")
+    progress("reading the panel", 0, 1)
+    panel = read_panel(inputs.panel)
+    digest = panel.digest.hex()
+    progress("reading the panel", 1, 1)
+    machine = machine_of(bundle)
+    is_own = digest == machine.training_digest
+    parts, training = _own_parts(panel) if is_own else ((("panel", "all rows of another panel", panel),), None)
+    rows = tuple(
+        Rows(
+            name,
+            words,
+            part,
+            challengers_of(inputs.predictions, part, machine.name) if inputs.predictions else (),
+        )
+        for name, words, part in parts
+        if len(part)
+    )
+    points: Iterable[MarketPoint] | None = read_market_points(inputs.events) if inputs.events else None
+    folder = data_folder()
+    beside = Beside(
+        training=training,
+        training_rate=float(training.labels.mean()) if training is not None else None,
+        points=points,
+        transfer=transfer_of(folder, machine.booster, training, seed, draws),
+        manipulation=read_manipulation(inputs.attack),
+    )
+    return evaluate_model(machine, rows, beside, panel_digest=digest, seed=seed, draws=draws, progress=progress)
+
+
+def machine_of(bundle: ModelBundle) -> Machine:
+    """What of a bundle is measured."""
+    manifest = bundle.manifest
+    return Machine(
+        name=manifest.name,
+        model_class=manifest.model_class.value,
+        population=manifest.population,
+        booster=bundle.booster,
+        scale=bundle.scale,
+        base_margin=bundle.base_margin,
+        training_digest=manifest.training.data_digest,
+    )
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Both files; each appears when it is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in ((PAGE_FILE, render_page(report)), (REPORT_FILE, report.model_dump_json(indent=1) + "\n")):
+        partial = folder / f"{name}.partial"
+        partial.write_text(text, "utf-8")
+        partial.replace(folder / name)
+
+
+def read_report(path: Path) -> Report:
+    """Read `report.json` back.
+
+    Raises:
+        InvalidInput: no such file, or one of another shape.
+    """
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except OSError as exc:
+        raise InvalidInput(f"{path.name} cannot be read: {exc.strerror}") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(f"{path.name}: {place or 'file'}: {first['msg']}") from exc
+
+
+def _own_parts(panel: Panel) -> tuple[tuple[tuple[str, str, Panel], ...], Panel]:
+    split = split_panel(panel)
+    parts = (
+        ("unseen_wallets", WORDS_UNSEEN, split.test),
+        ("known_wallets", WORDS_KNOWN, split.test_known_wallets),
+    )
+    return parts, split.train
