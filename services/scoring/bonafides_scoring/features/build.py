@@ -90,7 +90,7 @@ def feature_vector(
     values = _record_values(settled, by_chain, as_of.time, exposed)
     flows = RecentFlows.of(settled, by_chain, as_of.time)
     values |= _position_values(exposed, flows) if exposed else _reference_values(reference, flows)
-    clamped = [max(low, min(high, values[name])) for name, low, high in _BOUNDS]
+    clamped = [low if (value := values[name]) < low else high if value > high else value for name, low, high in _BOUNDS]
     credit_actions = sum(state.borrow_count + state.repayment_count for state in settled)
     return FeatureVector(
         values=_FLOAT32.unpack(_FLOAT32.pack(*clamped)),
