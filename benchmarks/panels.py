@@ -31,12 +31,13 @@ def multiply_market(decoded: Path, out: Path, wanted: int = EVENTS_WANTED) -> in
     for name in (MARKET_FILE, BLOCKS_FILE):
         shutil.copy(decoded / name, out / name)
     with open_rows(decoded / EVENTS_FILE, EVENTS) as file:
-        copies = -(-wanted // file.metadata.num_rows)
+        copies: int = -(-wanted // file.metadata.num_rows)
         place = file.schema_arrow.get_field_index("wallet")
+        field = file.schema_arrow.field(place)
         with pq.ParquetWriter(out / EVENTS_FILE, file.schema_arrow, compression="zstd") as writer:
             for batch in file.iter_batches(20_000):
                 for copy in range(copies):
-                    writer.write_batch(batch.set_column(place, "wallet", _renamed(batch.column(place), copy)))
+                    writer.write_batch(batch.set_column(place, field, _renamed(batch.column(place), copy)))
     return copies
 
 
@@ -50,7 +51,7 @@ def measure_panel(decoded: Path, folder: Path, workers: int) -> list[Result]:
     command += ["scoring", "panel", "--events", str(many)]
     command += ["--out", str(out), "--step-days", str(STEP_DAYS), "--workers", str(workers)]
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         peaks: dict[int, float] = {}
         while process.poll() is None:
             peak_of_tree(process.pid, peaks)
