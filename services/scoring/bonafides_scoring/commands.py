@@ -2,6 +2,7 @@
 
 import typer
 
+from bonafides_scoring.backtest.commands import backtest_command, predict_command
 from bonafides_scoring.evaluation.commands import evaluate_command
 from bonafides_scoring.feature_commands import features_command
 from bonafides_scoring.replay_commands import replay_command
@@ -44,3 +45,5 @@ app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
 app.command("replay")(replay_command)
 app.command("features")(features_command)
+app.command("predict")(predict_command)
+app.command("backtest")(backtest_command)

@@ -53,10 +53,10 @@ class TreePlan:
 
 @dataclass(frozen=True, slots=True)
 class BlendPlan:
-    """How to fit. What stands here was chosen on windows that ended before the first tested cut-off."""
+    """How to fit. The default is what ranked best on windows that ended before the first tested cut-off."""
 
     steady: SteadyPlan = STEADY
-    trees: TreePlan | None = TreePlan()
+    trees: TreePlan | None = None
     trees_earn_half: float = 1_000.0
     """Positive training rows at which the trees decide as much as the steady rule; 0: the trees alone decide."""
     half_life_days: float | None = 60.0

@@ -1,7 +1,8 @@
 """What each wallet went through, and who belongs to the population at a cut-off.
 
     re-liquidation:  a liquidation in [cut-off - 180 d, cut-off)
-    soft:            in soft liquidation at some time in [cut-off - 45 d, cut-off); the outcome is a hard liquidation
+    soft:            in soft liquidation at some time in [cut-off - 45 d, cut-off), or hard-liquidated in that time,
+                     which soft liquidation precedes; the outcome is a hard liquidation
 
 The end of a soft episode is known only once it is over: seen from a cut-off inside it, it lasts until that cut-off.
 """
@@ -89,9 +90,8 @@ class Histories:
             case Task.RELIQUIDATION:
                 return bool(history.times[count - 1] >= since)
             case Task.SOFT:
-                soft = history.soft_ends[:count] >= 0
                 seen_until = np.minimum(np.maximum(history.soft_ends, history.times)[:count], cutoff)
-                return bool((soft & (seen_until >= since)).any())
+                return bool((seen_until >= since).any())
 
     def members(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """`belongs` for each row."""

@@ -1,4 +1,4 @@
-"""Measures of ranking and of probabilities, with intervals drawn over wallets; comparisons are paired on the same draws.
+"""Measures of ranking and of probabilities, with intervals drawn over wallets; comparisons use the same draws.
 
 "Within" compares only wallets of one cut-off date, and counts every such pair once: knowing when the market falls wins
 nothing there.

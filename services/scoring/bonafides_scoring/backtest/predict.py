@@ -1,7 +1,7 @@
 """`bonafides scoring predict`: trains once on windows that are over, and answers for each wallet at its cut-off."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -88,12 +88,12 @@ def predict_files(
         histories = pick_task(stream, past if len(past) else asked)
         answers = predict(histories, book, past, asked)
     progress("training and predicting", 2, 3)
-    _write(out, asked, answers)
+    write_answers(out, asked, answers)
     progress("writing", 3, 3)
     return {status: sum(answer.status is status for answer in answers) for status in Status}
 
 
-def _write(out: Path, asked: Rows, answers: tuple[Answer, ...]) -> None:
+def write_answers(out: Path, asked: Rows, answers: Sequence[Answer]) -> None:
     """Whole or not at all: written beside its place, then moved there."""
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(out.name + ".part")

@@ -43,7 +43,7 @@ class Protocol:
 
 
 def forecasts(protocol: Protocol, reproduce: bool, progress: Progress) -> tuple[Forecast, ...]:
-    """Recency, refitted recency, prevalence, the reference's models if asked for, and all candidates; tested rows only."""
+    """The simple rules, the reference's models if asked for, and all candidates, on the tested rows."""
     models: dict[str, Model] = {REFITTED: _refitted_recency, PREVALENCE: _prevalence}
     if reproduce:
         models[LOGISTIC_HISTORY] = _logistic_history
