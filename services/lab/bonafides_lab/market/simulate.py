@@ -84,9 +84,9 @@ def simulate(
 ) -> SimulatedMarket:
     """Play a market and write it into the folder `out`: Parquet in cryo's layout, the deployments registry beside it.
 
-    The same arguments give the same files, byte for byte, with the same pyarrow. A block of borrowers holds about
-    `actions_per_block` transactions, 1 gives each borrower's a block of their own. `progress` is called with the days
-    done and the days in all.
+    `prices` are the calibrated model's unless given. The same arguments give the same files, byte for byte, with the
+    same pyarrow. A block of borrowers holds about `actions_per_block` transactions, 1 gives each borrower's a block of
+    their own. `progress` is called with the days done and the days in all.
 
     Raises:
         InvalidInput: a count below 1, a chain that is no development chain, or a folder that holds Parquet already.
@@ -124,7 +124,7 @@ def simulate(
     run.close_market(START_TIMESTAMP + days * DAY_S)
     files.finish()
     market = _summary(run, files, out, deployment, seed, borrowers, days, time.monotonic() - started)
-    _write_summary(market)
+    _write_summary(market, prices)
     return market
 
 
@@ -158,14 +158,18 @@ def _summary(
     )
 
 
-def _write_summary(market: SimulatedMarket) -> None:
-    """Counts beside the files; no time, so that a repetition writes the same bytes."""
+def _write_summary(market: SimulatedMarket, prices: MarketPrices) -> None:
+    """What was asked for, and counts; no time, so that a repetition writes the same bytes."""
+    asked = {"source": prices.source.value}
+    if prices.series is not None:
+        asked["sha256"] = prices.series.sha256
     summary = {
         "source": AAVE_SOURCE,
         "chain_id": int(market.deployment.chain_id),
         "seed": market.seed,
         "borrowers": market.borrowers,
         "days": market.days,
+        "prices": asked,
         "transactions": dict(market.transactions),
         "reverted": market.reverted,
         "liquidated_wallets": market.liquidated_wallets,
