@@ -155,6 +155,12 @@ def test_fitted__idle_days_before_the_first_act__are_cut() -> None:
     assert fitted(late) == Strategy(Record.RISKY, 10, (Move(Trick.WASH, 0, 1, 1, 0, 500),))
 
 
+def test_family__two_tricks__is_mixed_so_that_none_gets_the_other_s_gain() -> None:
+    both = Strategy(Record.RISKY, 10, (move(Trick.FLASH_LOAN), move(Trick.DUST)))
+
+    assert (both.family, alone(move(Trick.DUST, times=2)).family) == ("mixed", "small_repayments")
+
+
 def test_companion__pays_for_a_repayment__is_needed_and_told() -> None:
     strategy = alone(Move(Trick.WASH, 0, 1, 1, 0, 1_000, by_companion=True))
 

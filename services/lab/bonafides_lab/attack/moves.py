@@ -133,10 +133,11 @@ class Strategy:
 
     @property
     def family(self) -> str:
-        """Where the position goes if it moves, else the first trick; `wait` without any."""
+        """Where the position goes if it moves, else its trick; `mixed` with several, `wait` without any."""
         if self.home is not Home.STAY:
             return self.home.value
-        return self.moves[0].trick.value if self.moves else "wait"
+        tricks = {move.trick for move in self.moves}
+        return "mixed" if len(tricks) > 1 else next((trick.value for trick in tricks), "wait")
 
     @property
     def words(self) -> tuple[str, ...]:

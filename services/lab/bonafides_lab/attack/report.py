@@ -103,7 +103,7 @@ class Trial(_Frozen):
 
 
 class FamilySummary(_Frozen):
-    """The strategies whose first trick is of one family; empty outcomes alone."""
+    """The strategies of one family, empty outcomes alone: one trick, `mixed` ones, or what the position moves to."""
 
     family: str
     tried: int
