@@ -107,13 +107,57 @@ class CalibrationWindow(_Part):
     """After calibration. Beside the outcome rate it shows how far the market's weather moves the level."""
 
 
+class TuningWindow(_Part):
+    """One inner fold of the tuning; earlier than every window of calibration."""
+
+    trained_until: int
+    """Unix seconds; last cut-off of the fold's training rows."""
+    first_cutoff: int
+    last_cutoff: int
+    rows: Annotated[int, Field(ge=1)]
+    positives: Annotated[int, Field(ge=0)]
+
+
+class TuningRecord(_Part):
+    """How the hyper-parameters were chosen."""
+
+    windows: Annotated[tuple[TuningWindow, ...], Field(min_length=1)]
+    candidates: Annotated[int, Field(ge=1)]
+    log_loss: float
+    """Of the choice: all windows together, after one calibration over them."""
+    min_child_weight: float
+    l2: float
+    subsample: float
+    columns_per_tree: float
+
+
+class ChallengerRecord(_Part):
+    """What stood beside the model: learned from its rows, tuned on its folds, calibrated on its windows."""
+
+    name: str
+    setting: str
+    """What was chosen for it, in words."""
+    tuning_log_loss: float
+    auc: float
+    """On the rows of `Manifest.evaluation`."""
+    brier: float
+
+
+class StratumRecord(_Part):
+    """Rows of one kind among the training rows."""
+
+    name: str
+    rows: Annotated[int, Field(ge=0)]
+    positives: Annotated[int, Field(ge=0)]
+
+
 class TrainingRecord(_Part):
     """How the booster came about."""
 
     source: str
     """What the data is, in words."""
     data_digest: Hex32
-    """SHA-256 over the training rows: features, labels, wallets, cut-offs."""
+    """SHA-256 over the panel's rows: features, labels, wallets, cut-offs."""
     rows: Annotated[int, Field(ge=1)]
     wallets: Annotated[int, Field(ge=1)]
     positives: Annotated[int, Field(ge=1)]
@@ -126,6 +170,12 @@ class TrainingRecord(_Part):
     depth: Annotated[int, Field(ge=1, le=4)]
     learning_rate: float
     seed: int
+    engine: str = "local"
+    """Where it was fitted: `local` gives the same bytes again, `dask` the same but for noise."""
+    strata: tuple[StratumRecord, ...] = ()
+    tuning: TuningRecord | None = None
+    """None: the settings were given, not chosen."""
+    challengers: tuple[ChallengerRecord, ...] = ()
 
 
 class Manifest(_Part):

@@ -21,6 +21,7 @@ from bonafides_scoring.model import (
     predict_rows,
 )
 from bonafides_scoring.scorecard import ScorecardScale, points_from_margin
+from bonafides_scoring.training.fit import margins_of
 from bonafides_scoring.training.panels.panel import Panel
 
 GOLDEN_ROWS = FEWEST_GOLDEN_VECTORS + 26
@@ -29,8 +30,7 @@ GOLDEN_ROWS = FEWEST_GOLDEN_VECTORS + 26
 
 def golden_vectors(booster: xgboost.Booster, train: Panel, scale: ScorecardScale) -> tuple[GoldenVector, ...]:
     """Vectors over the whole range of margins, with what the model answers. They name no wallet."""
-    frame = xgboost.DMatrix(train.features, nthread=1)
-    order = np.argsort(booster.predict(frame, output_margin=True), kind="stable")
+    order = np.argsort(margins_of(booster, train), kind="stable")
     places = np.unique(np.linspace(0, len(order) - 1, GOLDEN_ROWS).astype(int))
     rows = [tuple(float(value) for value in train.features[order[place]]) for place in places]
     rows += [tuple(float(spec.best) for spec in FEATURES), tuple(float(spec.worst) for spec in FEATURES)]

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import xgboost
 
 from bonafides_scoring.manifest import CalibrationWindow
-from bonafides_scoring.training.fit import Platt, Reals, fit_platt, margins_of
+from bonafides_scoring.training.fit import Platt, Reals, fit_platt
 from bonafides_scoring.training.split import Origin
 
 
@@ -23,27 +22,31 @@ class Calibration:
     platt: Platt
     windows: tuple[CalibrationWindow, ...]
 
+    def log_odds(self, margins: Reals) -> Reals:
+        """Calibrated."""
+        return self.platt.slope * margins + self.platt.intercept
 
-def calibrate(boosters: Sequence[xgboost.Booster], origins: Sequence[Origin]) -> Calibration:
+
+def calibrate(margins: Sequence[Reals], origins: Sequence[Origin]) -> Calibration:
     """Fit Platt's calibration to all windows together; every row counts the same.
 
-    `boosters` are in the order of `origins`, each trained on its origin's `train` and nothing else.
+    `margins` are of the origins' windows, each by what was trained on its origin's `train` and nothing else.
 
     Raises:
         InvalidInput: see `fit_platt`.
     """
-    margins = [margins_of(booster, origin.window) for booster, origin in zip(boosters, origins, strict=True)]
-    platt = fit_platt(np.concatenate(margins), np.concatenate([origin.window.labels for origin in origins]))
+    labels = [origin.panel.labels[origin.window_rows] for origin in origins]
+    platt = fit_platt(np.concatenate(margins), np.concatenate(labels))
     return Calibration(platt, tuple(_record(*pair, platt) for pair in zip(origins, margins, strict=True)))
 
 
 def _record(origin: Origin, margins: Reals, platt: Platt) -> CalibrationWindow:
-    window = origin.window
+    cutoffs, labels = origin.panel.cutoffs[origin.window_rows], origin.panel.labels[origin.window_rows]
     return CalibrationWindow(
-        trained_until=int(origin.train.cutoffs.max()),
-        first_cutoff=int(window.cutoffs.min()),
-        last_cutoff=int(window.cutoffs.max()),
-        rows=len(window),
-        positives=int(window.labels.sum()),
+        trained_until=int(origin.panel.cutoffs[origin.train_rows].max()),
+        first_cutoff=int(cutoffs.min()),
+        last_cutoff=int(cutoffs.max()),
+        rows=len(labels),
+        positives=int(labels.sum()),
         mean_pd=float((1 / (1 + np.exp(-(platt.slope * margins + platt.intercept)))).mean()),
     )

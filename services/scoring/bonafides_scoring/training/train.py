@@ -1,40 +1,60 @@
-"""THE FLOW of training: decoded events to a model bundle that a service will load.
+"""THE FLOW of training: decoded events or a panel to a model bundle that a service will load.
 
-events, market, blocks ──► panel ──► split ──► boosters of the origins ──► calibration ──► evaluation ──► bundle
-                                               └─ the last one ships
+events ──► panel ──► split ──► settings, on inner folds ──► fits of the origins ──► calibration ──► test ──► bundle
+                               of the model and of every challenger  └─ the model's last one ships
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import xgboost
 from bonafides.errors import InvalidInput
-from bonafides.event_files import read_blocks, read_events, read_market_points
 from bonafides.types import ModelClass
 
 from bonafides_scoring.evaluation.card import model_card
 from bonafides_scoring.evaluation.measure import evaluate
 from bonafides_scoring.features.schema import FEATURE_NAMES, SCHEMA_HASH
-from bonafides_scoring.manifest import Evaluation, Manifest, ReferencePart, ScalePart, TrainingRecord
-from bonafides_scoring.model import BOOSTER_FILE, CARD_FILE, GOLDEN_FILE, ModelBundle, render_golden
+from bonafides_scoring.manifest import Evaluation, Manifest, ReferencePart, ScalePart
+from bonafides_scoring.model import BOOSTER_FILE, CARD_FILE, GOLDEN_FILE, MANIFEST_FILE, ModelBundle, render_golden
 from bonafides_scoring.training.bundle_writer import base_margin_of, file_hashes, golden_vectors, write_bundle
-from bonafides_scoring.training.calibrate import Calibration, calibrate
-from bonafides_scoring.training.fit import FitPlan, fit_booster, margins_of
-from bonafides_scoring.training.panels.build import build_panel
+from bonafides_scoring.training.contenders import Contenders, fit_contenders
+from bonafides_scoring.training.fit import Reals
+from bonafides_scoring.training.learners import Engine, LocalEngine
 from bonafides_scoring.training.panels.panel import HORIZON_DAYS, Panel
-from bonafides_scoring.training.split import ORIGINS, split_panel
+from bonafides_scoring.training.panels.plan import REFERENCE_POSITION
+from bonafides_scoring.training.predictions import (
+    PREDICTIONS_FILE,
+    Contender,
+    Predictions,
+    PredictionsHeader,
+    TestPart,
+    gather,
+    write_predictions,
+)
+from bonafides_scoring.training.records import training_record
+from bonafides_scoring.training.split import Split, at_horizon, split_panel
+from bonafides_scoring.training.tune import Grid, default_grid
+from bonafides_scoring.training.work import WorkFolder
 from bonafides_scoring.wallet_state import FOLD_VERSION
 
 Progress = Callable[[str, int, int], None]
 """Called with the step's name, what is done and what there is."""
 
-REFERENCE = ReferencePart(asset="WETH", debt_usd=5_000, liquidation_threshold_bps=8_300, health_factor_bps=16_000)
-"""A middling loan: the median of the synthetic market's open positions, rounded."""
-POPULATION = "accounts on Aave V3 with at least one dollar of open debt, whose collateral covers it"
-DEFAULT_FIT = FitPlan()
+REFERENCE = ReferencePart(
+    asset=REFERENCE_POSITION.asset,
+    debt_usd=REFERENCE_POSITION.debt_usd,
+    liquidation_threshold_bps=REFERENCE_POSITION.liquidation_threshold_bps,
+    health_factor_bps=REFERENCE_POSITION.health_factor_bps,
+)
+POPULATION = (
+    "accounts on Aave V3 with at least one dollar of open debt, whose collateral covers it; and wallets that borrow "
+    "again after a week or more without debt, at the reference position"
+)
 RESCORE_STEP_BPS = 500
 """Five per cent of the health factor."""
+DEFAULT_ENGINE = LocalEngine()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +65,8 @@ class TrainingPlan:
     model_class: ModelClass
     source: str
     """What the data is, in words; stands on the card."""
-    step_days: int = 7
-    warm_up_days: int = 60
-    """History before the first cut-off, so that the first rows are not all of newcomers."""
-    fit: FitPlan = DEFAULT_FIT
+    horizon_days: int = HORIZON_DAYS
+    grid: Grid = field(default_factory=lambda: default_grid())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,59 +78,52 @@ class Trained:
     """Later time, wallets that the model never saw. The manifest holds this one."""
     known: Evaluation
     """Later time, wallets seen at earlier times."""
+    predictions: Predictions
+    """Of the model and its challengers; also in the work folder."""
 
 
-def train(events_dir: Path, out: Path, plan: TrainingPlan, *, replace: bool = False, progress: Progress) -> Trained:
-    """Train a model on the decoded files of one chain and write its bundle to `out`.
+def train_on(
+    panel: Panel,
+    out: Path,
+    plan: TrainingPlan,
+    *,
+    work: Path,
+    engine: Engine = DEFAULT_ENGINE,
+    replace: bool = False,
+    progress: Progress,
+) -> Trained:
+    """Train a model on a panel, measure it, and write its bundle to `out`.
+
+    `work` keeps the results of fits, so that a run which was stopped goes on, and `predictions.parquet`.
 
     Raises:
-        InvalidInput: a file missing or of another layout, too short a time, a part without one of the classes, or a
-            bundle at `out` already.
+        InvalidInput: too short a time, a part without one of the classes, nothing to learn, or a bundle at `out`
+            already and `replace` is false.
     """
-    progress("reading blocks", 0, 1)
-    blocks = list(read_blocks(events_dir))
-    if not blocks:
-        raise InvalidInput("blocks.parquet holds no blocks")
-    progress("reading blocks", 1, 1)
-    panel = build_panel(
-        read_events(events_dir),
-        read_market_points(events_dir),
-        blocks,
-        REFERENCE.position(),
-        step_days=plan.step_days,
-        warm_up_days=plan.warm_up_days,
-        progress=lambda done, total: progress("features at cut-offs", done, total),
+    if (out / MANIFEST_FILE).exists() and not replace:  # before the work, not after
+        raise InvalidInput(f"{out.name} holds a model already: give another --out, or --replace to overwrite it")
+    panel = at_horizon(panel, plan.horizon_days)
+    split = split_panel(panel, plan.horizon_days)
+    contenders = fit_contenders(
+        split,
+        plan.grid,
+        engine,
+        WorkFolder(work),
+        tuned=lambda done, total: progress("choosing settings", done, total),
+        fitted=lambda done, total: progress("fitting and calibrating", done, total),
     )
-    return train_on(panel, out, plan, replace=replace, progress=progress)
-
-
-def train_on(panel: Panel, out: Path, plan: TrainingPlan, *, replace: bool = False, progress: Progress) -> Trained:
-    """Train on a panel. See `train`."""
-    split = split_panel(panel)
-    boosters = []
-    for done, origin in enumerate(split.origins):
-        progress("fitting", done, ORIGINS + 1)
-        boosters.append(fit_booster(origin.train, plan.fit))
-    booster = boosters[-1]  # its origin's rows are all of `split.train`
-    calibration = calibrate(boosters, split.origins)
-    platt = calibration.platt
-    scale = ScalePart(
-        base_points=600,
-        base_odds=30,
-        pdo=40,
-        floor=300,
-        ceiling=850,
-        horizon_days=HORIZON_DAYS,
-        slope=platt.slope.hex(),
-        intercept=platt.intercept.hex(),
-    )
-    rate = float(split.train.labels.mean())
+    progress("measuring", 0, 2)
+    predictions = _predictions(panel, split, contenders, plan)
+    write_predictions(work / PREDICTIONS_FILE, predictions)
+    model, rate = contenders.model, float(split.train.labels.mean())
+    seed = plan.grid.plans[0].seed
     unseen, known = (
-        evaluate(part, platt.slope * margins_of(booster, part) + platt.intercept, rate, plan.fit.seed)
-        for part in (split.test, split.test_known_wallets)
+        evaluate(part, model.log_odds(part), rate, seed) for part in (split.test, split.test_known_wallets)
     )
-    progress("fitting", ORIGINS, ORIGINS + 1)
-    record = _record(panel, split.train, calibration, plan)
+    progress("measuring", 1, 2)
+    scale = _scale(contenders, plan)
+    record = training_record(panel, split, contenders, predictions, plan.source, engine.name)
+    booster = model.final.booster
     card = model_card(plan.name, plan.model_class, POPULATION, scale, REFERENCE, record, unseen, known)
     files = {
         BOOSTER_FILE: bytes(booster.save_raw("ubj")),
@@ -138,23 +149,42 @@ def train_on(panel: Panel, out: Path, plan: TrainingPlan, *, replace: bool = Fal
         evaluation=unseen,
     )
     bundle = write_bundle(out, manifest, files, replace=replace)
-    progress("fitting", ORIGINS + 1, ORIGINS + 1)
-    return Trained(bundle, unseen, known)
+    progress("measuring", 2, 2)
+    return Trained(bundle, unseen, known, predictions)
 
 
-def _record(panel: Panel, training: Panel, calibration: Calibration, plan: TrainingPlan) -> TrainingRecord:
-    return TrainingRecord(
-        source=plan.source,
-        data_digest=panel.digest.hex(),
-        rows=len(training),
-        wallets=len(set(training.wallets)),
-        positives=int(training.labels.sum()),
-        first_cutoff=int(training.cutoffs.min()),
-        last_cutoff=int(training.cutoffs.max()),
-        calibration=calibration.windows,
-        embargo_days=HORIZON_DAYS,
-        trees=plan.fit.trees,
-        depth=plan.fit.depth,
-        learning_rate=plan.fit.learning_rate,
-        seed=plan.fit.seed,
+def _scale(contenders: Contenders, plan: TrainingPlan) -> ScalePart:
+    platt = contenders.model.calibration.platt
+    return ScalePart(
+        base_points=600,
+        base_odds=30,
+        pdo=40,
+        floor=300,
+        ceiling=850,
+        horizon_days=plan.horizon_days,
+        slope=platt.slope.hex(),
+        intercept=platt.intercept.hex(),
     )
+
+
+def _predictions(panel: Panel, split: Split, contenders: Contenders, plan: TrainingPlan) -> Predictions:
+    parts = [(TestPart.UNSEEN_WALLETS, split.test), (TestPart.KNOWN_WALLETS, split.test_known_wallets)]
+    everybody = {Contender.MODEL: contenders.model, **contenders.challengers}
+    header = PredictionsHeader(
+        model=plan.name,
+        horizon_days=plan.horizon_days,
+        panel_digest=panel.digest.hex(),
+        training_base_rate=float(split.train.labels.mean()),
+        settings={contender.value: fitted.choice.setting for contender, fitted in everybody.items()},
+    )
+    return gather(
+        header,
+        parts,
+        [contenders.model.final.margins(rows) for _, rows in parts],
+        {name: [_probabilities(one.log_odds(rows)) for _, rows in parts] for name, one in everybody.items()},
+    )
+
+
+def _probabilities(log_odds: Reals) -> Reals:
+    found: Reals = 1 / (1 + np.exp(-log_odds))
+    return found

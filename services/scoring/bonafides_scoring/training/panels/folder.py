@@ -79,7 +79,7 @@ def build_panel_file(
             time for one cut-off; no row, or rows of one class only.
     """
     work = out.with_name(f"{out.name}.work")
-    source_digest = _digest_of(events_dir, progress)
+    source_digest = digest_of_folder(events_dir, progress)
     blocks = read_block_table(events_dir)
     grid(blocks, plan)
     _prepare(work, _stamp(plan, source_digest), resume=resume)
@@ -183,7 +183,7 @@ def _stamp(plan: PanelPlan, source_digest: str) -> str:
     return json.dumps(made_of, sort_keys=True)
 
 
-def _digest_of(events_dir: Path, progress: Progress) -> str:
+def digest_of_folder(events_dir: Path, progress: Progress) -> str:
     """SHA-256 over the three files, each with its name and size before it."""
     digest = hashlib.sha256()
     try:
