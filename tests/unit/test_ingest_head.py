@@ -8,9 +8,11 @@ from uuid import uuid4
 
 import pytest
 from bonafides.errors import Unavailable
+from bonafides.json_rpc import NodeLied
 from bonafides.testing.memory_bus import MemoryBroker, MemoryProducer
+from bonafides_ingest import metrics
 from bonafides_ingest.boundaries import BoundaryPace
-from bonafides_ingest.chain import Header
+from bonafides_ingest.chain import BlockGone, Header
 from bonafides_ingest.feeds import DirectFeeds
 from bonafides_ingest.head import HeadFollower
 from bonafides_ingest.lease import Lease
@@ -19,6 +21,7 @@ from bonafides_ingest.live_store import LiveStore
 from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.pressure import NoPressure
 from bonafides_ingest.sending import Sender
+from bonafides_ingest.sources.providers.choosing import TIMES_GONE
 from bonafides_ingest.store import FlushedWindow
 
 from tests.support.ingest_logs import CHAIN, block_at
@@ -113,3 +116,61 @@ def test_read__one_wrong_tip_of_the_only_provider_and_later_a_reorg__nothing_sto
 
     assert following.lease.epoch == 2
     assert following.top == 63
+
+
+@pytest.mark.parametrize("names", [("bad", "honest"), ("bad",)])
+def test_read__next_block_names_another_parent_than_ours_which_is_still_there__is_a_lie(
+    names: tuple[str, ...],
+) -> None:
+    w = world(*names)
+    w.nodes["bad"].lies["eth_getBlockByNumber"] = lambda truth, _: (
+        truth | {"parentHash": OTHER} if truth and truth["number"] == hex(54) else truth
+    )
+    following = Following(w)
+    following.turn()
+    assert following.top == 53
+
+    if len(names) == 1:
+        with pytest.raises(NodeLied, match="does not stand on the one below it"):
+            following.turn()
+        assert following.top == 53
+        return
+    following.turn()
+
+    assert following.top == 54
+    assert following.lease.epoch == 1
+    w.providers.tips()
+    assert metrics.PROVIDER_STATE.labels("bad", "benched")._value.get() == 1
+
+
+def test_read__newest_block_was_replaced_and_the_chain_goes_on_from_the_other__is_a_reorg_and_no_lie() -> None:
+    w = world("a", "b")
+    following = Following(w)
+    following.turn()
+    for node in w.nodes.values():
+        node.lies["eth_getBlockByNumber"] = _Reorg(53)
+
+    following.turn()  # takes 53 back
+    following.turn()
+
+    assert (following.top, following.lease.epoch) == (55, 2)
+
+
+def test_read__head_of_the_first_is_always_above_what_it_has__the_second_is_asked() -> None:
+    w = world("bad", "honest")
+    following = Following(w)
+    following.turn()
+    bad = w.nodes["bad"]
+
+    def ahead(truth: Any, params: list[Any]) -> Any:
+        return bad._header(bad.chain.head + bad.live_blocks + 1) if params[0] == "latest" else truth
+
+    bad.lies["eth_getBlockByNumber"] = ahead
+    behind = []
+    for _ in range(60):
+        with suppress(BlockGone):
+            following.turn()
+        behind.append(bad.chain.head + bad.live_blocks - following.top)
+
+    assert max(behind) < 2 * TIMES_GONE
+    assert behind.count(0) > 20

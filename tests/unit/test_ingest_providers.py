@@ -12,7 +12,7 @@ from bonafides_ingest.chain import BlockGone
 from bonafides_ingest.final_blocks import conflict
 from bonafides_ingest.sources.providers.agreement import LOOK_EVERY_S
 from bonafides_ingest.sources.providers.breaker import FAILURES
-from bonafides_ingest.sources.providers.choosing import STAYS_S
+from bonafides_ingest.sources.providers.choosing import STAYS_S, TIMES_GONE
 from bonafides_ingest.sources.providers.endpoints import Endpoint, endpoints_in
 from bonafides_ingest.sources.providers.provider import FIRST_BENCH_S, FIRST_UNSEEN_S
 from bonafides_ingest.sources.providers.refusals import RangeRefused, RateLimited
@@ -387,7 +387,7 @@ def test_headers__block_gone__is_said_at_once_and_no_fault() -> None:
     w = _looked("a", "b")
     w.nodes["a"].lies["eth_getBlockByNumber"] = lambda *_: None
 
-    for _ in range(2 * FAILURES):
+    for _ in range(TIMES_GONE):
         with pytest.raises(BlockGone):
             w.providers.headers(BlockRange(51, 52))
 

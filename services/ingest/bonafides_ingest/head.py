@@ -138,10 +138,11 @@ class HeadFollower:
         if head.ref.number <= live.top.number:
             return live.at(head.ref.number) == head.ref  # the same, or a node that lags
         last = min(head.ref.number, live.top.number + BLOCKS_AT_ONCE)
-        headers = self.source.headers(BlockRange(live.top.number + 1, last))
-        if headers[0].parent_hash != live.top.hash:
+        # With our newest block itself: a node that has it, and names another below the next, contradicts itself.
+        newest, *above = self.source.headers(BlockRange(live.top.number, last))
+        if newest.ref != live.top:
             return False
-        self._next = headers
+        self._next = tuple(above)
         return True
 
     def _take_back(self, lease: Lease, head: Header) -> Lease:

@@ -25,6 +25,7 @@ from bonafides_ingest.sources.providers.provider import Provider
 from bonafides_ingest.sources.providers.refusals import CallRefused, NodeBehind, RangeRefused, RateLimited
 
 STAYS_S: Final = 60.0
+TIMES_GONE: Final = 5  # in a row; a block that was replaced between two answers is gone once, or twice
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +85,22 @@ class Choice:
         except Unavailable as exc:
             log.warning("provider does not answer", provider=provider.name, error=type(exc).__name__)
             return None
+
+    def has_block(self, provider: Provider) -> None:
+        """It has the blocks that it was asked for at the head of the chain."""
+        with self._lock:
+            provider.times_gone = 0
+
+    def lacks_block(self, provider: Provider) -> None:
+        """It does not. One that shows a head that it never has is left alone there for a while, where others are."""
+        with self._lock:
+            provider.times_gone += 1
+            now = self.clock.now()
+            if provider.times_gone < TIMES_GONE or (other := self._best(now, frozenset({provider}))) is None:
+                return
+            provider.times_gone = 0
+            self._at_head, self._stays_until = other, now + STAYS_S
+        log.warning("provider does not have the head that it shows", provider=provider.name, asked_now=other.name)
 
     def show(self) -> None:
         """Tell the metrics how all stand."""

@@ -15,7 +15,7 @@ from bonafides.json_rpc import Call, JsonRpc, NodeRefused
 from bonafides.types import Address, BlockRef, Digest, Json
 
 from bonafides_ingest import metrics
-from bonafides_ingest.chain import ChainTips, Header, Log, Window
+from bonafides_ingest.chain import BlockGone, ChainTips, Header, Log, Window
 from bonafides_ingest.feeds import ListedFeed, PhaseMemory
 from bonafides_ingest.sources.codes import NodeCodes
 from bonafides_ingest.sources.feed_phases import NodeFeeds
@@ -112,8 +112,17 @@ class Providers:
         return self.final(before - 1, lambda provider: provider.source.last_log_before(address, topic0, first, before))
 
     def headers(self, wanted: BlockRange) -> tuple[Header, ...]:
+        def read(provider: Provider) -> tuple[Header, ...]:
+            try:
+                found = provider.source.headers(wanted)
+            except BlockGone:
+                self._choice.lacks_block(provider)
+                raise
+            self._choice.has_block(provider)
+            return found
+
         self._agreement.check()
-        return self._choice.ask(lambda provider: provider.source.headers(wanted), at_head=True)
+        return self._choice.ask(read, at_head=True)
 
     def logs_of(self, headers: Sequence[Header], addresses: frozenset[Address]) -> tuple[Log, ...]:
         self._agreement.check()

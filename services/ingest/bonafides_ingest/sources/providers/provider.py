@@ -91,6 +91,8 @@ class Provider:
     """When it may be looked at next while another one is asked."""
     agreed_to: int = -1
     """Final block up to which another provider said the same."""
+    times_gone: int = 0
+    """How often in a row it did not have a block below the head that it showed."""
     _breaker: Breaker = field(default_factory=Breaker)
     _rests: Backoff = field(default_factory=lambda: Backoff(FIRST_REST_S, LONGEST_REST_S))
     _looks: Backoff = field(default_factory=lambda: Backoff(FIRST_UNSEEN_S, LONGEST_UNSEEN_S))
