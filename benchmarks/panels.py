@@ -51,7 +51,7 @@ def measure_panel(decoded: Path, folder: Path, workers: int) -> list[Result]:
     command += ["scoring", "panel", "--events", str(many)]
     command += ["--out", str(out), "--step-days", str(STEP_DAYS), "--workers", str(workers)]
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         peaks: dict[int, float] = {}
         while process.poll() is None:
             peak_of_tree(process.pid, peaks)
