@@ -17,6 +17,7 @@ from bonafides.testing.memory_bus import MemoryProducer
 from bonafides.topics import ATTESTATION_STATUS
 from bonafides.types import Address, AttestationStatus, Digest, address_text
 from bonafides_scoring.api.app import create_app
+from bonafides_scoring.features.schema import FAMILIES
 from bonafides_scoring.store.tables import access_log, score
 from fastapi.testclient import TestClient
 from prometheus_client import generate_latest
@@ -265,7 +266,7 @@ def test_page__scored_wallet__shows_numbers_that_add_up(served: Served) -> None:
         numbers = [(line, int(shown.replace("−", "-"))) for line, shown in lines]
         shown_score = [count for line, count in numbers if line == "score"]
         assert sum(count for line, count in numbers if line != "score") == shown_score[0]
-        assert len([line for line, _ in numbers if line == "family"]) == 12
+        assert len([line for line, _ in numbers if line == "family"]) == len(FAMILIES)
         assert f"<title>Score {shown_score[0]} " in html
 
 

@@ -15,7 +15,7 @@ from bonafides_scoring.features.build import feature_vector
 from bonafides_scoring.fold import decode_state, empty_state, fold, settle
 from bonafides_scoring.market import market_view
 from bonafides_scoring.store.tables import score, wallet_snapshot
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func
 
 from tests.support.scoring_core_requests import shipped_bundle
 from tests.support.scoring_core_story import CHAIN, DOLLAR, ETHER, USDC, WETH, Story
@@ -73,6 +73,12 @@ def busy_market(seed: int) -> tuple[LoggedMarket, list[LendingEvent], list[Marke
     return market, events, points
 
 
+def newest_snapshots(engine: Engine) -> dict[Address, bytes]:
+    """The newest kept state of each wallet."""
+    rows = sorted(table_rows(engine, wallet_snapshot), key=lambda row: int(row["block_number"]))
+    return {Address(bytes(row["wallet"])): bytes(row["state"]) for row in rows}
+
+
 def test_features__event_by_event_online_and_in_one_go_from_parquet__are_the_same_bits(
     engine: Engine, tmp_path: Path
 ) -> None:
@@ -88,10 +94,6 @@ def test_features__event_by_event_online_and_in_one_go_from_parquet__are_the_sam
     online = {
         Address(bytes(row["wallets"][0])): explanation_of(row)["feature_digest"] for row in table_rows(engine, score)
     }
-    snapshots = {
-        Address(bytes(row["wallet"])): bytes(row["state"])
-        for row in sorted(table_rows(engine, wallet_snapshot), key=lambda row: int(row["block_number"]))
-    }
     block = market.boundaries[-1].block
     view, as_of = market_view(read_market_points(tmp_path), block), AsOf((block,))
     own: dict[Address, list[LendingEvent]] = {}
@@ -99,10 +101,31 @@ def test_features__event_by_event_online_and_in_one_go_from_parquet__are_the_sam
         own.setdefault(event.wallet, []).append(event)
     states = {who: fold(empty_state(who, CHAIN), told) for who, told in own.items()}
     assert len(states) == BORROWERS
-    assert {who: settle(decode_state(raw)) for who, raw in snapshots.items()} == {
+    assert {who: settle(decode_state(raw)) for who, raw in newest_snapshots(engine).items()} == {
         who: settle(state) for who, state in states.items()
     }
     reference = shipped_bundle().manifest.reference_position.position()
     assert online == {
         who: feature_vector([state], [view], as_of, reference).digest.hex() for who, state in states.items()
+    }
+
+
+def test_worker__snapshots_of_an_older_fold__are_folded_again_from_the_events(engine: Engine) -> None:
+    broker, (market, events, _) = memory_broker(), busy_market(6)
+    middle = len(market.log) // 2
+    worker = memory_worker(broker, engine)
+    produce(market.log[:middle], MemoryProducer(broker))
+    run_until_idle(worker, most_turns=4_000)
+    older = len(newest_snapshots(engine))
+    with engine.begin() as connection:  # a state begins with the version of its fold
+        state = func.overlay(wallet_snapshot.c.state, b"\x03", 1)
+        connection.execute(wallet_snapshot.update().values(state=state))
+
+    produce(market.log[middle:], MemoryProducer(broker))
+    run_until_idle(worker, most_turns=4_000)
+
+    assert older == BORROWERS
+    assert {who: settle(decode_state(raw)) for who, raw in newest_snapshots(engine).items()} == {
+        who: settle(fold(empty_state(who, CHAIN), [event for event in events if event.wallet == who]))
+        for who in market.wallets
     }
