@@ -16,7 +16,7 @@ from bonafides.errors import InvalidInput
 from bonafides_scoring.backtest.features import DIRECTIONS, FEATURES, HISTORY, MARKET, PROXY
 from bonafides_scoring.backtest.histories import DAY
 from bonafides_scoring.backtest.price_book import Reals
-from bonafides_scoring.backtest.steady import Steady, SteadyPlan, date_levels, fit_steady, sigmoid
+from bonafides_scoring.backtest.steady import Steady, SteadyPlan, date_levels, fit_steady, sigmoid, weighted_sum
 from bonafides_scoring.backtest.tables import Ints
 
 STEADY = SteadyPlan(
@@ -87,7 +87,7 @@ class Blend:
     def probabilities(self, features: Reals) -> Reals:
         """P(outcome within 30 days), strictly between 0 and 1."""
         each = sigmoid(self.relative(features)[:, None] + self.levels[None, :])
-        found: Reals = np.clip(each @ self.shares, 1e-6, 1 - 1e-6)
+        found: Reals = np.clip(weighted_sum(each, self.shares), 1e-6, 1 - 1e-6)
         return found
 
 

@@ -40,8 +40,7 @@ class Steady:
     def relative(self, features: Reals) -> Reals:
         """Log-odds above or below the date's level. A missing value counts as the training mean."""
         scaled = (features - self.centre) / self.spread
-        found: Reals = np.where(np.isfinite(scaled), scaled, 0.0) @ self.coefficients
-        return found
+        return weighted_sum(np.where(np.isfinite(scaled), scaled, 0.0), self.coefficients)
 
 
 def fit_steady(features: Reals, labels: Ints, dates: Ints, plan: SteadyPlan) -> Steady:
@@ -68,8 +67,8 @@ def fit_steady(features: Reals, labels: Ints, dates: Ints, plan: SteadyPlan) -> 
         for place, sign in enumerate(signs):
             p = sigmoid(eta)
             column = x[:, place]
-            gradient = column @ (labels - p) - plan.ridge * beta[place]
-            curvature = column**2 @ (p * (1 - p)) + plan.ridge
+            gradient = (column * (labels - p)).sum() - plan.ridge * beta[place]
+            curvature = (column**2 * (p * (1 - p))).sum() + plan.ridge
             wanted = beta[place] + float(np.clip(gradient / curvature, -_LONGEST_STEP, _LONGEST_STEP))
             if sign:
                 wanted = sign * max(sign * wanted, 0.0)
@@ -99,6 +98,18 @@ def date_levels(relative: Reals, labels: Ints, dates: Ints) -> tuple[Ints, Reals
                 break
         levels.append(level)
     return found, np.array(levels)
+
+
+def weighted_sum(columns: Reals, weights: Reals) -> Reals:
+    """Sum of columns times weights, column after column.
+
+    A matrix product rounds differently with other rows beside it, or more threads: then a row's last bit would depend
+    on what else was asked.
+    """
+    total = np.zeros(len(columns))
+    for column, weight in zip(columns.T, weights, strict=True):
+        total += column * weight
+    return total
 
 
 def sigmoid(x: Reals) -> Reals:

@@ -1,0 +1,198 @@
+"""`bonafides scoring predict`: what a row may know, its statuses, and what is refused. All data here is made up."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from bonafides.errors import InvalidInput
+from bonafides_scoring.backtest.predict import predict_files
+
+from tests.support.backtest_data import (
+    ASKED,
+    CUTOFFS,
+    DAY,
+    START,
+    World,
+    all_events,
+    all_prices,
+    event,
+    made_labels,
+    wallet,
+    write_csv,
+    write_world,
+)
+
+pytestmark = pytest.mark.unit
+
+DAY_OF_ASKED = "2021-05-31"
+
+
+def answer(world: World) -> bytes:
+    out = world.events.parent / "out.csv"
+    predict_files(world.events, world.prices, world.labels, world.cutoffs, out)
+    return out.read_bytes()
+
+
+def rows(raw: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(raw.decode().splitlines()))
+
+
+def test_predict__known_wallets__one_row_each_in_order_and_the_often_liquidated_are_riskier(tmp_path: Path) -> None:
+    found = rows(answer(write_world(tmp_path)))
+
+    assert [row["wallet"] for row in found] == [wallet(number) for number in range(26)]
+    assert {row["status"] for row in found[:24]} == {"ok"}
+    assert all(0 < float(row["p"]) < 1 for row in found[:24])
+    assert float(found[0]["p"]) > float(found[23]["p"])
+
+
+def test_predict__wallet_without_past__is_outside_the_population_without_a_number(tmp_path: Path) -> None:
+    found = rows(answer(write_world(tmp_path)))
+
+    assert [(row["p"], row["status"]) for row in found[24:]] == [("", "outside_population")] * 2
+
+
+def test_predict__event_exactly_at_the_cut_off__is_not_known(tmp_path: Path) -> None:
+    lonely = [*all_events(), event(30, ASKED)]
+
+    found = rows(answer(write_world(tmp_path, events=lonely, asked=[(wallet(30), ASKED), (wallet(30), ASKED + 1)])))
+
+    assert [row["status"] for row in found] == ["outside_population", "ok"]
+
+
+def test_predict__events_at_or_after_the_cut_off_change__no_byte_changes(tmp_path: Path) -> None:
+    kept = [row for row in all_events() if int(str(row["timestamp"])) < ASKED]
+    other = [*kept, *(event(number, ASKED + number, amount=5e6, collateral_symbol="X") for number in range(24))]
+
+    assert len(kept) < len(all_events())
+    same = answer(write_world(tmp_path / "a"))
+    assert same == answer(write_world(tmp_path / "b", events=kept))
+    assert same == answer(write_world(tmp_path / "c", events=other))
+
+
+@pytest.mark.parametrize("later_hours", [0, 15])
+def test_predict__prices_of_the_cut_offs_day_or_later_change__no_byte_changes(tmp_path: Path, later_hours: int) -> None:
+    asked = [(wallet(number), ASKED + later_hours * 3_600) for number in range(24)]
+    prices = all_prices()
+    known = [row for row in prices if str(row["date"]) < DAY_OF_ASKED]
+    crash = [*known, *(row | {"close_usd": 1.0} for row in prices if row not in known)]
+
+    same = answer(write_world(tmp_path / "a", asked=asked))
+
+    assert same == answer(write_world(tmp_path / "b", prices=crash, asked=asked))
+    assert same == answer(write_world(tmp_path / "c", prices=known, asked=asked))
+
+
+def test_predict__price_of_the_day_before_changes__the_answer_does(tmp_path: Path) -> None:
+    prices = [row | ({"close_usd": 5_000.0} if row["date"] == "2021-05-30" else {}) for row in all_prices()]
+
+    assert answer(write_world(tmp_path / "a")) != answer(write_world(tmp_path / "b", prices=prices))
+
+
+def test_predict__labels_whose_window_ends_later_change__no_byte_changes(tmp_path: Path) -> None:
+    labels, asked = made_labels(), [(wallet(number), START + 130 * DAY) for number in range(24)]
+    ended = [row for row in labels if row[1] + 30 * DAY <= asked[0][1]]
+    turned = [*ended, *((who, when, 1 - outcome) for who, when, outcome in labels[len(ended) :])]
+
+    assert 0 < len(ended) < len(labels)
+    same = answer(write_world(tmp_path / "a", asked=asked))
+    assert same == answer(write_world(tmp_path / "b", labels=ended, asked=asked))
+    assert same == answer(write_world(tmp_path / "c", labels=turned, asked=asked))
+
+
+def test_predict__later_cut_off_asked_as_well__the_model_still_stops_at_the_earliest(tmp_path: Path) -> None:
+    first = (wallet(3), START + 130 * DAY)
+
+    alone = rows(answer(write_world(tmp_path / "a", asked=[first])))
+    both = rows(answer(write_world(tmp_path / "b", asked=[(wallet(3), ASKED), first])))
+
+    assert both[1] == alone[0]
+
+
+def test_predict__window_ends_exactly_at_the_cut_off__is_learned(tmp_path: Path) -> None:
+    asked = [(wallet(3), CUTOFFS[0] + 30 * DAY)]
+
+    assert rows(answer(write_world(tmp_path / "a", asked=asked)))[0]["status"] == "ok"
+    asked = [(wallet(3), CUTOFFS[0] + 30 * DAY - 1)]
+    assert rows(answer(write_world(tmp_path / "b", asked=asked)))[0] == {
+        "wallet": wallet(3),
+        "cutoff_ts": str(asked[0][1]),
+        "p": "",
+        "status": "no_training_data",
+    }
+
+
+def test_predict__only_one_class__there_is_nothing_to_learn_from(tmp_path: Path) -> None:
+    labels = [(who, when, 0) for who, when, _ in made_labels()]
+
+    found = rows(answer(write_world(tmp_path, labels=labels)))
+
+    assert [row["status"] for row in found] == ["no_training_data"] * 24 + ["outside_population"] * 2
+
+
+def test_predict__no_label_at_all__says_so(tmp_path: Path) -> None:
+    assert {row["status"] for row in rows(answer(write_world(tmp_path, labels=[])))[:24]} == {"no_training_data"}
+
+
+def test_predict__rows_of_the_files_in_another_order__same_bytes(tmp_path: Path) -> None:
+    turned = write_world(
+        tmp_path / "b", events=all_events()[::-1], prices=all_prices()[::-1], labels=made_labels()[::-1]
+    )
+
+    assert answer(write_world(tmp_path / "a")) == answer(turned)
+
+
+def test_predict__assets_without_any_price__are_answered(tmp_path: Path) -> None:
+    events = [row | {"collateral_symbol": "NEVERHEARD", "asset_symbol": "NORTHIS"} for row in all_events()]
+
+    assert {row["status"] for row in rows(answer(write_world(tmp_path, events=events)))[:24]} == {"ok"}
+
+
+def test_predict__soft_liquidations_labelled__the_soft_population_is_asked(tmp_path: Path) -> None:
+    soft = [
+        event(number, START + 20 * DAY, action="soft_liq_episode", extra=f'{{"end_ts": {START + (50 + number) * DAY}}}')
+        for number in range(24)
+    ]
+    labels = [(wallet(number), CUTOFFS[0], number % 2) for number in range(24)]
+    asked = [(wallet(number), START + 95 * DAY) for number in range(24)]
+
+    found = rows(answer(write_world(tmp_path, events=soft, labels=labels, asked=asked)))
+
+    # Day 95 looks back to day 50: every episode was still going on then; the start, day 20, would be too old.
+    assert {row["status"] for row in found} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"asked": [(wallet(1), ASKED), (wallet(1), ASKED)]}, r"c\.csv: row 3: .*stand twice"),
+        ({"asked": [(wallet(1), 12)]}, r"c\.csv: row 2: cutoff_ts 12 is no time"),
+        ({"asked": [("", ASKED)]}, r"c\.csv: row 2: wallet is empty"),
+        ({"labels": [(wallet(1), CUTOFFS[0], 2)]}, r"l\.csv: row 2: label_30d is 2, expected 0 or 1"),
+        ({"labels": [(wallet(1), "soon", 1)]}, r"l\.csv: row 2: cutoff_ts is 'soon', expected a whole number"),
+        ({"events": [event(1, START), event(1, START)]}, r"e\.parquet: row 2: event_id .* stands there twice"),
+        ({"events": [event(1, START, timestamp="now")]}, r"e\.parquet: column timestamp holds String"),
+        ({"events": [event(1, START, wallet=None)]}, r"e\.parquet: row 1: wallet is empty"),
+        ({"prices": [{"date": "today", "symbol": "A", "close_usd": 1.0}]}, r"p\.parquet: row 1: 'today' is no date"),
+        (
+            {"prices": [{"date": "2021-01-01", "symbol": "A", "close_usd": 0.0}]},
+            r"row 1: close_usd 0\.0 is not above 0",
+        ),
+        ({"prices": [{"date": "2021-01-01", "symbol": "A"}]}, r"p\.parquet: column close_usd is missing"),
+    ],
+)
+def test_predict__bad_file__is_refused_with_file_row_and_reason(
+    tmp_path: Path, change: dict[str, list[object]], reason: str
+) -> None:
+    world = write_world(tmp_path, **change)  # type: ignore[arg-type]
+
+    with pytest.raises(InvalidInput, match=reason):
+        answer(world)
+
+
+def test_predict__column_missing_in_cutoffs__is_refused(tmp_path: Path) -> None:
+    world = write_world(tmp_path)
+    write_csv(world.cutoffs, ("wallet", "when"), [(wallet(1), ASKED)])
+
+    with pytest.raises(InvalidInput, match=r"column cutoff_ts is missing; found wallet, when"):
+        answer(world)
