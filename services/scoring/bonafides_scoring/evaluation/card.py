@@ -1,37 +1,40 @@
-"""Writes the model card from the manifest's numbers: nothing in it is typed by hand."""
+"""Writes the model card from a report: no figure in it is typed, and none is anywhere but in the report."""
 
-from datetime import UTC, datetime
-
-from bonafides.types import ModelClass
-
+from bonafides_scoring.evaluation.markup import NOT_ENOUGH, day, shown
+from bonafides_scoring.evaluation.report import Drift, Fairness, Manipulation, NotMeasured, Part, Report, Transfer
 from bonafides_scoring.features.schema import FEATURES, REASON_OF_FAMILY
-from bonafides_scoring.manifest import Evaluation, Interval, ReferencePart, ScalePart, TrainingRecord
+from bonafides_scoring.manifest import Interval
+
+LONG = {"auc": 3, "within_date_auc": 3, "pr_auc": 3, "ks": 3, "brier": 4, "log_loss": 4, "level": 2, "slope": 2}
+"""Measures of the card, with the digits shown."""
+WORDS_OF_MEASURE = {
+    "auc": "AUC",
+    "within_date_auc": "AUC within one date",
+    "pr_auc": "PR-AUC",
+    "ks": "KS",
+    "brier": "Brier",
+    "log_loss": "log loss",
+    "level": "level: what came over what was said",
+    "slope": "calibration slope",
+}
 
 
-def model_card(
-    name: str,
-    model_class: ModelClass,
-    population: str,
-    scale: ScalePart,
-    reference: ReferencePart,
-    training: TrainingRecord,
-    unseen: Evaluation,
-    known: Evaluation,
-) -> str:
+def model_card(report: Report) -> str:
     """The card in Markdown."""
-    synthetic = model_class is ModelClass.SYNTHETIC
+    subject, training, scale = report.subject, report.making.training, report.making.scale
+    synthetic, reference = subject.is_synthetic, report.making.reference
     kind = "synthetic" if synthetic else "real"
+    mark = " (synthetic)" if synthetic else ""
     windows = training.calibration
     rows, positives = sum(window.rows for window in windows), sum(window.positives for window in windows)
-    came = [window.positives / window.rows / window.mean_pd for window in windows]
     lines = [
         "---",
-        f"model_name: {name}",
+        f"model_name: {subject.model}",
         f"model_class: {kind}",
         "library_name: xgboost",
         "license: apache-2.0",
         "---",
-        f"# {name}" + (" (SYNTHETIC)" if synthetic else ""),
+        f"# {subject.model}" + (" (SYNTHETIC)" if synthetic else ""),
         "",
     ]
     if synthetic:
@@ -46,7 +49,7 @@ def model_card(
         "",
         f"The probability that an account of the subject is liquidated, or left with bad debt, within "
         f"{scale.horizon_days} days, given open debt. Liquidation is not default.",
-        f"Population: {population}.",
+        f"Population: {subject.population}.",
         "",
         f"Score: {scale.base_points} points at odds of {scale.base_odds}:1, {scale.pdo} points double the odds, shown "
         f"within {scale.floor}..{scale.ceiling}. Platt's calibration is folded in: slope "
@@ -56,9 +59,10 @@ def model_card(
         "",
         "## Data",
         "",
-        f"{training.source}. Cut-offs {_day(training.first_cutoff)} to {_day(training.last_cutoff)} for training, "
-        f"{_day(windows[0].first_cutoff)} to {_day(windows[-1].last_cutoff)} for calibration (below), "
-        f"{_day(unseen.first_cutoff)} to {_day(unseen.last_cutoff)} for the test, with {training.embargo_days} days "
+        f"{training.source}. Cut-offs {day(training.first_cutoff)} to {day(training.last_cutoff)} for training, "
+        f"{day(windows[0].first_cutoff)} to {day(windows[-1].last_cutoff)} for calibration (below), "
+        f"{day(report.parts[0].first_cutoff)} to {day(report.parts[0].last_cutoff)} for the test, with "
+        f"{training.embargo_days} days "
         "between what a model learns and what it is asked. One wallet in five is kept out of training and calibration.",
         "",
         "| part | rows | wallets | with the outcome | rate |",
@@ -66,10 +70,9 @@ def model_card(
         f"| training | {training.rows:,} | {training.wallets:,} | {training.positives:,} "
         f"| {training.positives / training.rows:.2%} |",
         f"| calibration | {rows:,} | | {positives:,} | {positives / rows:.2%} |",
-        _part_row("test: later time, unseen wallets", unseen),
-        _part_row("test: later time, known wallets", known),
+        *(_part_row(part) for part in report.parts),
         "",
-        f"## Calibration{' (synthetic)' if synthetic else ''}",
+        f"## Calibration{mark}",
         "",
         f"Fit on {len(windows)} windows together, each predicted by a model trained only on cut-offs that ended "
         f"{training.embargo_days} days or more before it (rolling origins); the last of these models is the one that "
@@ -79,30 +82,36 @@ def model_card(
         "| window | its model learned until | rows | outcome rate | mean probability, calibrated |",
         "|---|---|---:|---:|---:|",
         *(
-            f"| {_day(window.first_cutoff)} to {_day(window.last_cutoff)} | {_day(window.trained_until)} "
+            f"| {day(window.first_cutoff)} to {day(window.last_cutoff)} | {day(window.trained_until)} "
             f"| {window.rows:,} | {window.positives / window.rows:.2%} | {window.mean_pd:.2%} |"
             for window in windows
         ),
         "",
-        f"## How well{' (synthetic)' if synthetic else ''}",
+        f"## How well{mark}",
         "",
-        f"Out of time: cut-offs {_day(unseen.first_cutoff)} to {_day(unseen.last_cutoff)}, after everything above. "
-        "Intervals are 95 %, drawn over wallets.",
+        "Out of time, after everything above. Intervals are 95 %, over draws of whole wallets; differences are paired.",
         "",
-        "| measure | unseen wallets | known wallets |",
-        "|---|---|---|",
-        _row("AUC, model", unseen.auc, known.auc),
-        _row("AUC, health factor alone, same rows", unseen.auc_health_factor_alone, known.auc_health_factor_alone),
-        _row("lift over the health factor, paired", unseen.auc_lift, known.auc_lift),
-        f"| AUC, price buffer alone | {unseen.auc_price_buffer_alone:.3f} | {known.auc_price_buffer_alone:.3f} |",
-        _row("Brier, model", unseen.brier, known.brier, 4),
-        f"| Brier, training rate for everyone | {unseen.brier_base_rate:.4f} | {known.brier_base_rate:.4f} |",
-        f"| mean probability (outcome rate) | {unseen.mean_pd:.2%} ({unseen.base_rate:.2%}) "
-        f"| {known.mean_pd:.2%} ({known.base_rate:.2%}) |",
-        f"| calibration slope | {unseen.calibration_slope:.2f} | {known.calibration_slope:.2f} |",
-        f"| expected calibration error | {unseen.expected_calibration_error:.4f} "
-        f"| {known.expected_calibration_error:.4f} |",
+        *(line for part in report.parts for line in _part_lines(part)),
+        *_slice_lines(report),
+        *_drift_lines(report.drift),
+        f"## Fairness{mark}",
         "",
+        "Wallets carry no protected attribute; these are proxies. Approved: a score at the cut-off or above.",
+        "",
+        *(line for one in report.fairness for line in _fairness_lines(one)),
+        f"## Reasons under small errors{mark}",
+        "",
+        f"Inputs moved by up to {report.steadiness.jitter_share:.0%}: the first adverse reason stays the same in "
+        f"{report.steadiness.same_first_reason:.1%} of {report.steadiness.rows:,} rows; the score moves by "
+        f"{report.steadiness.points_moved_median:.1f} points in the median, {report.steadiness.points_moved_p95:.1f} "
+        "at the 95th percentile.",
+        "",
+        "## Trained on synthetic, tested on real",
+        "",
+        *_transfer_lines(report.transfer),
+        f"## What a manipulation costs{mark}",
+        "",
+        *_manipulation_lines(report.manipulation),
         "## How it was made",
         "",
         f"XGBoost, {training.trees} trees of depth {training.depth}, learning rate {training.learning_rate}, seed "
@@ -120,30 +129,128 @@ def model_card(
         "## Limits",
         "",
         "- Prices of the as-of block belong to the score; how restless the market is does not.",
-        f"- The level is right on average over months, not for one month: what came was {min(came):.1f} to "
-        f"{max(came):.1f} times what was said in the calibration windows, {unseen.base_rate / unseen.mean_pd:.1f} "
-        "times in the test. The windows are few: a calmer or wilder month moves the probabilities more than the "
-        "intervals say.",
+        "- The level is right on average over months, not for one month: see the calibration windows above. They are "
+        "few: a calmer or wilder month moves the probabilities more than the intervals say.",
         "- Windows of unlike weather, fit together, draw the probabilities together. The calibration slope shows it: "
         "1 is right, above 1 the safe are safer and the risky riskier than told, below 1 the other way round.",
-        "- A tidy record can be bought with enough capital; what that costs has not been measured for this model.",
-        "- Not for: collections, employment, insurance, or any decision about a person by this number alone.",
+        "- A tidy record can be bought with enough capital: the part on manipulation says what is known of the price.",
+        "",
+        "## Intended use",
+        "",
+        "To develop lenders' integrations against, and to show that the machine works from end to end."
+        if synthetic
+        else "One input among others to the terms of a collateralised loan to the stated population.",
+        "Not for: collections, employment, insurance, or any decision about a person by this number alone.",
         "",
     ]
     return "\n".join(lines)
 
 
-def _part_row(name: str, part: Evaluation) -> str:
-    return f"| {name} | {part.rows:,} | {part.wallets:,} | {part.positives:,} | {part.base_rate:.2%} |"
+def _part_row(part: Part) -> str:
+    counts = part.counts
+    return (
+        f"| test: {part.words} | {counts.rows:,} | {counts.wallets:,} | {counts.positives:,} "
+        f"| {counts.outcome_rate:.2%} |"
+    )
 
 
-def _row(name: str, unseen: Interval, known: Interval, digits: int = 3) -> str:
-    return f"| {name} | {_shown(unseen, digits)} | {_shown(known, digits)} |"
+def _part_lines(part: Part) -> list[str]:
+    names = [one.words for one in part.standings]
+    lines = [f"### {part.words[0].upper()}{part.words[1:]}", "", f"| measure | {' | '.join(names)} |"]
+    lines += ["|---|" + "---|" * len(names)]
+    for name, digits in LONG.items():
+        cells = [shown(getattr(one, name), digits) for one in part.standings]
+        lines.append(f"| {WORDS_OF_MEASURE[name]} | {' | '.join(cells)} |")
+    lines.append("")
+    if part.brier_training_rate is not None:
+        lines += [f"Brier of telling everyone the training rate: {part.brier_training_rate:.4f}.", ""]
+    if part.lifts:
+        lines += ["| the model less | AUC | AUC within one date | Brier saved |", "|---|---|---|---|"]
+        lines += [
+            f"| {one.words} | {shown(one.auc)} | {shown(one.within_date_auc)} | {shown(one.brier, 4)} |"
+            for one in part.lifts
+        ]
+        lines.append("")
+    return lines
 
 
-def _shown(interval: Interval, digits: int) -> str:
-    return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+def _slice_lines(report: Report) -> list[str]:
+    lines = ["### By kind of row", "", f"Of: {report.parts[0].words}.", ""]
+    lines += ["| by | rows | outcomes | AUC | Brier | said | came |", "|---|---:|---:|---|---|---:|---:|"]
+    missing = []
+    for one in report.partitions:
+        if isinstance(one, NotMeasured):
+            missing.append(f"Not measured: {one.not_measured}.")
+            continue
+        lines += [
+            f"| {one.name}: {part.name} | {part.counts.rows:,} | {part.counts.positives:,} | {shown(part.auc)} "
+            f"| {shown(part.brier, 4)} | {part.mean_probability:.2%} | {part.counts.outcome_rate:.2%} |"
+            for part in one.slices
+        ]
+    long = report.long_horizon
+    if isinstance(long, NotMeasured):
+        missing.append(f"Not measured: {long.not_measured}.")
+    else:
+        missing.append(
+            f"Against {long.horizon_days} days: AUC {shown(long.auc)}, within {shown(long.within_date_auc)}."
+        )
+    return [*lines, "", *missing, ""]
 
 
-def _day(timestamp: int) -> str:
-    return datetime.fromtimestamp(timestamp, UTC).date().isoformat()
+def _drift_lines(drift: Drift | NotMeasured) -> list[str]:
+    if isinstance(drift, NotMeasured):
+        return [f"Not measured: {drift.not_measured}.", ""]
+    most = max(drift.features, key=lambda one: one.stability_index)
+    return [
+        f"Stability index from the training rows: score {drift.score_stability_index:.3f}; the feature that moved most "
+        f"is `{most.name}` with {most.stability_index:.3f}.",
+        "",
+    ]
+
+
+def _fairness_lines(one: Fairness | NotMeasured) -> list[str]:
+    if isinstance(one, NotMeasured):
+        return [f"Not measured: {one.not_measured}.", ""]
+    return [
+        f"| {one.attribute}, cut-off {one.cutoff_points} | rows | approved | ratio | refused though good "
+        "| approved though bad | ECE | AUC |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        *(
+            f"| {group.name} | {group.rows:,} | {group.approval_rate:.1%} | {_number(group.approval_ratio)} "
+            f"| {_number(group.refused_though_good)} | {_number(group.approved_though_bad)} "
+            f"| {group.calibration_error:.4f} | {_number(group.auc)} |"
+            for group in one.groups
+        ),
+        "",
+    ]
+
+
+def _transfer_lines(one: Transfer | NotMeasured) -> list[str]:
+    if isinstance(one, NotMeasured):
+        return [f"Not measured: {one.not_measured}.", ""]
+    return [
+        f"{one.data}: {one.counts.rows:,} real rows, {one.counts.positives:,} with the outcome; the rows have "
+        f"{len(one.features)} of the features, the other {one.absent_features} are absent.",
+        "",
+        "| who | AUC | AUC within one date | lift over recency within |",
+        "|---|---|---|---|",
+        *(
+            f"| {part.words} | {shown(part.auc)} | {shown(part.within_date_auc)} | {_lift(part.lift_within)} |"
+            for part in one.standings
+        ),
+        "",
+    ]
+
+
+def _manipulation_lines(one: Manipulation | NotMeasured) -> list[str]:
+    if isinstance(one, NotMeasured):
+        return [f"Not measured: {one.not_measured}.", ""]
+    return [one.conclusion, "", *(f"- {limit}" for limit in one.limits), ""]
+
+
+def _lift(one: Interval | None) -> str:
+    return "–" if one is None else shown(one)
+
+
+def _number(value: float | None) -> str:
+    return NOT_ENOUGH if value is None else f"{value:.3f}"

@@ -9,7 +9,7 @@ from bonafides.errors import InvalidInput, MissingTool
 if TYPE_CHECKING:
     from bonafides_scoring.evaluation.report import Report
 
-PAGE_FILE, REPORT_FILE = "report.html", "report.json"
+PAGE_FILE = "report.html"
 
 
 def evaluate_command(
@@ -63,5 +63,5 @@ def _summary(report: "Report") -> str:
     kind = "synthetic, " if report.subject.is_synthetic else ""
     return (
         f"{report.subject.model} ({kind}{first.counts.rows:,} rows, {first.counts.positives:,} with the outcome): "
-        f"AUC {auc.value:.3f}, within-date {within.value:.3f}. Wrote {PAGE_FILE} and {REPORT_FILE}."
+        f"AUC {auc.value:.3f}, within-date {within.value:.3f}. Wrote report.html, report.json and MODEL_CARD.md."
     )

@@ -20,6 +20,7 @@ from bonafides_scoring.evaluation.fairness import fairness_of
 from bonafides_scoring.evaluation.ranking import Ints, Ranking, Reals, average_precision, ks, roc_points
 from bonafides_scoring.evaluation.report import (
     LongHorizon,
+    Making,
     Manipulation,
     NotMeasured,
     Part,
@@ -36,12 +37,16 @@ from bonafides_scoring.evaluation.standing import counts_of, curve_of, measure
 from bonafides_scoring.evaluation.steadiness import steadiness_of
 from bonafides_scoring.scorecard import ScorecardScale
 from bonafides_scoring.training.fit import margins_of
-from bonafides_scoring.training.panels.panel import HORIZON_DAYS, LONG_HORIZON_DAYS, UNKNOWN, Panel
-from bonafides_scoring.training.predictions import Contender
+from bonafides_scoring.training.panels.panel import LONG_HORIZON_DAYS, UNKNOWN, Panel
+from bonafides_scoring.training.predictions import Contender, TestPart
 
 Progress = Callable[[str, int, int], None]
 _NO_TRANSFER = NotMeasured(not_measured="trained on synthetic, tested on real: BONAFIDES_DATA is not set")
 _NO_ATTACK = NotMeasured(not_measured="manipulation cost: no attack.json was given (`bonafides lab attack` writes one)")
+WORDS_OF = {
+    TestPart.UNSEEN_WALLETS: "later time, wallets that the model never saw",
+    TestPart.KNOWN_WALLETS: "later time, wallets that it saw at earlier times",
+}
 _ROC_POINTS = 200
 _SCORE_STEP = 25
 
@@ -54,10 +59,18 @@ class Machine:
     model_class: str
     population: str
     booster: xgboost.Booster
-    scale: ScorecardScale
     base_margin: float
-    training_digest: str
-    """Of the panel that the model was trained from, hexadecimal."""
+    making: Making
+
+    @property
+    def scale(self) -> ScorecardScale:
+        """The scorecard."""
+        return self.making.scale.scale()
+
+    @property
+    def training_digest(self) -> str:
+        """Of the panel that the model was trained from, hexadecimal."""
+        return self.making.training.data_digest
 
     def log_odds(self, rows: Panel) -> Reals:
         """Calibrated log-odds of the outcome."""
@@ -129,6 +142,7 @@ def evaluate_model(
             draws=draws,
             seed=seed,
         ),
+        making=machine.making,
         parts=tuple(measured),
         partitions=_partitions(first, p, dates, own_draws, beside, progress),
         long_horizon=_long_horizon(panel, p, dates, seed, draws),
@@ -162,7 +176,7 @@ def _part(machine: Machine, part: Rows, rate: float | None, seed: int, count: in
         counts=counts_of(panel.labels, draws.wallet_of_row),
         first_cutoff=int(panel.cutoffs.min()),
         last_cutoff=int(panel.cutoffs.max()),
-        horizon_days=HORIZON_DAYS,
+        horizon_days=machine.scale.horizon_days,
         standings=found.standings,
         lifts=found.lifts,
         brier_training_rate=None if rate is None else float(((rate - panel.labels) ** 2).mean()),

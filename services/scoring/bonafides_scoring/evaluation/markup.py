@@ -14,7 +14,7 @@ def shown(one: Interval | None, digits: int = 3) -> str:
     """An interval as text."""
     if one is None:
         return NOT_ENOUGH
-    return f"{one.value:.{digits}f} [{one.low:.{digits}f}, {one.high:.{digits}f}]"
+    return f"{one.value:.{digits}f} [{one.low:.{digits}f},\u00a0{one.high:.{digits}f}]"
 
 
 def day(timestamp: int) -> str:
@@ -24,7 +24,7 @@ def day(timestamp: int) -> str:
 
 def share(one: Interval | None) -> str:
     """An interval of shares as text."""
-    return NOT_ENOUGH if one is None else f"{one.value:.2%} [{one.low:.2%}, {one.high:.2%}]"
+    return NOT_ENOUGH if one is None else f"{one.value:.2%} [{one.low:.2%},\u00a0{one.high:.2%}]"
 
 
 def number(value: float | None, digits: int) -> str:

@@ -29,8 +29,9 @@ main{max-width:1080px;margin:auto;padding:16px}h1{font-size:1.6rem}h2{font-size:
 figure{margin:0;padding:8px;background:var(--card);border-radius:8px}figcaption{font-size:.85rem}
 figure svg{width:100%;height:auto;max-width:460px;font-family:system-ui,sans-serif;display:block;margin:auto}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;width:100%}
-th,td{padding:4px 8px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th,td{padding:4px 8px;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
 th:first-child,td:first-child{text-align:left}
+td{font-variant-numeric:tabular-nums}
 .loud{color:var(--warn);font-weight:600;border-left:4px solid var(--warn);padding:4px 12px}
 """
 

@@ -91,6 +91,7 @@ def scores_plot(bins: Sequence[ScoreBin]) -> str:
     axes.lines[0].set_label("without the outcome")
     axes.lines[1].set_label("with it")
     axes.set(xlabel="score", ylabel="share of its class")
+    axes.margins(y=0.35)  # room for the legend
     _legend(axes)
     return _svg(figure)
 

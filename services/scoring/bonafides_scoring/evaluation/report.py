@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bonafides_scoring.manifest import Interval
+from bonafides_scoring.manifest import Interval, ReferencePart, ScalePart, TrainingRecord
 
 FORMAT: Literal["bonafides/evaluation/1"] = "bonafides/evaluation/1"
+REPORT_FILE = "report.json"
 FEWEST = 20
 """Rows of each class below which a slice is shown as "not enough"."""
 
@@ -265,11 +266,20 @@ class Subject(_Shape):
     seed: int
 
 
+class Making(_Shape):
+    """How the model came about, from its manifest."""
+
+    scale: ScalePart
+    reference: ReferencePart
+    training: TrainingRecord
+
+
 class Report(_Shape):
     """The whole report."""
 
     format: Literal["bonafides/evaluation/1"] = FORMAT
     subject: Subject
+    making: Making
     parts: Annotated[tuple[Part, ...], Field(min_length=1)]
     """The honest one first: later time, wallets that the model never saw."""
     partitions: tuple[Partition | NotMeasured, ...]
@@ -282,3 +292,8 @@ class Report(_Shape):
     steadiness: Steadiness
     transfer: Transfer | NotMeasured
     manipulation: Manipulation | NotMeasured
+
+
+def report_json(report: Report) -> str:
+    """The text of `report.json`."""
+    return report.model_dump_json(indent=1) + "\n"

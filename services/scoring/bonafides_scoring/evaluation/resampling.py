@@ -50,9 +50,9 @@ class Sample:
     drawn: Reals
     """One row per draw."""
 
-    def interval(self, place: int) -> Interval | None:
+    def interval(self, place: int, most_empty: float = MOST_EMPTY_SHARE) -> Interval | None:
         """Value and 95 % interval; None where the number does not exist, or not in enough draws."""
-        return _interval(float(self.point[place]), self.drawn[:, place])
+        return _interval(float(self.point[place]), self.drawn[:, place], most_empty)
 
     def difference(self, place: int, other: int) -> Interval | None:
         """The paired interval of number `place` less number `other`."""
@@ -77,9 +77,9 @@ def wallet_codes(wallets: Sequence[bytes]) -> Ints:
     return codes.astype(np.int64)
 
 
-def _interval(value: float, drawn: Reals) -> Interval | None:
+def _interval(value: float, drawn: Reals, most_empty: float = MOST_EMPTY_SHARE) -> Interval | None:
     known = drawn[~np.isnan(drawn)]
-    if np.isnan(value) or not len(known) or len(known) < (1 - MOST_EMPTY_SHARE) * len(drawn):
+    if np.isnan(value) or not len(known) or len(known) < (1 - most_empty) * len(drawn):
         return None
     low, high = np.percentile(known, PERCENTILES)
     return Interval(value=value, low=float(low), high=float(high))

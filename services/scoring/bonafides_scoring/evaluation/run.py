@@ -9,20 +9,22 @@ from bonafides.event_files import read_market_points
 from bonafides.events import MarketPoint
 from pydantic import ValidationError
 
+from bonafides_scoring.evaluation.card import model_card
 from bonafides_scoring.evaluation.challengers import challengers_of
-from bonafides_scoring.evaluation.commands import PAGE_FILE, REPORT_FILE
-from bonafides_scoring.evaluation.flow import Beside, Machine, Progress, Rows, evaluate_model
+from bonafides_scoring.evaluation.commands import PAGE_FILE
+from bonafides_scoring.evaluation.flow import WORDS_OF, Beside, Machine, Progress, Rows, evaluate_model
 from bonafides_scoring.evaluation.manipulation import read_manipulation
 from bonafides_scoring.evaluation.page import render_page
-from bonafides_scoring.evaluation.report import Report
+from bonafides_scoring.evaluation.report import REPORT_FILE, Making, Report, report_json
 from bonafides_scoring.evaluation.transfer import data_folder, transfer_of
-from bonafides_scoring.model import ModelBundle, load_bundle
+from bonafides_scoring.model import CARD_FILE, ModelBundle, load_bundle
 from bonafides_scoring.training.panels.files import read_panel
-from bonafides_scoring.training.panels.panel import HORIZON_DAYS, Panel
-from bonafides_scoring.training.split import split_panel
+from bonafides_scoring.training.panels.panel import Panel
+from bonafides_scoring.training.predictions import TestPart
+from bonafides_scoring.training.split import at_horizon, split_panel
 
-WORDS_UNSEEN = "later time, wallets that the model never saw"
-WORDS_KNOWN = "later time, wallets that it saw at earlier times"
+Parts = tuple[tuple[str, str, Panel], ...]
+"""Name, words and rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,16 @@ def run_evaluation(inputs: Inputs, *, seed: int, draws: int, progress: Progress)
         InvalidInput: a file that is not what it should be, a model of another horizon, or rows of one class only.
     """
     bundle = load_bundle(inputs.model)
-    if bundle.scale.horizon_days != HORIZON_DAYS:
-        raise InvalidInput(f"the model answers for {bundle.scale.horizon_days} days, a panel for {HORIZON_DAYS}")
     progress("reading the panel", 0, 1)
-    panel = read_panel(inputs.panel)
+    panel = at_horizon(read_panel(inputs.panel), bundle.scale.horizon_days)
     digest = panel.digest.hex()
     progress("reading the panel", 1, 1)
     machine = machine_of(bundle)
     is_own = digest == machine.training_digest
-    parts, training = _own_parts(panel) if is_own else ((("panel", "all rows of another panel", panel),), None)
+    parts: Parts = (("panel", "all rows of another panel", panel),)
+    training = None
+    if is_own:
+        parts, training = _own_parts(panel, bundle.scale.horizon_days)
     rows = tuple(
         Rows(
             name,
@@ -83,16 +86,16 @@ def machine_of(bundle: ModelBundle) -> Machine:
         model_class=manifest.model_class.value,
         population=manifest.population,
         booster=bundle.booster,
-        scale=bundle.scale,
         base_margin=bundle.base_margin,
-        training_digest=manifest.training.data_digest,
+        making=Making(scale=manifest.scale, reference=manifest.reference_position, training=manifest.training),
     )
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Both files; each appears when it is whole."""
+    """The page, the JSON and the model card; each appears when it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in ((PAGE_FILE, render_page(report)), (REPORT_FILE, report.model_dump_json(indent=1) + "\n")):
+    files = {PAGE_FILE: render_page(report), REPORT_FILE: report_json(report), CARD_FILE: model_card(report)}
+    for name, text in files.items():
         partial = folder / f"{name}.partial"
         partial.write_text(text, "utf-8")
         partial.replace(folder / name)
@@ -114,10 +117,10 @@ def read_report(path: Path) -> Report:
         raise InvalidInput(f"{path.name}: {place or 'file'}: {first['msg']}") from exc
 
 
-def _own_parts(panel: Panel) -> tuple[tuple[tuple[str, str, Panel], ...], Panel]:
-    split = split_panel(panel)
-    parts = (
-        ("unseen_wallets", WORDS_UNSEEN, split.test),
-        ("known_wallets", WORDS_KNOWN, split.test_known_wallets),
+def _own_parts(panel: Panel, horizon_days: int) -> tuple[Parts, Panel]:
+    split = split_panel(panel, horizon_days)
+    parts: Parts = (
+        (TestPart.UNSEEN_WALLETS.value, WORDS_OF[TestPart.UNSEEN_WALLETS], split.test),
+        (TestPart.KNOWN_WALLETS.value, WORDS_OF[TestPart.KNOWN_WALLETS], split.test_known_wallets),
     )
     return parts, split.train

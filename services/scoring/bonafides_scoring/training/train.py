@@ -14,7 +14,10 @@ from bonafides.errors import InvalidInput
 from bonafides.types import ModelClass
 
 from bonafides_scoring.evaluation.card import model_card
+from bonafides_scoring.evaluation.flow import Machine
 from bonafides_scoring.evaluation.measure import evaluate
+from bonafides_scoring.evaluation.report import REPORT_FILE, Making, report_json
+from bonafides_scoring.evaluation.trained import training_report
 from bonafides_scoring.features.schema import FEATURE_NAMES, SCHEMA_HASH
 from bonafides_scoring.manifest import Evaluation, Manifest, ReferencePart, ScalePart
 from bonafides_scoring.model import BOOSTER_FILE, CARD_FILE, GOLDEN_FILE, MANIFEST_FILE, ModelBundle, render_golden
@@ -124,11 +127,14 @@ def train_on(
     scale = _scale(contenders, plan)
     record = training_record(panel, split, contenders, predictions, plan.source, engine.name)
     booster = model.final.booster
-    card = model_card(plan.name, plan.model_class, POPULATION, scale, REFERENCE, record, unseen, known)
+    base_margin = base_margin_of(booster)
+    making = Making(scale=scale, reference=REFERENCE, training=record)
+    machine = Machine(plan.name, plan.model_class.value, POPULATION, booster, base_margin, making)
+    report = training_report(machine, split, predictions, seed)
     files = {
         BOOSTER_FILE: bytes(booster.save_raw("ubj")),
         GOLDEN_FILE: render_golden(golden_vectors(booster, split.train, scale.scale())),
-        CARD_FILE: card.encode(),
+        CARD_FILE: model_card(report).encode(),
     }
     manifest = Manifest(
         format=1,
@@ -140,7 +146,7 @@ def train_on(
         fold_version=FOLD_VERSION,
         feature_schema_hash=SCHEMA_HASH.hex(),
         features=FEATURE_NAMES,
-        base_margin=base_margin_of(booster).hex(),
+        base_margin=base_margin.hex(),
         scale=scale,
         reference_position=REFERENCE,
         rescore_step_bps=RESCORE_STEP_BPS,
@@ -149,6 +155,7 @@ def train_on(
         evaluation=unseen,
     )
     bundle = write_bundle(out, manifest, files, replace=replace)
+    (out / REPORT_FILE).write_text(report_json(report), "utf-8")
     progress("measuring", 2, 2)
     return Trained(bundle, unseen, known, predictions)
 
