@@ -8,13 +8,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import structlog
-from bonafides.bus import Admin
 from bonafides.clock import SystemClock
 from bonafides.events import BlockRange
 from bonafides.observability import configure_logging
 from bonafides.process import Stop, retry, start
 from bonafides.runtime import Runtime, open_runtime
-from bonafides.topics import MARKET, WALLET_EVENTS
 from bonafides.types import ChainId, address_text
 
 from bonafides_ingest import backfill, metrics
@@ -32,6 +30,7 @@ from bonafides_ingest.hydration.opening import open_lane
 from bonafides_ingest.hydration.providers_past import ProvidersPast
 from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.log_contents import check_begin, check_folder, content_of
+from bonafides_ingest.log_identity import log_identity
 from bonafides_ingest.nodes import open_providers
 from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.pressure import BusPressure, PressureLimits
@@ -179,12 +178,6 @@ def _wire(
     limits = PressureLimits(settings.lag_limit_records, settings.flush_limit_s)
     pressure = BusPressure(admin, settings.pressure_group, limits, time.monotonic)
     return Indexer(options, uuid4(), source, producer, stores, SystemClock(), feeds, codes, head, pressure)
-
-
-def log_identity(admin: Admin) -> str:
-    """Names the cluster and the incarnation of both topics; raises Unavailable when one does not exist yet."""
-    found = [admin.identity(topic.name) for topic in (WALLET_EVENTS, MARKET)]
-    return "/".join((found[0].cluster_id, *(identity.topic_id for identity in found)))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from bonafides.types import Digest
 from sqlalchemy import select
 
 from bonafides_ingest import tables
-from bonafides_ingest.__main__ import log_identity
 from bonafides_ingest.auditing.audit import AuditProgress, AuditReport, run_audit, without_digest
 from bonafides_ingest.auditing.events import (
     EventDifference,
@@ -27,6 +26,7 @@ from bonafides_ingest.auditing.events import (
 )
 from bonafides_ingest.auditing.receipts import NodeReceipts
 from bonafides_ingest.feed_store import FeedStore
+from bonafides_ingest.log_identity import log_identity
 from bonafides_ingest.nodes import open_providers
 from bonafides_ingest.operator_runs import CLIENT, World
 from bonafides_ingest.read_windows import windows_in

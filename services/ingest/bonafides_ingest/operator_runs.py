@@ -17,7 +17,6 @@ from bonafides.topics import TOPICS, dead_letter_topic
 from bonafides.types import ChainId
 from sqlalchemy import Engine
 
-from bonafides_ingest.__main__ import log_identity
 from bonafides_ingest.chain_stores import ChainStores
 from bonafides_ingest.claims import ClaimInProgress
 from bonafides_ingest.dead_letters.checkpoint import Checkpoint, CheckpointFile
@@ -25,6 +24,7 @@ from bonafides_ingest.dead_letters.replay import Replay, ReplayProgress, ReplayR
 from bonafides_ingest.dead_letters.store import DeadLetterStore, StoredLetter
 from bonafides_ingest.deployments import Registry
 from bonafides_ingest.feed_store import FeedStore
+from bonafides_ingest.log_identity import log_identity
 from bonafides_ingest.nodes import open_providers
 from bonafides_ingest.registry import load_registry
 from bonafides_ingest.registry_entries import RegistryEntry
