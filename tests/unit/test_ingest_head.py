@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -12,9 +13,11 @@ from bonafides.json_rpc import NodeLied
 from bonafides.testing.memory_bus import MemoryBroker, MemoryProducer
 from bonafides_ingest import metrics
 from bonafides_ingest.boundaries import BoundaryPace
-from bonafides_ingest.chain import BlockGone, Header
+from bonafides_ingest.chain import BlockGone, ChainTips, Header, LiveSource
+from bonafides_ingest.chain_stores import ChainStores
 from bonafides_ingest.feeds import DirectFeeds
 from bonafides_ingest.head import HeadFollower
+from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.lease import Lease
 from bonafides_ingest.live import LiveChain
 from bonafides_ingest.live_store import LiveStore
@@ -25,7 +28,7 @@ from bonafides_ingest.sources.providers.choosing import TIMES_GONE
 from bonafides_ingest.store import FlushedWindow
 
 from tests.support.ingest_logs import CHAIN, block_at
-from tests.support.ingest_providers import World, world
+from tests.support.ingest_providers import HandClock, World, world
 
 pytestmark = pytest.mark.unit
 
@@ -174,3 +177,62 @@ def test_read__head_of_the_first_is_always_above_what_it_has__the_second_is_aske
 
     assert max(behind) < 2 * TIMES_GONE
     assert behind.count(0) > 20
+
+
+class _Node:
+    """`LiveSource`, as far as its tips go."""
+
+    def __init__(self) -> None:
+        self.head = block_at(100)
+
+    def tips(self) -> ChainTips:
+        return ChainTips(Header(self.head, block_at(99).hash), 50)
+
+
+def _looking(node: _Node, clock: HandClock) -> Indexer:
+    nothing: Any = None
+    stores = cast(ChainStores, SimpleNamespace(ring=None))
+    source = cast(LiveSource, node)
+    indexer = Indexer(nothing, uuid4(), source, nothing, stores, clock, head_source=source)
+    indexer._look_at_node()
+    return indexer
+
+
+def _last_seen(indexer: Indexer) -> tuple[float, float]:
+    assert indexer._head is not None
+    return indexer._head.seen_at, metrics.NODE_ADVANCED._value.get()
+
+
+def test_look_at_node__another_block_of_the_same_height__is_seen_now() -> None:
+    node, clock = _Node(), HandClock()
+    indexer = _looking(node, clock)
+    clock.move(10)
+
+    node.head = block_at(100, branch="other")
+    indexer._look_at_node()
+
+    assert _last_seen(indexer) == (clock.now(), clock.now())
+
+
+def test_look_at_node__the_same_block_again__was_seen_when_it_came() -> None:
+    node, clock = _Node(), HandClock()
+    indexer = _looking(node, clock)
+    came = clock.now()
+
+    clock.move(10)
+    indexer._look_at_node()
+
+    assert _last_seen(indexer)[0] == came
+
+
+def test_look_at_node__one_head_far_too_high__the_next_blocks_are_seen_as_they_come() -> None:
+    node, clock = _Node(), HandClock()
+    indexer = _looking(node, clock)
+    node.head = block_at(500)
+    indexer._look_at_node()
+
+    clock.move(12)
+    node.head = block_at(101)
+    indexer._look_at_node()
+
+    assert _last_seen(indexer) == (clock.now(), clock.now())

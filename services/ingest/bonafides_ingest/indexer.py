@@ -26,7 +26,7 @@ from bonafides.bus import Producer
 from bonafides.clock import Clock
 from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
-from bonafides.types import BlockRef
+from bonafides.types import BlockRef, Digest
 
 from bonafides_ingest import metrics
 from bonafides_ingest.accounts.asking import Asking
@@ -95,8 +95,8 @@ class Indexer:
     _asking: Asking = field(default_factory=Asking)
     _forgot_under: int | None = None
     """Fork epoch at whose beginning was forgotten what the registry makes void."""
-    _seen: int = -1
-    """The newest block that the node was seen to have."""
+    _seen: tuple[int, Digest | None] = (-1, None)
+    """Number and hash of the head that the node showed last; the number alone where only final blocks are read."""
     _kept: _Kept | None = None
     _settled: ChainTips | None = None
     """At these tips everything was done that is to be done."""
@@ -178,14 +178,14 @@ class Indexer:
         """The newest finalized block, and the head where it is followed."""
         tips = self.head_source.tips() if self.head_source else None
         finalized = tips.finalized if tips else self.source.finalized()
-        newest = tips.head.ref.number if tips else finalized
-        if newest > self._seen:
-            if self._seen >= 0:  # the first look tells nothing of when
+        newest = (tips.head.ref.number, tips.head.ref.hash) if tips else (finalized, None)
+        if newest != self._seen:
+            if self._seen[0] >= 0:  # the first look tells nothing of when
                 metrics.NODE_ADVANCED.set(self.clock.now())
             self._seen = newest
             if self._head is not None:
                 self._head.seen_at = self.clock.now()
-        metrics.HEAD_BLOCK.set(newest)
+        metrics.HEAD_BLOCK.set(newest[0])
         metrics.FINALIZED_BLOCK.set(finalized)
         return finalized, tips
 
@@ -263,7 +263,7 @@ class Indexer:
         live = self._head.live if self._head else None
         top = live.top if live else lease.tip
         metrics.TIP_BLOCK.set(top.number)
-        metrics.HEAD_LAG_BLOCKS.set(max(max(self._seen, finalized) - top.number, 0))
+        metrics.HEAD_LAG_BLOCKS.set(max(max(self._seen[0], finalized) - top.number, 0))
         metrics.HEAD_LAG_SECONDS.set(max(self.clock.now() - top.timestamp, 0.0))
         missing = self._gaps(done, lease.tip.number)
         metrics.GAP_BLOCKS.set(sum(gap.last - gap.first + 1 for gap in missing))
