@@ -369,3 +369,14 @@ def test_encode_state__first_bytes__are_version_wallet_and_chain() -> None:
     raw = encode_state(empty_state(WALLET, CHAIN))
 
     assert raw[:29] == b"\x04" + WALLET + (31337).to_bytes(8)
+
+
+def test_encode_state__years_of_deeds__stay_within_a_few_kilobytes() -> None:
+    story = Story().supply(WETH, 10**24, first=True).borrow(USDC, 10**12)
+    for number in range(1_500):
+        story.wait(0.7).repay(USDC, 10**8 + number) if number % 2 else story.borrow(USDC, 10**8 + number)
+
+    state = folded(story)
+
+    assert len(state.days) == DAYS_KEPT
+    assert len(encode_state(state)) < 4_096  # 180 days of marks are 1,260 bytes, 31 of flows in one asset 1,000

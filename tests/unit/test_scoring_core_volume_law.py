@@ -10,7 +10,7 @@ from bonafides_scoring.fold import empty_state, fold
 from bonafides_scoring.market import market_view
 from bonafides_scoring.reference import ReferencePosition
 from bonafides_scoring.wallet_state import SETTLING_DAYS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.scoring_core_story import (
@@ -90,7 +90,7 @@ def lives(draw: st.DrawFn) -> list[Move]:
     """A position of 100 WETH and months of borrowing, repaying, topping up, withdrawing and liquidations."""
     moves, at, debt, held = [Move(12, "supply", WETH, 100 * ETHER)], 12, 0, 100
     for _ in range(draw(st.integers(0, 8))):
-        at += draw(st.sampled_from([1, 13, 15, 40, 100])) * DAY + draw(st.integers(1, 23)) * HOUR
+        at += draw(st.sampled_from([1, 13, 15, 40, 60, 100])) * DAY + draw(st.integers(1, 23)) * HOUR
         deed = draw(st.sampled_from(["borrow", "repay", "repay_all", "supply", "withdraw", "liquidation"]))
         if deed == "borrow" and debt < 100_000:
             debt += 10_000
@@ -125,7 +125,7 @@ def round_trips(draw: st.DrawFn, life: list[Move], end: int) -> list[Move]:
         )
         at = start
         for _ in range(draw(st.integers(0, 3))):
-            there = at + draw(st.sampled_from([12, HOUR, 2 * DAY, 20 * DAY]))
+            there = at + draw(st.sampled_from([12, HOUR, 15 * DAY, 16 * DAY, 20 * DAY]))
             back = there + draw(st.sampled_from([12, HOUR, 30 * HOUR, 9 * DAY, SETTLING_DAYS * DAY]))
             if back + 12 >= stop:
                 break
@@ -151,7 +151,8 @@ def round_trips(draw: st.DrawFn, life: list[Move], end: int) -> list[Move]:
     return found
 
 
-@given(data=st.data(), life=lives(), later=st.sampled_from([1, 5, 16, 45, 200]))
+@settings(max_examples=400, deadline=None)  # the lives that one clause of the law is about are rare
+@given(data=st.data(), life=lives(), later=st.sampled_from([1, 16, 45, 200]))
 def test_feature_vector__any_wash_cycles_added__no_feature_gets_better(
     data: st.DataObject, life: list[Move], later: int
 ) -> None:
