@@ -10,6 +10,7 @@ from bonafides.json_rpc import member, quantity
 from bonafides.types import address_text
 from bonafides_lab.market.actions import Verb
 from bonafides_lab.market.habits import Kind
+from bonafides_lab.market.people import DEMO_COUNTS
 from bonafides_lab.market.play import PlayedMarket, genesis_timestamp, play
 from bonafides_lab.market.truth import TrueBalance, read_account_data, read_balances
 from bonafides_lab.market.wallets import private_key
@@ -54,14 +55,16 @@ def test_play__demo_seed__meets_the_promised_counts(played: Played) -> None:
 
     assert market.aave_transactions >= 400
     assert market.liquidations >= 5
-    assert sum(len(market.of_kind(kind)) for kind in Kind) >= 40
-    assert all(market.of_kind(kind) for kind in Kind)
+    assert sum(len(market.of_kind(kind)) for kind in DEMO_COUNTS) >= 40
+    assert all(market.of_kind(kind) for kind in DEMO_COUNTS)
     assert market.reverted == 0
 
 
 def test_play__demo_seed__every_kind_of_transaction_happened(played: Played) -> None:
-    # Switching collateral on again needs a liquidation to the last unit, which this market has or has not.
-    assert {verb for verb, count in played.market.transactions.items() if count > 0} >= set(Verb) - {Verb.COLLATERAL_ON}
+    # Switching collateral on again needs a liquidation to the last unit, which this market has or has not; nobody in it
+    # has several wallets, of which one supplies for the others.
+    seldom = {Verb.COLLATERAL_ON, Verb.SUPPLY_ON_BEHALF}
+    assert {verb for verb, count in played.market.transactions.items() if count > 0} >= set(Verb) - seldom
 
 
 def test_play__on_two_cores__takes_less_than_25_seconds(played: Played) -> None:

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from bonafides_lab.market.artifacts import Artifacts
 from bonafides_lab.market.deployment import deployments_yaml
-from bonafides_lab.market.habits import Kind
 from bonafides_lab.market.market_prices import MarketPrices, PriceSource
+from bonafides_lab.market.people import DEMO_COUNTS
 from bonafides_lab.market.play import DEMO_DAYS, DEMO_SEED, PlayedMarket, genesis_timestamp, play
 from bonafides_lab.market.price_files import read_daily_series
 from bonafides_lab.market.simulate import DEFAULT_BORROWERS, DEFAULT_DAYS, DEFAULT_SEED, SimulatedMarket, simulate
@@ -121,7 +121,7 @@ def played_table(market: PlayedMarket) -> Table:
         table.add_row(f"  {verb}", f"{count:,}")
     table.add_row("reverted", f"{market.reverted:,}")
     table.add_row("wallets liquidated", f"{len(market.liquidated):,}")
-    for kind in Kind:
+    for kind in DEMO_COUNTS:
         table.add_row(f"borrowers: {kind}", f"{len(market.of_kind(kind)):,}")
     table.add_row("pool", address_text(market.deployment.pool))
     table.add_row("seconds", f"{market.seconds:.1f}")
