@@ -10,12 +10,13 @@ from bonafides.json_rpc import AnswerTooLong, NodeLied, NodeRefused
 from bonafides_ingest import metrics
 from bonafides_ingest.chain import BlockGone
 from bonafides_ingest.final_blocks import conflict
-from bonafides_ingest.sources.providers.agreement import LOOK_EVERY_S
+from bonafides_ingest.sources.providers.agreement import FRESH_S, LOOK_EVERY_S
 from bonafides_ingest.sources.providers.breaker import FAILURES
 from bonafides_ingest.sources.providers.choosing import STAYS_S, TIMES_GONE
 from bonafides_ingest.sources.providers.endpoints import Endpoint, endpoints_in
 from bonafides_ingest.sources.providers.provider import FIRST_BENCH_S, FIRST_UNSEEN_S
 from bonafides_ingest.sources.providers.refusals import RangeRefused, RateLimited
+from structlog.testing import capture_logs
 
 from tests.support.ingest_logs import POOL, block_at
 from tests.support.ingest_providers import STUCK_AFTER_S, WATCHED, World, world
@@ -347,6 +348,45 @@ def test_tips__head_of_the_first_is_below_what_is_final__is_asked_of_the_second(
         assert w.providers.tips().head.ref.number == 52
 
 
+def _finalized_of(name: str) -> float:
+    return float(metrics.PROVIDER_FINALIZED_BLOCK.labels(name)._value.get())
+
+
+@pytest.mark.parametrize("names", [("moves", "frozen"), ("frozen", "moves")])
+def test_finalized__one_stands_while_its_head_moves__holds_it_and_is_named(names: tuple[str, str]) -> None:
+    w = _looked(*names)
+    moves, frozen = w.nodes["moves"], w.nodes["frozen"]
+
+    with capture_logs() as lines:
+        for _ in range(int(2 * FRESH_S / LOOK_EVERY_S)):
+            w.clock.move(LOOK_EVERY_S)
+            moves.chain.head += 1
+            frozen.live_blocks += 1
+            assert w.providers.tips().finalized == 50
+
+    assert (_state("moves"), _state("frozen")) == ("ok", "behind")
+    assert (_finalized_of("moves"), _finalized_of("frozen")) == (moves.chain.head, 50)
+    named = [line for line in lines if line["event"].startswith("provider holds finality back")]
+    assert [(line["provider"], line["block"]) for line in named] == [("frozen", 50)]
+
+    frozen.chain.head = moves.chain.head
+    _advance(w, 2 * LOOK_EVERY_S)
+    assert _state("frozen") == "ok"
+
+
+def test_finalized__nobodys_rises_for_long__nobody_is_named() -> None:
+    w = _looked("a", "b")
+    w.nodes["b"].chain.head = 60
+
+    for _ in range(int(2 * FRESH_S / LOOK_EVERY_S)):
+        w.clock.move(LOOK_EVERY_S)
+        for node in w.nodes.values():
+            node.live_blocks += 1
+        w.providers.tips()
+
+    assert (_state("a"), _state("b")) == ("ok", "ok")
+
+
 def test_finalized__quiet_chain__nobody_is_stuck() -> None:
     w = _looked("a", "b")
 
@@ -478,8 +518,13 @@ def test_fetch__one_says_that_a_final_block_was_replaced_and_the_other_rests__wa
     w.nodes["forged"].lies["eth_getBlockByNumber"] = _other_block_10
     w.nodes["true"].failure = QUOTA
 
-    with pytest.raises(Unavailable, match="nothing is read before these are heard, too: true"):
+    with (
+        capture_logs() as lines,
+        pytest.raises(Unavailable, match="nothing is read before these are heard, too: true"),
+    ):
         w.providers.fetch(BlockRange(11, 30), WATCHED, block_at(10))
+    assert ("error", ["true"]) in [(line["log_level"], line.get("providers")) for line in lines]
+    assert metrics.CONFLICTS_UNJUDGED.labels("true")._value.get() == 1
 
 
 def test_confirm_conflict__all_have_the_block_again__is_no_conflict() -> None:

@@ -74,16 +74,26 @@ PROVIDER_ERRORS = Counter(
 )
 PROVIDER_STATE = Gauge(
     "bonafides_ingest_provider_state",
-    "1 for the state a provider is in: ok, resting (quota), open (it fails), benched (it lied), behind (it is stuck).",
+    "1 for the state a provider is in: ok, resting (quota), open (it fails), benched (it lied), behind (it stands).",
     ["provider", "state"],
 )
 PROVIDER_WINDOW_BLOCKS = Gauge("bonafides_ingest_provider_window_blocks", "Blocks asked for at once now.", ["provider"])
 PROVIDER_HEAD_BLOCK = Gauge(
     "bonafides_ingest_provider_head_block", "Newest block that a provider showed.", ["provider"]
 )
+PROVIDER_FINALIZED_BLOCK = Gauge(
+    "bonafides_ingest_provider_finalized_block",
+    "Newest block that a provider called finalized; the lowest of those that move is taken as final.",
+    ["provider"],
+)
 PROVIDER_DISPUTES = Counter(
     "bonafides_ingest_provider_disputes_total",
     "Times that a provider was found to disagree with another about a final block.",
+    ["provider"],
+)
+CONFLICTS_UNJUDGED = Counter(
+    "bonafides_ingest_provider_conflicts_unjudged_total",
+    "Times that a replaced final block was shown and this provider, who may know better, did not answer.",
     ["provider"],
 )
 
@@ -132,7 +142,14 @@ PROVIDER_STATES = ("ok", "resting", "open", "benched", "behind")
 
 def begin_provider(name: str) -> None:
     """Start a provider's metrics at zero. `name` is the configured one: never a URL or a host."""
-    for metric in (PROVIDER_REQUESTS, PROVIDER_WINDOW_BLOCKS, PROVIDER_HEAD_BLOCK, PROVIDER_DISPUTES):
+    for metric in (
+        PROVIDER_REQUESTS,
+        PROVIDER_WINDOW_BLOCKS,
+        PROVIDER_HEAD_BLOCK,
+        PROVIDER_FINALIZED_BLOCK,
+        PROVIDER_DISPUTES,
+        CONFLICTS_UNJUDGED,
+    ):
         metric.labels(name)
     for error in PROVIDER_ERROR_CLASSES:
         PROVIDER_ERRORS.labels(name, error)

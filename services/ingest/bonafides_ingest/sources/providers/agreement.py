@@ -6,9 +6,9 @@
              C ├──┤ 40, stuck              (C is left out: its head stands while others go on)
 ```
 The lowest of those that move is taken as final, so that one provider alone can call nothing final, and each of them
-can be asked for what is. One whose head moves is never left out, however far ahead another one claims to be. Every
-provider is looked at before the first block is called final, and from then on one at a time, so that one that is slow
-to fail holds nothing up for long.
+can be asked for what is. One whose head moves is never left out, however far ahead another one claims to be; where its
+finalized block stands it is named. Every one that answers is looked at before the first block is called final, and from
+then on one at a time, so that one that is slow to fail holds nothing up for long.
 
 Two that disagree about a final block are no matter of a vote: one of them serves a forged or a broken chain, and which
 one no machine can say. Nothing is read until they agree, or the operator takes one out. The same holds where a provider
@@ -111,11 +111,21 @@ class Agreement:
         deny = [each for each, block in said.items() if block not in (known, None)]
         if have and deny:
             self._quarrel(deny[0], have[0], known.number)
-        unheard = ", ".join(each.name for each, block in said.items() if block is None)
+        unheard = [each.name for each, block in said.items() if block is None]
         if have or unheard:
+            if unheard:
+                for name in unheard:
+                    metrics.CONFLICTS_UNJUDGED.labels(name).inc()
+                log.error(
+                    "conflict cannot be judged: a provider does not answer", providers=unheard, block=known.number
+                )
             raise Unavailable(
                 f"block {known.number} was read as final and another one was shown: "
-                + (f"nothing is read before these are heard, too: {unheard}" if unheard else "all have it again")
+                + (
+                    f"nothing is read before these are heard, too: {', '.join(unheard)}"
+                    if unheard
+                    else "all have it again"
+                )
             )
 
     def check_height(self, provider: Provider, last: int) -> None:
@@ -149,6 +159,22 @@ class Agreement:
         best = max((provider.head.number for provider in honest), default=-1)
         for provider in honest:
             provider.head.compare(best, now)
+        self._name_who_holds_finality(now)
+
+    def _name_who_holds_finality(self, now: float) -> None:
+        """Nothing becomes final for hours where one that moves stands at its finalized block: it is not left out."""
+        counted = self._counted()
+        risen = [each for each in counted if now - each.finalized_since <= FRESH_S]
+        lowest = min(counted, key=lambda each: each.finalized, default=None)
+        for each in self._choice.providers:
+            holds = each is lowest and each not in risen and any(one.finalized > each.finalized for one in risen)
+            if holds and not each.holds_finality:
+                log.warning(
+                    "provider holds finality back: its finalized block stands while another's rises",
+                    provider=each.name,
+                    block=each.finalized,
+                )
+            each.holds_finality = holds
 
     def _compare(self, current: Provider, other: Provider) -> None:
         number = min(current.finalized, other.finalized)
@@ -197,8 +223,11 @@ class Agreement:
         return True
 
     def _lowest_final(self, own: int) -> int:
-        stuck_after_s = self._choice.stuck_after_s
-        return min([own, *(each.finalized for each in self._heard() if not each.is_stuck(stuck_after_s))])
+        return min([own, *(each.finalized for each in self._counted())])
+
+    def _counted(self) -> list[Provider]:
+        """Whose finalized blocks count."""
+        return [provider for provider in self._heard() if not provider.is_stuck(self._choice.stuck_after_s)]
 
     def _heard(self) -> list[Provider]:
         """Whose heights say something now."""

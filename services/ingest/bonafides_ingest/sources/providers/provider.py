@@ -6,7 +6,8 @@
 | resting | a quota | the provider says so, or twice as long each time, at most a minute |
 | open | it failed three times in a row | one probe is answered (`breaker`) |
 | benched | it was caught lying | half an hour, twice as long each time, at most a day |
-| behind | its head or its finalized block is not where another's was a while ago | it gets there |
+| behind | its head stands below another's: it is passed over | its head moves |
+| behind | its finalized block stands, and it is the lowest while another's rises: it still counts | it rises |
 """
 
 from collections.abc import Iterable
@@ -85,6 +86,10 @@ class Provider:
     """Who looks at it while another one is asked, with less patience; None: `source`."""
     head: Height = field(default_factory=Height)
     finalized: int = -1
+    finalized_since: float = -NEVER
+    """Since when that has stood."""
+    holds_finality: bool = False
+    """Whether nothing becomes final because of it, though its head moves."""
     looked_at: float = -NEVER
     """When its heights were last seen."""
     next_look_at: float = -NEVER
@@ -153,8 +158,11 @@ class Provider:
 
     def saw(self, now: float, finalized: int, head: int) -> None:
         """How far its chain is now."""
+        if finalized != self.finalized:
+            self.finalized_since = now
         self.looked_at, self.finalized = now, finalized
         self.head.saw(head)
+        metrics.PROVIDER_FINALIZED_BLOCK.labels(self.name).set(finalized)
         metrics.PROVIDER_HEAD_BLOCK.labels(self.name).set(head)
 
     def was_looked_at(self, now: float, *, is_seen: bool) -> None:
@@ -176,4 +184,4 @@ class Provider:
             return "open"
         if self._rests_until > now:
             return "resting"
-        return "behind" if self.is_stuck(after_s) else "ok"
+        return "behind" if self.is_stuck(after_s) or self.holds_finality else "ok"
