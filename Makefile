@@ -76,7 +76,7 @@ RUNS ?= 100
 faults: bootstrap ## RUNS=100 faults drawn from SEED=1 to a whole system under load; counts what was lost or doubled.
 	$(BIN)/python -m tests.faults --seed $(SEED) --runs $(RUNS)
 
-bench-%: bootstrap ## Measure and write benchmarks/results/<name>.json: bench-ingest, bench-live.
+bench-%: bootstrap ## Measure and write benchmarks/results/<name>.json: bench-ingest, bench-live, bench-training.
 	$(BIN)/python -m benchmarks.$*
 
 .PHONY: train

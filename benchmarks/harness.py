@@ -7,6 +7,7 @@ A ratio is measured against its baseline in the same run, side by side, as the m
 
 import gc
 import json
+import math
 import os
 import platform
 import statistics
@@ -67,6 +68,7 @@ class Goal:
     """What a number is to reach: one bound."""
 
     bound: float
+    """Infinite where nothing was asked of the number: it is told, and no more."""
     better: Better
 
     def is_met(self, value: float) -> bool:
@@ -75,6 +77,8 @@ class Goal:
 
     @property
     def text(self) -> str:
+        if math.isinf(self.bound):
+            return "none"
         return f"{'≥' if self.better is Better.HIGHER else '≤'} {figure(self.bound)}"
 
 
@@ -127,8 +131,10 @@ def load_goals(path: Path = GOALS_FILE) -> dict[str, Goal]:
                 goals[identifier] = Goal(float(bound), Better.HIGHER)
             case {"at_most": int() | float() as bound} if len(entry) == 1:
                 goals[identifier] = Goal(float(bound), Better.LOWER)
+            case {"no_goal": "higher" | "lower" as better} if len(entry) == 1:
+                goals[identifier] = Goal(-math.inf if better == "higher" else math.inf, Better(better))
             case _:
-                raise InvalidInput(f"{path.name}: {identifier} needs one of at_least and at_most, saw {entry}")
+                raise InvalidInput(f"{path.name}: {identifier} needs one of at_least, at_most and no_goal, saw {entry}")
     return goals
 
 
@@ -187,13 +193,16 @@ def goal_table(name: str, results: Sequence[Result], goals: Mapping[str, Goal]) 
     for result in results:
         goal, peer = goals[result.id], result.baseline
         verdict = "[green]met[/green]" if goal.is_met(result.value) else "[red]missed[/red]"
+        verdict = "" if math.isinf(goal.bound) else verdict
         against = f"{peer.name} {peer.version}: {figure(peer.value)}" if peer else ""
         table.add_row(result.id, goal.text, figure(result.value), result.unit, verdict, against)
     return table
 
 
 def figure(value: float) -> str:
-    """A number as one reads it: thousands apart, two decimals where they matter."""
+    """A number as one reads it: thousands apart, two decimals where they matter, four digits below 1."""
+    if 0 < abs(value) < 1:
+        return f"{value:.4g}"
     return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:,.2f}"
 
 

@@ -108,7 +108,7 @@ def test_load_goals__entry_that_is_not_one_bound__is_refused(tmp_path: Path, ent
     file = tmp_path / "goals.toml"
     file.write_text(entry)
 
-    with pytest.raises(InvalidInput, match="x needs one of at_least and at_most"):
+    with pytest.raises(InvalidInput, match="x needs one of at_least, at_most and no_goal"):
         load_goals(file)
 
 
