@@ -62,6 +62,16 @@ def test_explain__family_at_its_best__is_never_a_reason() -> None:
     assert found.reasons == ()
 
 
+@pytest.mark.parametrize(("days", "reasons"), [(89.0, (AdverseReason.UNUSUAL_PATTERN,)), (90.0, ())])
+def test_explain__funds_of_three_months__are_no_unusual_pattern(
+    days: float, reasons: tuple[AdverseReason, ...]
+) -> None:
+    families = [1.0 if family is Family.INTEGRITY else 0.0 for family in FAMILIES]
+    values = tuple(days if spec.name == "days_funded" else spec.best for spec in FEATURES)
+
+    assert explain(prediction(families), values, base_margin=BASE, scale=SCALE).reasons == reasons
+
+
 def test_explain__reference_position__blames_nobody_for_it() -> None:
     families = [2.0 if family in (Family.LEVERAGE, Family.TENURE) else 0.0 for family in FAMILIES]
 

@@ -38,6 +38,9 @@ REFERENCE_FAMILIES = frozenset(
 )
 """Families that a reference position fills: they count, but they are not this wallet's doing."""
 
+ENOUGH = {"days_funded": 90}
+"""From here on a value is no reason: funds of three months are not fresh, whatever a model makes of older ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class FamilyPoints:
@@ -130,5 +133,10 @@ def _reasons(
 
 
 def _is_at_best(family: Family, values: Values) -> bool:
-    """Whether nothing in this family could be better: then it is no reason, whatever its neighbours did."""
-    return all(value == spec.best for spec, value in zip(FEATURES, values, strict=True) if spec.family is family)
+    """Whether nothing in this family could be better, or what could is good enough: then it is no reason, whatever its
+    neighbours did."""
+    return all(
+        value == spec.best or value >= ENOUGH.get(spec.name, math.inf)
+        for spec, value in zip(FEATURES, values, strict=True)
+        if spec.family is family
+    )

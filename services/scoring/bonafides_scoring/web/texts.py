@@ -26,7 +26,7 @@ FAMILY_LABELS = {
     Family.POSITION_CARE: "Care for the position",
     Family.BORROWING_INTENSITY: "How often it borrows",
     Family.RECENT_CHANGE: "Recent change",
-    Family.INTEGRITY: "Natural behaviour",
+    Family.INTEGRITY: "Pattern of the activity",
 }
 
 REASON_TEXTS = {
@@ -44,8 +44,8 @@ REASON_TEXTS = {
     AdverseReason.LOW_ACTIVITY: "The wallet has not looked after its position lately.",
     AdverseReason.FREQUENT_BORROWING: "The wallet borrows often, or builds leverage in loops.",
     AdverseReason.RISING_LEVERAGE: "The debt has grown for the collateral behind it lately.",
-    AdverseReason.UNUSUAL_PATTERN: "The activity looks made: fresh funds, flash loans, borrowing in circles, or "
-    "collateral passed on.",
+    AdverseReason.UNUSUAL_PATTERN: "The activity has an unusual pattern: fresh funds, flash loans, borrowing and "
+    "repaying in circles, or collateral passed on.",
 }
 
 UNSCORABLE_TEXTS = {
