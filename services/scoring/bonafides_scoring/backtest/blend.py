@@ -32,6 +32,7 @@ STEADY = SteadyPlan(
         ("tenure", 1),
     ),
     ridge=60.0,
+    recency=-0.3,
 )
 TREE_FEATURES = HISTORY + PROXY + MARKET
 

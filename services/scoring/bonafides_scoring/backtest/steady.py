@@ -22,6 +22,9 @@ class SteadyPlan:
 
     directions: tuple[tuple[str, int], ...]
     ridge: float
+    recency: float = 0.0
+    """Where the ridge pulls the coefficient of `log_days`, per standard deviation; the others it pulls to 0. With few
+    outcomes the rule then ranks by recency, the strongest line there is, in place of not at all."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,10 +55,11 @@ def fit_steady(features: Reals, labels: Ints, dates: Ints, plan: SteadyPlan) -> 
     spread = np.maximum(np.sqrt((deviation**2).sum(axis=0) / counted), _SMALLEST_SPREAD)
     x = deviation / spread
     signs = [sign for _, sign in plan.directions]
+    centres = [plan.recency if name == "log_days" else 0.0 for name in plan.names]
     _, date = np.unique(dates, return_inverse=True)
     count = int(date.max()) + 1
-    levels, beta = np.zeros(count), np.zeros(x.shape[1])
-    eta = np.zeros(len(labels))
+    levels, beta = np.zeros(count), np.array(centres)
+    eta = weighted_sum(x, beta)
     for _ in range(_SWEEPS):
         p = sigmoid(eta)
         slope = np.bincount(date, labels - p, count) - _LEVEL_RIDGE * levels
@@ -67,7 +71,7 @@ def fit_steady(features: Reals, labels: Ints, dates: Ints, plan: SteadyPlan) -> 
         for place, sign in enumerate(signs):
             p = sigmoid(eta)
             column = x[:, place]
-            gradient = (column * (labels - p)).sum() - plan.ridge * beta[place]
+            gradient = (column * (labels - p)).sum() - plan.ridge * (beta[place] - centres[place])
             curvature = (column**2 * (p * (1 - p))).sum() + plan.ridge
             wanted = beta[place] + float(np.clip(gradient / curvature, -_LONGEST_STEP, _LONGEST_STEP))
             if sign:
