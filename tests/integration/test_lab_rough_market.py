@@ -129,3 +129,22 @@ def test_simulate__real_prices_too_short__are_refused(tmp_path: Path) -> None:
 
     assert isinstance(result.exception, InvalidInput)
     assert "--prices-file" in str(result.exception)
+
+
+def test_simulate__ended_halfway__leaves_no_market_and_the_next_run_makes_it(tmp_path: Path) -> None:
+    class Ended(Exception):
+        pass
+
+    def end_on_day_2(done: int, _: int) -> None:
+        if done == 2:
+            raise Ended
+
+    out = tmp_path / "market"
+    with pytest.raises(Ended):
+        simulate(aave_artifacts_or_skip(), out, borrowers=3, days=4, progress=end_on_day_2)
+    assert list(out.iterdir()) == []
+
+    simulate(aave_artifacts_or_skip(), out, borrowers=3, days=4)
+
+    assert {"deployments.yaml", SUMMARY_FILE} <= {path.name for path in out.iterdir()}
+    assert [path.name for path in tmp_path.iterdir()] == ["market"]

@@ -1,6 +1,7 @@
 """Plays a market of thousands in this process and writes its logs as files, for training and for ingest at scale."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -86,7 +87,8 @@ def simulate(
 
     `prices` are the calibrated model's unless given. The same arguments give the same files, byte for byte, with the
     same pyarrow. A block of borrowers holds about `actions_per_block` transactions, 1 gives each borrower's a block of
-    their own. `progress` is called with the days done and the days in all.
+    their own. `progress` is called with the days done and the days in all. Until all is written it stands in a hidden
+    folder beside `out`; a run that was ended leaves nothing that could be taken for a market.
 
     Raises:
         InvalidInput: a count below 1, a chain that is no development chain, or a folder that holds Parquet already.
@@ -98,14 +100,16 @@ def simulate(
     started = time.monotonic()
     path = prices.path(seed, days)
     people = mixed_borrowers(seed, borrowers, days)
-    files = CryoFiles(out, chain_id)
+    CryoFiles(out, chain_id).prepare()  # refuses a folder in use before the work is done
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was ended; a market begins anew
+    files = CryoFiles(unfinished, chain_id)
     files.prepare()
     chain = PyrevmChain(chain_id, seed=seed, sink=files)
     deployment = deploy_market(
         chain, artifacts, seed=seed, start_timestamp=START_TIMESTAMP - SETUP_S, start_prices=path.days[0]
     )
     files.keep_logs_of(deployment.logging_contracts)
-    (out / DEPLOYMENTS_FILE).write_text(deployments_yaml(deployment), "utf-8")
     run = MarketRun(
         chain,
         deployment,
@@ -124,8 +128,17 @@ def simulate(
     run.close_market(START_TIMESTAMP + days * DAY_S)
     files.finish()
     market = _summary(run, files, out, deployment, seed, borrowers, days, time.monotonic() - started)
-    _write_summary(market, prices)
+    _write_summary(market, prices, unfinished)
+    (unfinished / DEPLOYMENTS_FILE).write_text(deployments_yaml(deployment), "utf-8")
+    _publish(unfinished, out)
     return market
+
+
+def _publish(unfinished: Path, out: Path) -> None:
+    """Give the files their place, the registry last: where it stands, the market is whole."""
+    for path in sorted(unfinished.iterdir(), key=lambda path: (path.name == DEPLOYMENTS_FILE, path.name)):
+        path.replace(out / path.name)
+    unfinished.rmdir()
 
 
 def _summary(
@@ -158,7 +171,7 @@ def _summary(
     )
 
 
-def _write_summary(market: SimulatedMarket, prices: MarketPrices) -> None:
+def _write_summary(market: SimulatedMarket, prices: MarketPrices, folder: Path) -> None:
     """What was asked for, and counts; no time, so that a repetition writes the same bytes."""
     asked = {"source": prices.source.value}
     if prices.series is not None:
@@ -178,4 +191,4 @@ def _write_summary(market: SimulatedMarket, prices: MarketPrices) -> None:
         "logs": market.logs,
         "blocks": market.blocks,
     }
-    (market.folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
+    (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
