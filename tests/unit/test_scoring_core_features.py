@@ -195,6 +195,41 @@ def test_feature_vector__later_events__change_no_past_feature() -> None:
     assert feature_vector([state], [market_view(points, as_of.blocks[0])], as_of, REFERENCE) == before
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["supply", "borrow", "repay", "flash"]), st.integers(1, 40)), max_size=8),
+    st.integers(0, 8),
+    st.floats(100.0, 9_000.0),
+)
+def test_feature_vector__any_life_goes_on_and_prices_too__its_past_keeps_its_bits(
+    deeds: list[tuple[str, int]], known: int, later_usd: float
+) -> None:
+    """What is folded and priced as of a block is what it was then, whatever was appended since."""
+    story = Story().supply(WETH, 10 * ETHER, first=True).borrow(USDC, 1_000 * DOLLAR)
+    as_of, before = story.as_of(), vector_of(story)
+    for place, (deed, days) in enumerate(deeds):
+        if place == known:
+            as_of, before = story.as_of(), vector_of(story)
+        story.wait(days).open()  # the as-of block lies between
+        match deed:
+            case "supply":
+                story.supply(WETH, ETHER)
+            case "flash":
+                story.flash(USDC, 10**12)
+            case "borrow":
+                story.borrow(USDC, 50 * DOLLAR)
+            case _:
+                story.repay(USDC, 10 * DOLLAR)
+    if known >= len(deeds):
+        as_of, before = story.as_of(), vector_of(story)
+    block = as_of.blocks[0]
+    later = market_points(weth_usd=later_usd, number=block.number + 1, timestamp=block.timestamp + 1)
+
+    then = [event for event in story.events if event.position.block.number <= block.number]
+    state = fold(empty_state(WALLET, CHAIN), then)
+
+    assert feature_vector([state], [market_view([*later, *market_points()], block)], as_of, REFERENCE) == before
+
+
 def test_feature_vector__history_on_a_chain_that_the_as_of_does_not_name__is_refused() -> None:
     story = Story().borrow(USDC, DOLLAR)
     elsewhere = replace(fold(empty_state(WALLET, CHAIN), story.events), chain_id=ChainId(1))
