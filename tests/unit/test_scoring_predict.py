@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from bonafides.errors import InvalidInput
 from bonafides_scoring.backtest.predict import predict_files
+from bonafides_scoring.commands import app
+from typer.testing import CliRunner
 
 from tests.support.backtest_data import (
     ASKED,
@@ -196,3 +198,32 @@ def test_predict__column_missing_in_cutoffs__is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInput, match=r"column cutoff_ts is missing; found wallet, when"):
         answer(world)
+
+
+def test_predict_command__neither_labels_nor_model__is_refused(tmp_path: Path) -> None:
+    world = write_world(tmp_path)
+    arguments = ["--events", world.events, "--prices", world.prices, "--cutoffs", world.cutoffs, "--out", "o.csv"]
+
+    done = CliRunner().invoke(app, ["predict", *map(str, arguments)])
+
+    assert isinstance(done.exception, InvalidInput)
+
+
+def test_predict_command__made_up_files__writes_the_columns_of_the_contract(tmp_path: Path) -> None:
+    world, out = write_world(tmp_path), tmp_path / "deep" / "p.csv"
+    arguments = ["--events", world.events, "--prices", world.prices, "--train-labels", world.labels]
+
+    done = CliRunner().invoke(app, ["predict", *map(str, [*arguments, "--cutoffs", world.cutoffs, "--out", out])])
+
+    assert done.exit_code == 0, done.output
+    lines = out.read_text("utf-8").splitlines()
+    assert (lines[0], len(lines)) == ("wallet,cutoff_ts,p,status", 27)
+
+
+def test_train__only_one_outcome_among_few_rows__ranks_by_recency(tmp_path: Path) -> None:
+    labels = [(who, when, int(place == 0)) for place, (who, when, _) in enumerate(made_labels())]
+    asked = [(wallet(number), START + 62 * DAY + DAY * 30) for number in range(12)]
+
+    found = rows(answer(write_world(tmp_path, labels=labels, asked=asked)))
+
+    assert len({row["p"] for row in found}) > 6

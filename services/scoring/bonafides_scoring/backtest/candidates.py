@@ -72,9 +72,9 @@ HISTORY_OF_CHOICE = (
     "back to the rule stated for this back-test, the best on the inner origins, after that run was seen; no plan, "
     "feature or setting was changed by it. A second look followed: with few outcomes (Curve) the steady rule's ridge "
     "left no ranking at all, so it was made to pull towards recency; of 0, -.15, -.3 and -.5 the inner origins "
-    "prefer -.3. The blends here share that ridge; as first run, with the ridge to zero, the blend's within-date AUC was .801. "
-    "The fall of the base rate was known from the description of the data, so "
-    "the half-life of 60 days isn't blind; the inner windows saw no fall and prefer none by .001 of Brier."
+    "prefer -.3. The blends here share that ridge; as first run, with the ridge to zero, the blend's within-date AUC "
+    "was .801. The fall of the base rate was known from the description of the data, so the half-life"
+    " of 60 days isn't blind; the inner windows saw no fall and prefer none by .001 of Brier."
 )
 TRIED_BEFORE = (
     "Also tried, on the inner origins only: 21 single features beside recency and echo; five sets of signed features "

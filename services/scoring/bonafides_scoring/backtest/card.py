@@ -74,7 +74,8 @@ def render_card(manifest: "ManifestPart", rule: "SteadyPart", report: TaskReport
         if (chosen.mean_probability or 0) > report.positives / report.rows
         else "- It said too little on the tested dates.",
         "- It sees liquidations and daily prices, no deposits, borrows, repayments or health factors.",
-        "- The headline was put back to the stated rule of choice after the tested run was seen; the report says how.",
+        "- The headline was put back to the stated rule of choice after the tested run was seen, and one setting "
+        "was chosen on earlier windows for a second look; the report says how.",
         "- Fairness: the data says nothing about persons. A wallet's size enters only where it was dust.",
         "",
         "## Intended use, and not",
