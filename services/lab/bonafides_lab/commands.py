@@ -11,11 +11,9 @@ from bonafides_lab.market.commands import play_command, simulate_command
 from bonafides_lab.market.marginals.command import marginals_command
 from bonafides_lab.stack.commands import app as stack_app
 
-SHIPPED_MARKET_SEED = 20_261_123
-"""The market of the shipped model. Chosen before anyone saw it, after the procedure of calibration was settled, because
-the market before it (20260101) had been looked at. There the same procedure says 4.20 % where 9.19 % came (one window
-alone: 4.41 %): its test window is wilder than its past, and no calibration on the past sees that coming. Here it says
-4.51 % where 4.97 % came (one window alone: 2.70 %)."""
+SHIPPED_MARKET_SEED = 20_261_206
+"""The market of the shipped model. Chosen before anyone saw it, when grid, windows and challengers were settled: what
+was tried was tried on another market (seed 7). What came out of it stands on the model card, whatever it is."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 app.add_typer(stack_app, name="stack")
@@ -43,7 +41,7 @@ def demo(
 def train(
     folder: Path = typer.Option(Path(".stack/training"), help="Where the market's logs and events are kept."),
     borrowers: int = typer.Option(2_000, min=1_000, help="People in the synthetic market."),
-    days: int = typer.Option(720, min=365, help="Days it lasts."),
+    days: int = typer.Option(900, min=365, help="Days it lasts."),
     seed: int = typer.Option(SHIPPED_MARKET_SEED, min=0, help="Names the market; the demo's is another."),
     out: Path | None = typer.Option(None, help="Folder of the bundle; the shipped one unless given."),
 ) -> None:

@@ -9,7 +9,7 @@ from bonafides.errors import Unavailable
 
 from bonafides_lab.demo.lender_environment import checkout_root
 
-SHIPPED_MODEL = Path("services/scoring/bonafides_scoring/models/synthetic-1")
+SHIPPED_MODEL = Path("services/scoring/bonafides_scoring/models/synthetic-2")
 
 
 def train_synthetic_model(folder: Path, *, borrowers: int, days: int, seed: int, out: Path | None) -> None:
@@ -28,7 +28,8 @@ def train_synthetic_model(folder: Path, *, borrowers: int, days: int, seed: int,
     source = (
         f"A synthetic market of {borrowers:,} made-up borrowers over {days} days on real Aave V3 bytecode, seed {seed}"
     )
-    _run(["scoring", "train", "--events", str(decoded), "--out", str(target), "--source", source, "--replace"])
+    arguments = ["--events", str(decoded), "--out", str(target), "--work", str(market / "work"), "--source", source]
+    _run(["scoring", "train", *arguments, "--replace"])
 
 
 def _run(arguments: Sequence[str]) -> None:

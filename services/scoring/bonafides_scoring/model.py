@@ -33,7 +33,7 @@ FEWEST_GOLDEN_VECTORS = 100
 CONTRIBUTION_TOLERANCE = 1e-5
 """Contributions differ by 2e-7 between versions of xgboost; margins differ by nothing."""
 SHIPPED_MODELS = Path(__file__).parent / "models"
-DEFAULT_MODEL = "synthetic-1"
+DEFAULT_MODEL = "synthetic-2"
 
 
 class BundleRefused(InvalidSettings):
