@@ -39,8 +39,7 @@ def _spec(
     absent_is_best: bool = False,
 ) -> FeatureSpec:
     lowest, highest = bounds
-    best = highest if direction is _FALLS else lowest
-    worst = lowest if direction is _FALLS else highest
+    best, worst = (highest, lowest) if direction is _FALLS else (lowest, highest)
     absent = best if absent_is_best else worst
     return FeatureSpec(name, family, unit, direction, lowest, highest, actionable, absent, definition)
 
