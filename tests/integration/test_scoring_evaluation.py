@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
-from bonafides.errors import InvalidInput
+from bonafides.errors import InvalidInput, MissingTool
 from bonafides.types import ModelClass
 from bonafides_scoring.evaluation.card import model_card
 from bonafides_scoring.evaluation.commands import evaluate_command
@@ -197,6 +197,13 @@ def test_run_evaluation__attack_of_another_shape__is_refused(folder: Path, tmp_p
         evaluate(replace(inputs(folder), attack=tmp_path / "attack.json"))
 
 
+def test_run_evaluation__attack_on_another_model__is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "attack.json").write_text(json.dumps(ATTACK | {"model": "other"}))
+
+    with pytest.raises(InvalidInput, match="attack on model other, not toy"):
+        evaluate(replace(inputs(folder), attack=tmp_path / "attack.json"))
+
+
 def test_evaluate_command__all_files__writes_a_page_that_needs_nothing_else(folder: Path, tmp_path: Path) -> None:
     predictions, attack = folder / "work" / PREDICTIONS_FILE, folder / "attack.json"
 
@@ -210,6 +217,15 @@ def test_evaluate_command__all_files__writes_a_page_that_needs_nothing_else(fold
     assert "SYNTHETIC" in page
     assert "50 points cost 41.75 USD and 12 days" in page
     assert read_report(tmp_path / "report.json").subject.model == "toy"
+
+
+def test_evaluate_command__library_missing__says_what_to_install(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bonafides_scoring.evaluation.commands.find_spec", lambda name: None)
+
+    with pytest.raises(MissingTool, match=r"fairlearn is not installed: pip install 'bonafides\[training\]'"):
+        invoke(folder, tmp_path)
 
 
 def test_read_report__key_missing__is_refused_with_its_place(tmp_path: Path, report: Report) -> None:

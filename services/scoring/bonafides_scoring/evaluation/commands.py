@@ -1,5 +1,6 @@
 """`bonafides scoring evaluate`: a model and a panel to a report of one page, and the same as JSON."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,12 +33,13 @@ def evaluate_command(
 
     Example: bonafides scoring evaluate --model build/model --panel build/panel.parquet --out build/report
     """
-    try:
-        from bonafides_scoring.evaluation.run import Inputs, run_evaluation, write_report
-    except ModuleNotFoundError as exc:
-        raise MissingTool(f"{exc.name} is not installed: pip install 'bonafides[training]'") from exc
+    for library in ("fairlearn", "matplotlib", "polars", "pyarrow"):  # now, not after minutes of measuring
+        if find_spec(library) is None:
+            raise MissingTool(f"{library} is not installed: pip install 'bonafides[training]'")
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from bonafides_scoring.evaluation.run import Inputs, run_evaluation, write_report
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:

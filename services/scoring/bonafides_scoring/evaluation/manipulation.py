@@ -29,11 +29,11 @@ class _AttackFile(BaseModel):
     limits: tuple[str, ...]
 
 
-def read_manipulation(path: Path | None) -> Manipulation | NotMeasured:
+def read_manipulation(path: Path | None, model: str) -> Manipulation | NotMeasured:
     """What the report tells of an attack.
 
     Raises:
-        InvalidInput: the file cannot be read or is of another shape.
+        InvalidInput: the file cannot be read, is of another shape, or of an attack on another model.
     """
     if path is None:
         reason = "manipulation cost: no attack.json was given (`bonafides lab attack` writes one)"
@@ -46,4 +46,6 @@ def read_manipulation(path: Path | None) -> Manipulation | NotMeasured:
         first = exc.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InvalidInput(f"{path.name} is no attack of {FORMAT}: {place or 'file'}: {first['msg']}") from exc
+    if found.model != model:
+        raise InvalidInput(f"{path.name} is of an attack on model {found.model}, not {model}: attack this one")
     return Manipulation(**found.model_dump(exclude={"format"}))

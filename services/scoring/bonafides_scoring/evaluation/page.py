@@ -30,7 +30,7 @@ figure{margin:0;padding:8px;background:var(--card);border-radius:8px}figcaption{
 figure svg{width:100%;height:auto;max-width:460px;font-family:system-ui,sans-serif;display:block;margin:auto}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;width:100%}
 th,td{padding:4px 8px;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
-th:first-child,td:first-child{text-align:left}
+th:first-child,td:first-child{text-align:left;min-width:7em}
 td{font-variant-numeric:tabular-nums}
 .loud{color:var(--warn);font-weight:600;border-left:4px solid var(--warn);padding:4px 12px}
 """
@@ -141,8 +141,8 @@ def _first_pictures(report: Report) -> str:
 def _partition(one: Partition | NotMeasured) -> str:
     if isinstance(one, NotMeasured):
         return loud("Not measured: " + one.not_measured)
-    is_by_date = one.name == "date"
-    picture = plots.months_plot(one.slices) if is_by_date else plots.slices_plot(one.slices, "within-date AUC")
+    is_of_level = one.name in ("date", "decile")  # inside a tenth there is little left to rank
+    picture = plots.levels_plot(one.slices) if is_of_level else plots.slices_plot(one.slices, "within-date AUC")
     return (
         f"<h3>By {escape(one.name)}</h3><p>{escape(one.rule)}</p><div class=both>"
         + figure(picture, f"By {escape(one.name)}.")

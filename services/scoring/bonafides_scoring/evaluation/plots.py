@@ -54,8 +54,8 @@ def slices_plot(slices: Sequence[Slice], words: str) -> str:
     return _forest([(one.name, one.within_date_auc) for one in slices], words)
 
 
-def months_plot(slices: Sequence[Slice]) -> str:
-    """What was said and what came, month by month."""
+def levels_plot(slices: Sequence[Slice]) -> str:
+    """What was said and what came, slice by slice."""
     figure, axes = _axes(2.6)
     places = np.arange(len(slices))
     axes.bar(places, [one.counts.outcome_rate for one in slices], color=COLOURS[1], label="came")
@@ -91,7 +91,7 @@ def scores_plot(bins: Sequence[ScoreBin]) -> str:
     axes.lines[0].set_label("without the outcome")
     axes.lines[1].set_label("with it")
     axes.set(xlabel="score", ylabel="share of its class")
-    axes.margins(y=0.35)  # room for the legend
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.3)  # room for the legend
     _legend(axes)
     return _svg(figure)
 

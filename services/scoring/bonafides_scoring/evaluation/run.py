@@ -73,7 +73,7 @@ def run_evaluation(inputs: Inputs, *, seed: int, draws: int, progress: Progress)
         training_rate=float(training.labels.mean()) if training is not None else None,
         points=points,
         transfer=transfer_of(folder, machine.booster, training, seed, draws),
-        manipulation=read_manipulation(inputs.attack),
+        manipulation=read_manipulation(inputs.attack, machine.name),
     )
     return evaluate_model(machine, rows, beside, panel_digest=digest, seed=seed, draws=draws, progress=progress)
 
