@@ -11,14 +11,14 @@ from bonafides_ingest.registry import load_registry
 from bonafides_ingest.sources.parquet import open_log_folder
 from rich.console import Console
 
-from benchmarks import folding
+from benchmarks import fitting, folding
 from benchmarks.harness import Result, report
 from benchmarks.model_results import manipulation_result, real_results, synthetic_results
 from benchmarks.panels import measure_panel
 from benchmarks.simulator import registry_of, simulate_market
 
 FOLDER = Path(".stack/bench-training")
-PARTS = ("simulate", "fold", "panel", "real", "synthetic", "manipulation")
+PARTS = ("simulate", "fold", "panel", "fit", "real", "synthetic", "manipulation")
 ON_A_MARKET = frozenset({"simulate", "fold", "panel"})
 
 console = Console(stderr=True)
@@ -50,6 +50,9 @@ def main(
     if "panel" in wanted and decoded is not None:
         console.print("building a panel")
         results += measure_panel(decoded, FOLDER / "panel", workers)
+    if "fit" in wanted:
+        console.print("training on a million rows")
+        results += fitting.measure()
     if "real" in wanted:
         results += real_results(FOLDER / "backtest")
     if "synthetic" in wanted:
