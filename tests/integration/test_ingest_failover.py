@@ -200,8 +200,8 @@ def test_providers__two_disagree__nothing_is_read(
 ) -> None:
     a, b = serve(), serve()
     providers = opened(("one", a), ("other", b))
-    b.node.lies["eth_getBlockByNumber"] = lambda truth, params: (
-        truth | {"hash": "0x" + "11" * 32} if params[0] == hex(50) else truth
+    b.node.lies["eth_getBlockByNumber"] = lambda truth, _: (
+        truth | {"hash": "0x" + "11" * 32} if truth["number"] == hex(50) else truth
     )
 
     with pytest.raises(Unavailable, match="providers one and other disagree about final block 50"):
