@@ -1,7 +1,8 @@
 """THE FLOW of a hydration: find where the wallet is named, read those receipts, send its events, then its boundary.
 
 It is driven step by step, a few questions to the node each, so that whoever drives it can do something in between. It
-keeps nothing: after a crash the request is read again, and what is sent again is the same.
+keeps nothing: after a crash the request is read again, and the events that are sent again are the same. The coverage
+may differ: it speaks of the blocks that are final then, and of what a second provider confirmed.
 """
 
 from collections.abc import Iterator, Sequence

@@ -6,9 +6,10 @@ requests of all partitions ─► handle: none in hand? this one is ─► its p
                                   │                                  ▼ outside of any transaction
                        its record comes again: done? the offset moves    work: a few steps, then poll again
 ```
-One is in hand at a time. After a crash its record is read again and all of it is done again: the same events, the same
-words. A request that fails again and again is put behind the others of its partition, so that they need not wait. One
-that is too old is dropped: whoever asked has asked again, or went away.
+One is in hand at a time. After a crash its record is read again and all of it is done again: the same events. What its
+boundary says was seen may differ, as another block is final by then, and another provider may confirm. A request that
+fails again and again is put behind the others of its partition, so that they need not wait. One that is too old is
+dropped: whoever asked has asked again, or went away.
 """
 
 from collections.abc import Callable, Iterator
