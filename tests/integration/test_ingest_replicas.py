@@ -12,10 +12,13 @@ from bonafides.types import Address, BlockRef, Digest
 from bonafides_ingest.accounts.link_sources import LinkSource
 from bonafides_ingest.chain import Window
 from bonafides_ingest.claims import ClaimLost
+from bonafides_ingest.hydration.opening import final_view_of
+from bonafides_ingest.hydration.past import FinalView
 from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.protocols.aave_v3.state import AaveV3Deployment
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from tests.integration.test_ingest_flow import FlakyProducer, World, world_of_supplies
 from tests.support.ingest_accounts import PROXIES, SAFES
@@ -111,11 +114,27 @@ def test_turn__another_registry_holds_the_lease__reads_nothing(world: World) -> 
     old, new = _old_and_new(world)
     old.turn()
 
-    has_more = [new.turn() for _ in range(3)]
+    with capture_logs() as lines:
+        has_more = [new.turn() for _ in range(3)]
 
     assert not any(has_more)
     assert isinstance(new.source, ChainOfLogs)
     assert new.source.fetches == []
+    waits = [line for line in lines if "another registry" in line["event"]]
+    assert [line["log_level"] for line in waits] == ["warning"]  # once, when it begins
+
+
+def test_has_others__the_other_one_has_another_registry__counts_for_nothing(world: World) -> None:
+    old, new = _old_and_new(world)
+    old.turn()
+    new.turn()
+
+    assert not old.stores.claims.has_others(old.token)
+    assert not new.stores.claims.has_others(new.token)
+
+    world.options = old.options
+    world.replica(lease_s=LEASE_S).turn()
+    assert old.stores.claims.has_others(old.token)
 
 
 def test_turn__registry_goes_over_in_a_rolling_update__tells_everything_anew_under_another_epoch(world: World) -> None:
@@ -156,6 +175,9 @@ def test_final_view__chain_is_read_by_another_registry__is_of_no_block(world: Wo
     old, new = _old_and_new(world)
     _turns(old)
     assert [one.stores.leases.final_view() for one in (old, new)] == [(1, 35), (0, -1)]
+    assert final_view_of(old.stores.leases) == FinalView(1, 35)
+    with pytest.raises(Unavailable, match="read by another registry"):
+        final_view_of(new.stores.leases)
 
     old.release()
     _turns(new)

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from bonafides.database import transaction
 from bonafides.errors import Unavailable
 from bonafides.events import BlockRange
@@ -30,6 +31,8 @@ from sqlalchemy.dialects.postgresql import insert
 from bonafides_ingest import tables
 from bonafides_ingest.lease import lock_chain, tip_of, until
 from bonafides_ingest.windows import Work, complete_to, gaps_in, merge_ranges, plan_work, share_of, up_to
+
+log = structlog.get_logger(__name__)
 
 
 class ClaimLost(Unavailable):
@@ -66,6 +69,8 @@ class ClaimStore:
 
     def __init__(self, engine: Engine, chain_id: ChainId, lease_s: float, registry: bytes = b"") -> None:
         self._engine, self._chain_id, self._lease_s, self._registry = engine, chain_id, lease_s, registry
+        self._is_waiting = False
+        """Whether it was said that another registry reads the chain."""
 
     def take(
         self,
@@ -86,10 +91,11 @@ class ClaimStore:
         """
         with transaction(self._engine) as connection:
             row = lock_chain(connection, self._chain_id)
-            replicas = self._show_up(connection, token)
             self._give_back(connection, token)
-            if row["registry"] != self._registry:
+            if self._waits(row["registry"]):
+                self._leave(connection, token)
                 return None
+            replicas = self._show_up(connection, token)
             last = self._final_number(connection, row, finalized)
             done = done_ranges(connection, self._chain_id)
             taken = frozenset(claim.deployment for claim in self._running(connection))
@@ -109,8 +115,7 @@ class ClaimStore:
         with transaction(self._engine) as connection:
             lock_chain(connection, self._chain_id)
             self._give_back(connection, token)
-            table = tables.replica
-            connection.execute(delete(table).where(table.c.chain_id == self._chain_id, table.c.token == token))
+            self._leave(connection, token)
 
     def give_back(self, token: UUID) -> None:
         """Leave what this replica claimed to the others."""
@@ -119,16 +124,30 @@ class ClaimStore:
             self._give_back(connection, token)
 
     def has_others(self, token: UUID) -> bool:
-        """Whether another replica of the chain is alive."""
-        table = tables.replica
+        """Whether another replica of the chain is alive that could read in this one's place: of the same registry."""
+        table, chain = tables.replica, tables.chain
         is_other = (table.c.chain_id == self._chain_id) & (table.c.token != token) & (table.c.seen_until >= func.now())
+        is_ours = (chain.c.chain_id == self._chain_id) & (chain.c.registry == self._registry)
         with transaction(self._engine) as connection:
-            return bool(connection.scalar(select(exists().where(is_other))))
+            return bool(connection.scalar(select(exists().where(is_other) & exists().where(is_ours))))
 
     def in_progress(self) -> list[ClaimInProgress]:
         """What is being read now, by deployment."""
         with transaction(self._engine) as connection:
             return self._running(connection)
+
+    def _waits(self, registry: bytes) -> bool:
+        """Whether the holder of the lease reads the chain by another registry than this replica."""
+        is_waiting = registry != self._registry
+        if is_waiting and not self._is_waiting:
+            log.warning("the chain is read by another registry: this replica waits until it holds the lease itself")
+        self._is_waiting = is_waiting
+        return is_waiting
+
+    def _leave(self, connection: Connection, token: UUID) -> None:
+        """Count as alive no more."""
+        table = tables.replica
+        connection.execute(delete(table).where(table.c.chain_id == self._chain_id, table.c.token == token))
 
     def _show_up(self, connection: Connection, token: UUID) -> int:
         """Count as alive; returns how many are."""

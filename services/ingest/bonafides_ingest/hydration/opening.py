@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from bonafides.clock import SystemClock
 from bonafides.consumer import OffsetConsumer
+from bonafides.errors import Unavailable
 from bonafides.kafka_bus import KafkaBusAdmin, KafkaBusConsumer, KafkaBusProducer
 from bonafides.messages import HistoryProgress
 from bonafides.runtime import Runtime, kafka_connection
@@ -34,7 +35,7 @@ def open_lane(runtime: Runtime[IngestSettings], past: PastSource, options: Index
     handler = RequestHandler(
         LaneOptions(chain_id, settings.hydration_expiry_s),
         Hydrator(past, producer, options.deployments, options.links, options.registry_version),
-        lambda: FinalView(*leases.final_view()),
+        lambda: final_view_of(leases),
         producer,
         SystemClock(),
     )
@@ -52,6 +53,17 @@ def open_lane(runtime: Runtime[IngestSettings], past: PastSource, options: Index
     beside = Beside("hydrations", lane.turn, runtime.stop)
     runtime.on_exit(beside.end)
     return beside
+
+
+def final_view_of(leases: LeaseStore) -> FinalView:
+    """What a hydration may read now. Raises Unavailable while the chain is read by another registry."""
+    view = FinalView(*leases.final_view())
+    if view.number < 0 <= leases.final_number():
+        raise Unavailable(
+            "the chain is read by another registry: no history is sent until this replica holds the lease; is a "
+            "rolling update under way, or do the replicas have two versions?"
+        )
+    return view
 
 
 def ask_for_history(
