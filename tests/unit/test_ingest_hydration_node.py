@@ -1,6 +1,7 @@
 """The past of a node that is not trusted: what is asked, and every lie about a wallet's logs that is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -10,13 +11,14 @@ from bonafides.events import BlockRange
 from bonafides.json_rpc import NodeLied
 from bonafides.testing.memory_bus import MemoryBroker, MemoryProducer
 from bonafides.types import Json
+from bonafides_ingest.chain import Window
 from bonafides_ingest.hydration import node as node_module
 from bonafides_ingest.hydration.hydrator import Hydrator
 from bonafides_ingest.hydration.node import NodePast
 from bonafides_ingest.hydration.past import FinalView, PastSource
 from bonafides_ingest.hydration.providers_past import MOST_CONFIRMING_S, ProvidersPast
 from bonafides_ingest.protocols.aave_v3 import events as abi
-from bonafides_ingest.protocols.search import naming
+from bonafides_ingest.protocols.search import Criteria, naming
 from bonafides_ingest.sources.node_reader import NodeReader
 from bonafides_ingest.sources.providers.failover import Providers
 from bonafides_ingest.sources.providers.provider import Provider
@@ -402,3 +404,57 @@ def test_find__first_question__asks_for_no_more_blocks_than_the_scan_would() -> 
 
     assert past.find(BlockRange(1, LAST), criteria).range == BlockRange(1, 7)
     assert past.find(BlockRange(8, LAST), criteria).range == BlockRange(8, 21)
+
+
+@dataclass
+class _WordOf(PastOfLogs):
+    """A past of short windows, whose words are confirmed, or not, one after the other."""
+
+    confirmed: list[bool] = field(default_factory=list)
+
+    def is_confirmed(self, window: Window, criteria: Sequence[Criteria]) -> bool:
+        return self.confirmed[(window.range.first - 1) // self.most_blocks]
+
+
+def _word_of(chain: ChainOfLogs, *confirmed: bool) -> PastSource:
+    return _WordOf(sorted(chain.logs, key=lambda log: log.position.order), 20, confirmed=list(confirmed))
+
+
+@pytest.mark.parametrize("confirmed", [(False, True), (True, False)])
+def test_hydration__nothing_found_and_one_window_unconfirmed__its_coverage_has_gaps(
+    confirmed: tuple[bool, bool],
+) -> None:
+    chain = _chain()
+    chain.logs[:] = [log for log in chain.logs if bytes(12) + ALICE not in log.topics]
+
+    sent = _hydrate_from(_word_of(chain, *confirmed))
+
+    assert all(coverage.gaps for coverage in sent.hydrated[0].coverage)
+
+
+@pytest.mark.parametrize("found_in", [range(1, 21), range(21, LAST + 1)])
+def test_hydration__found_in_one_window_alone__is_more_than_a_silent_node(found_in: range) -> None:
+    chain = _chain()
+    chain.logs[:] = [
+        log for log in chain.logs if log.position.block.number in found_in or bytes(12) + ALICE not in log.topics
+    ]
+
+    sent = _hydrate_from(_word_of(chain, False, False))
+
+    assert sent.events
+    assert [coverage.gaps for coverage in sent.hydrated[0].coverage] == [()]
+
+
+@pytest.mark.usefixtures("missed_draws")
+def test_is_confirmed__second_provider_gives_a_few_blocks_at_once__is_asked_to_the_end() -> None:
+    liar, honest = PositionalNode(_chain()), PositionalNode(_chain())
+    liar.lies["eth_getLogs"] = _silence
+    honest.chain.logs[:] = [log for log in honest.chain.logs if log.position.block.number > 30]
+    honest.most_blocks = 10
+    past = ProvidersPast(_providers(liar, honest), CHAIN)
+    criteria = naming([POOL], [abi.SUPPLY.topic0], ALICE)
+    window = past.find(BlockRange(1, LAST), criteria)
+    assert not window.logs
+
+    with pytest.raises(Unavailable):
+        past.is_confirmed(window, criteria)

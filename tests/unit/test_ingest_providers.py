@@ -14,7 +14,7 @@ from bonafides_ingest.sources.providers.agreement import FRESH_S, LOOK_EVERY_S
 from bonafides_ingest.sources.providers.breaker import FAILURES
 from bonafides_ingest.sources.providers.choosing import STAYS_S, TIMES_GONE
 from bonafides_ingest.sources.providers.endpoints import Endpoint, endpoints_in
-from bonafides_ingest.sources.providers.provider import FIRST_BENCH_S, FIRST_UNSEEN_S
+from bonafides_ingest.sources.providers.provider import FIRST_BENCH_S, FIRST_UNSEEN_S, NEVER, Height
 from bonafides_ingest.sources.providers.refusals import RangeRefused, RateLimited
 from structlog.testing import capture_logs
 
@@ -667,3 +667,82 @@ def test_endpoints_in__wrong__is_refused_without_repeating_it(text: str, expecte
         endpoints_in(text)
 
     assert "a-secret-key" not in str(caught.value)
+
+
+def _far_head(truth: Any, params: list[Any]) -> Any:
+    return truth | {"number": hex(10**9), "hash": "0x" + "33" * 32} if params[0] == "latest" else truth
+
+
+@pytest.mark.parametrize("names", [("honest", "liar"), ("liar", "honest")])
+def test_tips__one_claims_only_a_head_far_ahead__the_other_is_not_called_stuck(names: tuple[str, str]) -> None:
+    w = world(*names)
+    w.nodes["liar"].lies["eth_getBlockByNumber"] = _far_head
+
+    for _ in range(20):
+        w.clock.move(LOOK_EVERY_S)
+        assert w.providers.tips().head.ref.number == 52
+
+    assert _state("honest") == "ok"
+
+
+def test_finalized__three_at_the_first_look__the_third_counts_already() -> None:
+    w = world("a", "b", "c")
+    w.nodes["c"].chain.head = 40
+
+    assert w.providers.finalized() == 40
+
+
+def test_confirm_conflict__one_lags_below_the_block__its_word_is_not_heard() -> None:
+    w = _looked("a", "lags")
+    lags = w.nodes["lags"]
+    lags.chain.head, lags.live_blocks = 5, 20
+    w.providers._choice.providers[1].finalized = -1
+    for node in w.nodes.values():
+        node.lies["eth_getBlockByNumber"] = _other_block_10
+
+    with pytest.raises(Unavailable, match="heard"):
+        w.providers.confirm_conflict(block_at(10))
+
+
+def test_finalized__one_was_last_heard_long_ago__does_not_count() -> None:
+    w = _looked("a", "gone")
+    w.nodes["gone"].failure = DOWN
+
+    _advance(w, FRESH_S - LOOK_EVERY_S, a=1)
+    assert w.providers.finalized() == 50
+
+    _advance(w, 2 * LOOK_EVERY_S, a=1)
+    assert w.providers.finalized() == w.nodes["a"].chain.head
+
+
+def test_finalized__the_lowest_is_benched__does_not_count() -> None:
+    w = world("a", "liar")
+    w.nodes["liar"].chain.head = 40
+    assert w.providers.finalized() == 40
+    liar = w.providers._choice.providers[1]
+
+    liar.bench(w.clock.now(), "a lie")
+
+    assert w.providers.finalized() == 50
+
+
+def test_tips__the_highest_is_benched__the_others_stand_below_nobody() -> None:
+    w = _looked("a", "liar")
+    w.nodes["liar"].chain.head = 400
+    _advance(w, 2 * LOOK_EVERY_S, a=1)
+    w.providers._choice.providers[1].bench(w.clock.now(), "a lie")
+
+    _advance(w, LOOK_EVERY_S, a=1)  # the last block for long
+    _advance(w, 3 * STUCK_AFTER_S)
+
+    assert _state("a") == "ok"
+
+
+def test_height__goes_down__is_where_it_was_seen_last() -> None:
+    height = Height()
+    height.saw(100)
+    height.compare(200, 5.0)
+
+    height.saw(90)
+
+    assert (height.number, height.passed_at) == (90, NEVER)
