@@ -134,3 +134,4 @@ def test_panel_command__store__reads_the_database_of_the_settings(
     assert result.exit_code == 0, result.output
     expected = build_panel(EVENTS, POINTS, BLOCKS, REFERENCE_POSITION, step_days=7, warm_up_days=30)
     assert read_panel(out).digest == expected.digest
+    assert [path.name for path in tmp_path.iterdir()] == ["panel.parquet"]

@@ -1,5 +1,6 @@
 """`bonafides scoring panel`: from decoded files, or the event store, to a panel that models are trained on."""
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -52,4 +53,6 @@ def panel_command(
 
             events = exported_store(out.with_name(f"{out.name}.store"), resume=resume, progress=show)
         header = build_panel_file(events, out, plan, workers=workers, resume=resume, progress=show)
+        if store:
+            shutil.rmtree(events)  # the export was kept for a run that is cut short
     Console().print(f"{header.rows:,} rows, {header.skipped:,} left out; digest of rows {header.rows_digest}")
