@@ -1,5 +1,6 @@
 """Panels from files: the same as from memory, in any number of runs and processes; what cannot be is refused by row."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from bonafides.errors import InvalidInput
+from bonafides.errors import InvalidInput, MissingTool
 from bonafides.event_files import BLOCKS_FILE, EVENTS_FILE, MARKET_FILE, read_blocks, read_events, read_market_points
 from bonafides.events import LendingEvent
 from bonafides.types import Address, BlockRef, EventType
@@ -269,6 +270,20 @@ def test_panel_command__neither_folder_nor_store__is_refused(tmp_path: Path) -> 
     result = CliRunner().invoke(app, ["panel", "--out", str(tmp_path / "panel.parquet")])
 
     assert isinstance(result.exception, InvalidInput)
+
+
+def test_panel_command__without_its_extra__says_which_to_install(
+    market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    for name in [name for name in sys.modules if name.startswith("bonafides_scoring.training.panels.folder")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "bonafides_scoring.training.panels.sorting")
+
+    result = CliRunner().invoke(app, ["panel", "--events", str(market), "--out", str(tmp_path / "panel.parquet")])
+
+    assert isinstance(result.exception, MissingTool)
+    assert "bonafides[training]" in str(result.exception)
 
 
 def test_toy_market__last_block__ends_every_window(market: Path) -> None:

@@ -29,11 +29,15 @@ def score_command(
 
     Example: bonafides scoring score --events build/decoded --model build/model --out scores.csv
     """
+    from bonafides.errors import MissingTool
     from rich.console import Console
     from rich.progress import Progress
 
-    from bonafides_scoring.model import load_bundle
-    from bonafides_scoring.training.scores import read_wallets, score_folder, write_scores
+    try:
+        from bonafides_scoring.model import load_bundle
+        from bonafides_scoring.training.scores import read_wallets, score_folder, write_scores
+    except ModuleNotFoundError as exc:
+        raise MissingTool(f"{exc.name} is not installed: pip install 'bonafides[training]'") from exc
 
     bundle = load_bundle(model)
     only = None if wallets is None else read_wallets(wallets)

@@ -29,12 +29,15 @@ def panel_command(
 
     Example: bonafides scoring panel --events build/decoded --out build/panel.parquet
     """
-    from bonafides.errors import InvalidInput
+    from bonafides.errors import InvalidInput, MissingTool
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from bonafides_scoring.training.panels.folder import build_panel_file
-    from bonafides_scoring.training.panels.plan import PanelPlan
+    try:
+        from bonafides_scoring.training.panels.folder import build_panel_file
+        from bonafides_scoring.training.panels.plan import PanelPlan
+    except ModuleNotFoundError as exc:
+        raise MissingTool(f"{exc.name} is not installed: pip install 'bonafides[training]'") from exc
 
     if store is (events is not None):
         raise InvalidInput("give either --events or --store")
