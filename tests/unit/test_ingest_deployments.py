@@ -252,3 +252,11 @@ def test_digest_of_chain__another_chain_or_the_version_changes__is_the_same(tmp_
 
     assert _digest(tmp_path, changed) == _digest(tmp_path, text)
     assert _digest(tmp_path, changed, 1) != _digest(tmp_path, text, 1)
+
+
+def test_digest_of_chain__links_of_another_chain_change__is_the_same(tmp_path: Path) -> None:
+    elsewhere = REST.replace("chain_id: 31337\n  kind", "chain_id: 1\n  kind").replace("  development: true\n", "")
+    changed = elsewhere.replace("id: safes", "id: other-safes")
+    assert changed != elsewhere != REST
+
+    assert _digest(tmp_path, VALID + changed) == _digest(tmp_path, VALID + elsewhere)

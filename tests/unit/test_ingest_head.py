@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import uuid4
 
 import pytest
 from bonafides.errors import Unavailable
 from bonafides.json_rpc import NodeLied
 from bonafides.testing.memory_bus import MemoryBroker, MemoryProducer
+from bonafides.types import BlockRef
 from bonafides_ingest import metrics
 from bonafides_ingest.boundaries import BoundaryPace
 from bonafides_ingest.chain import BlockGone, ChainTips, Header, LiveSource
 from bonafides_ingest.chain_stores import ChainStores
 from bonafides_ingest.feeds import DirectFeeds
+from bonafides_ingest.final_blocks import FinalReader
 from bonafides_ingest.head import HeadFollower
 from bonafides_ingest.indexer import Indexer
 from bonafides_ingest.lease import Lease
@@ -25,7 +27,7 @@ from bonafides_ingest.options import IndexerOptions
 from bonafides_ingest.pressure import NoPressure
 from bonafides_ingest.sending import Sender
 from bonafides_ingest.sources.providers.choosing import TIMES_GONE
-from bonafides_ingest.store import FlushedWindow
+from bonafides_ingest.store import FlushedWindow, Store
 
 from tests.support.ingest_logs import CHAIN, block_at
 from tests.support.ingest_providers import HandClock, World, world
@@ -236,3 +238,22 @@ def test_look_at_node__one_head_far_too_high__the_next_blocks_are_seen_as_they_c
     indexer._look_at_node()
 
     assert _last_seen(indexer) == (clock.now(), clock.now())
+
+
+def test_check_ground__node_does_not_have_the_block_that_it_calls_final__is_unavailable() -> None:
+    class Source:
+        asked: ClassVar[list[int]] = []
+
+        def block(self, number: int) -> BlockRef:
+            self.asked.append(number)
+            raise Unavailable("no such block")
+
+    nothing: Any = None
+    store = cast(Store, SimpleNamespace(newest_final=lambda: None))
+    source = cast(LiveSource, Source())
+    reader = FinalReader(nothing, uuid4(), source, nothing, nothing, nothing, store, HandClock())
+
+    for _ in range(2):  # it is not remembered as ground
+        with pytest.raises(Unavailable, match="no such block"):
+            reader.check_ground(450)
+    assert Source.asked == [450, 450]

@@ -727,12 +727,12 @@ def test_finalized__the_lowest_is_benched__does_not_count() -> None:
 
 
 def test_tips__the_highest_is_benched__the_others_stand_below_nobody() -> None:
-    w = _looked("a", "liar")
+    w = _looked("a", "b", "liar")
     w.nodes["liar"].chain.head = 400
-    _advance(w, 2 * LOOK_EVERY_S, a=1)
-    w.providers._choice.providers[1].bench(w.clock.now(), "a lie")
+    _advance(w, 3 * LOOK_EVERY_S, a=1, b=1)
+    w.providers._choice.providers[2].bench(w.clock.now(), "a lie")
 
-    _advance(w, LOOK_EVERY_S, a=1)  # the last block for long
+    _advance(w, LOOK_EVERY_S, a=1, b=1)  # the last block for long
     _advance(w, 3 * STUCK_AFTER_S)
 
     assert _state("a") == "ok"
