@@ -1,9 +1,6 @@
 """The gas that the attack reckons with, measured again: receipts of the same bytecode on anvil."""
 
-import json
-import subprocess
 from collections.abc import Iterator
-from importlib.resources import as_file, files
 
 import pytest
 from bonafides.json_rpc import items, member, quantity
@@ -16,9 +13,8 @@ from bonafides_lab.market.artifacts import creation_code
 from bonafides_lab.market.calldata import MAX_UINT256, Method
 from bonafides_lab.market.deployment import Deployment, deploy_market
 from bonafides_lab.market.reserves import RESERVES, USDC, WETH
-from bonafides_lab.stack.node_tools import find_node
 
-from tests.support.market_chains import aave_artifacts_or_skip, anvil_from, node_modules_or_skip
+from tests.support.market_chains import aave_artifacts_or_skip, anvil_from
 
 pytestmark = pytest.mark.integration
 
@@ -110,14 +106,3 @@ def test_gas__each_kind__is_what_a_node_s_receipts_say(meter: Meter) -> None:
     assert {kind.value: gas for kind, gas in seen.items()} == {
         kind.value: pytest.approx(gas, rel=TOLERANCE) for kind, gas in GAS.items()
     }
-
-
-def test_bundler__compiled_again__is_the_committed_artifact() -> None:
-    node_modules = node_modules_or_skip()
-    contracts = files("bonafides_lab.attack").joinpath("contracts")
-    with as_file(contracts) as folder:
-        command = [str(find_node().program), str(folder / "compile_bundler.cjs"), str(node_modules)]
-
-        compiled = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-
-        assert json.loads(compiled) == json.loads((folder / "Bundler.json").read_text())

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import subprocess
 import time
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -27,10 +25,9 @@ from bonafides_lab.market.pyrevm_chain import PyrevmChain
 from bonafides_lab.market.reserves import USDC, WETH
 from bonafides_lab.market.run import DAY_S, MarketRun
 from bonafides_lab.market.simulate import DEPLOYMENTS_FILE, SUMMARY_FILE, SimulatedMarket, simulate
-from bonafides_lab.stack.node_tools import find_node
 
 from tests.support.market_bench import START, Bench, KeptBlocks
-from tests.support.market_chains import aave_artifacts_or_skip, anvil_from, node_modules_or_skip
+from tests.support.market_chains import aave_artifacts_or_skip, anvil_from
 
 pytestmark = pytest.mark.integration
 
@@ -262,17 +259,6 @@ def test_market__on_anvil_and_in_process__emits_the_same_logs() -> None:
     ]
     assert len(ours) > 200
     assert theirs == ours
-
-
-def test_feed__compiled_again__is_the_committed_artifact() -> None:
-    node_modules = node_modules_or_skip()
-    contracts = files("bonafides_lab.market").joinpath("contracts")
-    with as_file(contracts) as folder:
-        command = [str(find_node().program), str(folder / "compile_feed.cjs"), str(node_modules)]
-
-        compiled = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-
-        assert json.loads(compiled) == json.loads((folder / "Feed.json").read_text())
 
 
 def test_simulate__progress__reaches_the_last_day(tmp_path: Path) -> None:

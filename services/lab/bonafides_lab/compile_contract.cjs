@@ -1,12 +1,15 @@
-// Compiles Bundler.sol with the pinned solc and prints Bundler.json. Usage: node compile_bundler.cjs NODE_MODULES
+// Compiles a contract of the lab with the pinned solc and prints its JSON.
+// Usage: node compile_contract.cjs FOLDER/Name.sol NODE_MODULES
 // The EVM version is fixed so that the bytes do not change with the compiler's default.
 const fs = require("fs");
 const path = require("path");
-const solc = require(path.resolve(process.argv[2], "solc"));
+const [source, nodeModules] = process.argv.slice(2);
+const solc = require(path.resolve(nodeModules, "solc"));
+const name = path.basename(source, ".sol");
 
 const input = {
   language: "Solidity",
-  sources: { "Bundler.sol": { content: fs.readFileSync(path.join(__dirname, "Bundler.sol"), "utf8") } },
+  sources: { [`${name}.sol`]: { content: fs.readFileSync(source, "utf8") } },
   settings: {
     evmVersion: "paris",
     metadata: { bytecodeHash: "none", appendCBOR: false },
@@ -20,7 +23,6 @@ if (errors.length > 0) {
   console.error(errors.map((error) => error.formattedMessage).join("\n"));
   process.exit(1);
 }
-const bundler = output.contracts["Bundler.sol"].Bundler;
-console.log(
-  JSON.stringify({ contractName: "Bundler", compiler: solc.version(), abi: bundler.abi, bytecode: "0x" + bundler.evm.bytecode.object }, null, 1),
-);
+const contract = output.contracts[`${name}.sol`][name];
+const made = { contractName: name, compiler: solc.version(), abi: contract.abi, bytecode: "0x" + contract.evm.bytecode.object };
+console.log(JSON.stringify(made, null, 1));
