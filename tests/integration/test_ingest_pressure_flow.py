@@ -141,7 +141,7 @@ def test_flow__few_blocks_are_left_when_the_lag_cannot_be_asked__shows_no_pause(
 
 def test_flow__the_first_look_at_a_node__is_no_advance(system: ForkSystem) -> None:
     started = system.replica(0)
-    started._seen = -1  # as after a start
+    started._seen = (-1, None)  # as after a start
     metrics.NODE_ADVANCED.set(0)
     system.chain.extend(_block(1))
     started.turn()
