@@ -213,6 +213,14 @@ def test_stability_index__same_rows__is_zero_and_one_value_is_no_crash() -> None
     assert stability_index(np.zeros(50), np.ones(20)) > 5
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("rare", [0, 5])
+def test_stability_index__all_rows_leave_the_value_that_most_held__is_seen_on_either_side(rare: int, side: int) -> None:
+    expected = side * np.array([100.0] * (100 - rare) + [1.0] * rare)
+
+    assert stability_index(expected, side * np.full(100, 1.0)) > 5
+
+
 def test_partition__slice_with_too_few_outcomes__is_shown_without_numbers() -> None:
     p, labels, _ = rows(2)
     codes = np.where(np.cumsum(labels) <= FEWEST - 1, 0, 1).astype(np.int64)

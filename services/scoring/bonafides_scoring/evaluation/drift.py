@@ -36,9 +36,11 @@ def stability_index(expected: Reals, found: Reals, bins: int = BINS) -> float:
     """Σ (found − expected) · ln(found / expected) over bins cut at quantiles of `expected`.
 
     Customary reading: below .10 stable, above .25 act. Equal quantiles are one edge, so a feature of few values has
-    fewer bins; a bin holds what is above its lower edge up to its upper one.
+    fewer bins. A bin holds what is above its lower edge up to its upper one. Each quantile's own value is a bin of its
+    own: else a fall from a value that most rows hold, the highest above all, would stay in one bin and be unseen.
     """
-    edges = np.unique(np.quantile(expected, np.linspace(0, 1, bins + 1)[1:-1]))
+    quantiles = np.quantile(expected, np.linspace(0, 1, bins + 1)[1:-1])
+    edges = np.unique(np.concatenate([quantiles, np.nextafter(quantiles, -np.inf)]))
     shares = []
     for values in (expected, found):
         counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
