@@ -124,6 +124,21 @@ def test_feature_rows__one_liquidation__values_by_hand() -> None:
     assert (row["is_weth"], row["stable_debt"]) == (1, 1)
 
 
+def test_price_book__one_asset_under_two_spellings__merged_by_day_and_the_plain_one_holds() -> None:
+    prices = pl.DataFrame(
+        {
+            "day": [0, 2, 10, 0, 1, 20],
+            "symbol": ["WETH", "WETH", "WETH", "ETH", "ETH", "ETH"],
+            "close_usd": [100.0, 102.0, 110.0, 1.0, 101.0, 120.0],
+        }
+    )
+
+    found = PriceBook.of(prices)
+
+    assert np.exp(found.path("ETH", 0, 3)) == pytest.approx([100, 101, 102, 102])
+    assert np.exp([found.at("WETH", 10), found.at("WETH", 20)]) == pytest.approx([110, 120])
+
+
 @pytest.mark.parametrize(("age_days", "inside"), [(0, False), (1, True), (180, True), (181, False)])
 def test_belongs__liquidated_that_long_ago__decides(age_days: int, inside: bool) -> None:
     histories = Histories.of(pl.DataFrame([event(1, START)], infer_schema_length=None), Task.RELIQUIDATION)

@@ -85,6 +85,13 @@ def test_predict__prices_of_the_cut_offs_day_or_later_change__no_byte_changes(tm
     assert same == answer(write_world(tmp_path / "c", prices=known, asked=asked))
 
 
+@pytest.mark.parametrize("alias", ["ETH", "weth", "AMMWETH"])
+def test_predict__another_spelling_is_priced_later__no_byte_changes(tmp_path: Path, alias: str) -> None:
+    later = [*all_prices(), {"date": "2025-01-01", "symbol": alias, "close_usd": 3_300.0}]
+
+    assert answer(write_world(tmp_path / "a")) == answer(write_world(tmp_path / "b", prices=later))
+
+
 def test_predict__price_of_the_day_before_changes__the_answer_does(tmp_path: Path) -> None:
     prices = [row | ({"close_usd": 5_000.0} if row["date"] == "2021-05-30" else {}) for row in all_prices()]
 
@@ -162,6 +169,61 @@ def test_predict__soft_liquidations_labelled__the_soft_population_is_asked(tmp_p
 
     # Day 95 looks back to day 50: every episode was still going on then; the start, day 20, would be too old.
     assert {row["status"] for row in found} == {"ok"}
+
+
+def soft_world(folder: Path, **changes: object) -> World:
+    """All 24 wallets in soft liquidation twice: once over, and once still going on at the cut-off asked for.
+
+    Those whose first was over a single dollar, and who had paid dearly, are the ones who came out of it.
+    """
+    asked = [(wallet(number), START + 95 * DAY) for number in range(24)]
+    over = [
+        event(
+            number,
+            START + (20 + number) * DAY,
+            action="soft_liq_episode",
+            extra=f'{{"end_ts": {START + 50 * DAY}}}',
+            **({"amount": 1.0, "amount_usd": 1.0, "collateral_amount": 0.00055} if number % 2 else {}),
+        )
+        for number in range(24)
+    ]
+    going_on = [
+        event(
+            number,
+            START + (80 + number % 14) * DAY,
+            action="soft_liq_episode",
+            **{"extra": f'{{"end_ts": {START + (95 + number % 3) * DAY}}}'} | changes,
+        )
+        for number in range(24)
+    ]
+    labels = [(wallet(number), START + 51 * DAY, 1 - number % 2) for number in range(24)]
+    return write_world(folder, events=[*over, *going_on], labels=labels, asked=asked)
+
+
+@pytest.mark.parametrize(
+    ("debt", "change"),
+    [
+        ("USDC", {"amount": 1.0}),
+        ("USDC", {"collateral_amount": 0.85}),
+        ("NORTHIS", {"amount_usd": 1.0}),  # of an asset without price, the dollars told count
+    ],
+)
+def test_predict__amounts_of_an_episode_still_open_change__no_byte_changes(
+    tmp_path: Path, debt: str, change: dict[str, float]
+) -> None:
+    # They are means over the whole episode: nobody knows them before it is over. Some end at the cut-off itself.
+    same = answer(soft_world(tmp_path / "a", asset_symbol=debt))
+
+    assert {row["status"] for row in rows(same)} == {"ok"}
+    assert same == answer(soft_world(tmp_path / "b", **({"asset_symbol": debt} | change)))
+
+
+def test_predict__amounts_of_an_episode_just_over_change__the_answer_does(tmp_path: Path) -> None:
+    told = f'{{"end_ts": {START + 95 * DAY - 1}}}'
+
+    over = (answer(soft_world(tmp_path / name, extra=told, amount=amount)) for name, amount in (("a", 1e3), ("b", 1.0)))
+
+    assert next(over) != next(over)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Features of a wallet at a cut-off: its liquidations, how prices moved since the last one, and the market's weather.
 
-Nothing at or after the cut-off enters, and no price of the cut-off's day. All levels are counts, shares or logarithms
-of ratios, so that other wallets and later years stay within range.
+Nothing at or after the cut-off enters, no price of the cut-off's day, and no amount of an episode still going on. All
+levels are counts, shares or logarithms of ratios, so that other wallets and later years stay within range.
 """
 
 import math
@@ -51,7 +51,7 @@ def feature_rows(histories: Histories, prices: PriceBook, rows: Rows) -> Reals:
 
 
 def _wallet(history: History, prices: PriceBook, cutoff: int) -> dict[str, float]:
-    count = history.before(cutoff)
+    history, count = history.seen_from(cutoff), history.before(cutoff)
     times = history.times[:count]
     ages = (cutoff - times) / DAY
     known_day = cutoff // DAY - 1

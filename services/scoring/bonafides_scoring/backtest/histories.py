@@ -5,11 +5,12 @@
                      which soft liquidation precedes; the outcome is a hard liquidation
 
 The end of a soft episode is known only once it is over: seen from a cut-off inside it, it lasts until that cut-off.
+So are its amounts, which are means over the whole of it.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -54,6 +55,18 @@ class History:
     def before(self, cutoff: int) -> int:
         """How many events lie strictly before a cut-off."""
         return int(np.searchsorted(self.times, cutoff, side="left"))
+
+    def seen_from(self, cutoff: int) -> "History":
+        """The same without the amounts of episodes that end at the cut-off or later: not known yet."""
+        going_on = self.soft_ends >= cutoff
+        if not going_on.any():
+            return self
+        return replace(
+            self,
+            amounts=np.where(going_on, np.nan, self.amounts),
+            amounts_usd=np.where(going_on, np.nan, self.amounts_usd),
+            seized=np.where(going_on, np.nan, self.seized),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,17 +51,24 @@ class PriceBook:
 
     @classmethod
     def of(cls, prices: pl.DataFrame) -> "PriceBook":
-        """From `read_prices`. Gaps up to `STALE_DAYS` take the last price; no gap takes a later one."""
+        """From `read_prices`. Gaps up to `STALE_DAYS` take the last price; no gap takes a later one.
+
+        Spellings of one asset are merged day by day, the plain one first: a spelling that is priced only from some
+        day on must not change the days before.
+        """
         if not len(prices):
             return cls(0, {}, 0)
         days = prices["day"].to_numpy().astype(np.int64)
         first, length = int(days.min()), int(days.max() - days.min()) + 1 + STALE_DAYS
-        logs: dict[str, Reals] = {}
-        for key, part in prices.partition_by("symbol", as_dict=True, maintain_order=True).items():
+        raw: dict[str, Reals] = {}
+        parts = {str(key[0]): part for key, part in prices.partition_by("symbol", as_dict=True).items()}
+        for symbol in sorted(parts, key=lambda name: (name != plain(name), name)):
             found = np.full(length, np.nan)
-            found[part["day"].to_numpy().astype(np.int64) - first] = np.log(part["close_usd"].to_numpy())
-            logs.setdefault(plain(str(key[0])), _carried(found))
-        return cls(first, logs, length)
+            days = parts[symbol]["day"].to_numpy().astype(np.int64)
+            found[days - first] = np.log(parts[symbol]["close_usd"].to_numpy())
+            held = raw.setdefault(plain(symbol), found)
+            raw[plain(symbol)] = np.where(np.isnan(held), found, held)
+        return cls(first, {name: _carried(found) for name, found in raw.items()}, length)
 
     def path(self, symbol: str, first: int, last: int) -> Reals:
         """Log prices of the days `first` to `last`, both inclusive; unknown is 0 for a stablecoin, else NaN."""
