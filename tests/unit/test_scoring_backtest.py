@@ -192,6 +192,9 @@ def test_predict_with_model__cut_off_it_may_have_seen__is_refused_and_later_ones
 
     with pytest.raises(InvalidInput, match=r"c\.csv: row 2: cut-off .* lies before"):
         predict_with_model(shipped_model(NAME), world.events, world.prices, world.cutoffs, out)
+    world.cutoffs.write_text(f"wallet,cutoff_ts\n\n{wallet(1)},{ASKED}\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"c\.csv: row 3: cut-off .* lies before"):
+        predict_with_model(shipped_model(NAME), world.events, world.prices, world.cutoffs, out)
     later = START + 2 * 365 * DAY
     world = write_world(tmp_path, events=[event(1, later - 9 * DAY)], asked=[(wallet(1), later), (wallet(2), later)])
     predict_with_model(shipped_model(NAME), world.events, world.prices, world.cutoffs, out)

@@ -232,6 +232,11 @@ def test_predict__amounts_of_an_episode_just_over_change__the_answer_does(tmp_pa
         ({"asked": [(wallet(1), ASKED), (wallet(1), ASKED)]}, r"c\.csv: row 3: .*stand twice"),
         ({"asked": [(wallet(1), 12)]}, r"c\.csv: row 2: cutoff_ts 12 is no time"),
         ({"asked": [("", ASKED)]}, r"c\.csv: row 2: wallet is empty"),
+        ({"asked": [(wallet(1), ASKED), (wallet(2)[:-1], ASKED)]}, r"c\.csv: row 3: wallet is no address"),
+        ({"asked": [(wallet(1)[2:], ASKED)]}, r"c\.csv: row 2: wallet is no address"),
+        ({"asked": [("alice", ASKED)]}, r"c\.csv: row 2: wallet is no address: 5 characters"),
+        ({"labels": [(wallet(1) + "0", CUTOFFS[0], 1)]}, r"l\.csv: row 2: wallet is no address"),
+        ({"asked": [(f" {wallet(1)}", ASKED), (wallet(1), ASKED)]}, r"c\.csv: row 3: .*stand twice"),
         ({"labels": [(wallet(1), CUTOFFS[0], 2)]}, r"l\.csv: row 2: label_30d is 2, expected 0 or 1"),
         ({"labels": [(wallet(1), "soon", 1)]}, r"l\.csv: row 2: cutoff_ts is 'soon', expected a whole number"),
         ({"events": [event(1, START), event(1, START)]}, r"e\.parquet: row 2: event_id .* stands there twice"),
@@ -242,6 +247,11 @@ def test_predict__amounts_of_an_episode_just_over_change__the_answer_does(tmp_pa
             {"prices": [{"date": "2021-01-01", "symbol": "A", "close_usd": 0.0}]},
             r"row 1: close_usd 0\.0 is not above 0",
         ),
+        (
+            {"prices": [*all_prices(), {"date": "9999-12-31", "symbol": "WETH", "close_usd": 1.0}]},
+            r"p\.parquet: row 441: 9999-12-31 lies before 2014-05-14 or after 2099-12-31",
+        ),
+        ({"prices": [{"date": "0001-01-01", "symbol": "A", "close_usd": 1.0}]}, r"row 1: 0001-01-01 lies before"),
         ({"prices": [{"date": "2021-01-01", "symbol": "A"}]}, r"p\.parquet: column close_usd is missing"),
     ],
 )
@@ -252,6 +262,38 @@ def test_predict__bad_file__is_refused_with_file_row_and_reason(
 
     with pytest.raises(InvalidInput, match=reason):
         answer(world)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_predict__blank_lines_and_spaces__are_passed_over(tmp_path: Path, end: str) -> None:
+    world = write_world(tmp_path, asked=[(wallet(1), ASKED), (wallet(2), ASKED)])
+    same = answer(world)
+    for path in (world.cutoffs, world.labels):
+        header, *lines = path.read_text("utf-8").splitlines()
+        blank = "," * header.count(",")
+        spaced = [f" {line.replace(',', ' , ')} " for line in lines]
+        path.write_bytes(end.join([header, "", *spaced[:1], blank, "  ", *spaced[1:], "", "", ""]).encode())
+
+    assert answer(world) == same
+
+
+def test_predict__bad_row_after_blank_lines__is_named_by_its_line(tmp_path: Path) -> None:
+    world = write_world(tmp_path)
+    world.cutoffs.write_text(f"wallet,cutoff_ts\n\n{wallet(1)},{ASKED}\n\n\n{wallet(2)},soon\n", encoding="utf-8")
+
+    with pytest.raises(InvalidInput, match=r"c\.csv: row 6: cutoff_ts is 'soon'"):
+        answer(world)
+
+
+def test_predict__address_in_capitals__is_the_same_wallet_and_comes_back_as_written(tmp_path: Path) -> None:
+    events = [row | {"wallet": str(row["wallet"]).replace("0x0", "0xa")} for row in all_events()]
+    labels = [(who.replace("0x0", "0xa"), when, outcome) for who, when, outcome in made_labels()]
+    plain, loud = wallet(1).replace("0x0", "0xa"), wallet(1).replace("0x0", "0XA")
+
+    low = rows(answer(write_world(tmp_path / "a", events=events, labels=labels, asked=[(plain, ASKED)])))
+    high = rows(answer(write_world(tmp_path / "b", events=events, labels=labels, asked=[(loud, ASKED)])))
+
+    assert (low[0]["status"], high[0]["wallet"], high[0]["p"]) == ("ok", loud, low[0]["p"])
 
 
 def test_predict__column_missing_in_cutoffs__is_refused(tmp_path: Path) -> None:

@@ -184,13 +184,7 @@ def predict_with_model(model: Path, events: Path, prices: Path, cutoffs: Path, o
         InvalidInput: a file is refused; a cut-off lies before the end of what the model learned.
     """
     manifest, blend = load_reliquidation(model)
-    asked = read_cutoffs(cutoffs)
-    early = np.flatnonzero(asked.cutoffs < manifest.trained_until)
-    if len(early):
-        raise InvalidInput(
-            f"{cutoffs}: row {early[0] + 2}: cut-off {asked.cutoffs[early[0]]} lies before {manifest.trained_until}, "
-            "when the model's last training window ended: it would tell what it has seen"
-        )
+    asked = read_cutoffs(cutoffs, manifest.trained_until)
     histories = Histories.of(read_events(events), Task.RELIQUIDATION)
     book = PriceBook.of(read_prices(prices))
     inside = histories.members(asked) if len(asked) else np.zeros(0, dtype=bool)

@@ -1,6 +1,7 @@
 """Reads the four files of the real-data task, and refuses what is wrong with the file, the row and the reason."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,9 @@ _PRICES = {"date": pl.String, "symbol": pl.String, "close_usd": pl.Float64}
 _ROW = {"wallet": pl.String, "cutoff_ts": pl.Int64}
 _FIRST_SECOND, _LAST_SECOND = 1_400_000_000, 4_102_444_800
 """2014 to 2100: a time outside is in another unit, or garbage."""
+_FIRST_DATE, _LAST_DATE = date(2014, 5, 14), date(2099, 12, 31)
+"""The whole days between. A single price far off would stretch every price's days as far."""
+_ADDRESS = "^0[xX][0-9a-fA-F]{40}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,10 @@ def read_prices(path: Path) -> pl.DataFrame:
     bad = days.filter(pl.col("day").is_null())
     if len(bad):
         raise InvalidInput(f"{path}: row {bad['row'][0]}: {bad['date'][0]!r} is no date YYYY-MM-DD")
+    bad = days.filter(~pl.col("day").is_between(_FIRST_DATE, _LAST_DATE))
+    if len(bad):
+        span = f"before {_FIRST_DATE} or after {_LAST_DATE}"
+        raise InvalidInput(f"{path}: row {bad['row'][0]}: {bad['date'][0]} lies {span}")
     bad = days.filter(~(pl.col("close_usd").is_finite() & (pl.col("close_usd") > 0)))
     if len(bad):
         raise InvalidInput(f"{path}: row {bad['row'][0]}: close_usd {bad['close_usd'][0]} is not above 0")
@@ -97,13 +105,20 @@ def read_labels(path: Path) -> Rows:
     return _as_rows(frame, frame["label_30d"].to_numpy().astype(np.int64))
 
 
-def read_cutoffs(path: Path) -> Rows:
-    """Wallets and cut-offs to answer for, in the file's order.
+def read_cutoffs(path: Path, learned_until: int = 0) -> Rows:
+    """Wallets and cut-offs to answer for, in the file's order. Blank lines are passed over.
 
     Raises:
-        InvalidInput: no CSV, a column missing, an empty field, a time that is none, a row that stands there twice.
+        InvalidInput: no CSV, a column missing, an empty field, a wallet that is no address, a time that is none, a row
+            that stands there twice; a cut-off before `learned_until`, of a model that was trained before.
     """
     frame = _rows(path, _ROW)
+    early = frame.filter(pl.col("cutoff_ts") < learned_until)
+    if len(early):
+        raise InvalidInput(
+            f"{path}: row {early['row'][0]}: cut-off {early['cutoff_ts'][0]} lies before {learned_until}, "
+            "when the model's last training window ended: it would tell what it has seen"
+        )
     return _as_rows(frame, np.zeros(len(frame), dtype=np.int64))
 
 
@@ -113,7 +128,9 @@ def _rows(path: Path, columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as exc:
         raise InvalidInput(f"{path}: is no CSV file that can be read: {exc}") from exc
     _columns(path, frame, tuple(columns))
-    frame = frame.select(*columns).with_row_index("row", offset=2)  # the header is row 1
+    fields = pl.all().str.strip_chars().replace("", None)
+    filled = frame.select(fields).with_row_index("row", offset=2)  # the header is row 1
+    frame = filled.filter(~pl.all_horizontal(pl.exclude("row").is_null())).select("row", *columns)
     for name, kind in columns.items():
         _no_nulls(path, frame, name)
         if kind != pl.String:
@@ -122,6 +139,10 @@ def _rows(path: Path, columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
             if len(bad):
                 raise InvalidInput(f"{path}: row {bad['row'][0]}: {name} is {bad[name][0]!r}, expected a whole number")
             frame = frame.with_columns(pl.col(name).cast(kind))
+    bad = frame.filter(~pl.col("wallet").str.contains(_ADDRESS))
+    if len(bad):
+        seen = f"{len(bad['wallet'][0])} characters, expected 0x and 40 hexadecimal digits"
+        raise InvalidInput(f"{path}: row {bad['row'][0]}: wallet is no address: {seen}")
     _check_times(path, frame, "cutoff_ts")
     same = frame.with_columns(pl.col("wallet").str.to_lowercase().alias("wallet"))
     twice = same.filter(pl.struct("wallet", "cutoff_ts").is_duplicated())
