@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import structlog
 
-from bonafides.errors import BonafidesError, InvalidSettings, InvariantViolation, MissingTool, Unavailable
+from bonafides.errors import BonafidesError, InvalidInput, InvalidSettings, InvariantViolation, MissingTool, Unavailable
 
 EXIT_USAGE = 2
 EXIT_SETTINGS = 78  # EX_CONFIG of sysexits.h
@@ -121,5 +121,5 @@ def exit_with(main: Callable[[], None]) -> NoReturn:
         sys.exit(EXIT_INVARIANT)
     except BonafidesError as exc:
         log.critical("stopping", reason=str(exc), error=type(exc).__name__)
-        sys.exit(1)
+        sys.exit(EXIT_USAGE if isinstance(exc, InvalidInput) else 1)
     sys.exit(0)

@@ -2,7 +2,7 @@
 
 import pytest
 from bonafides import crashpoints
-from bonafides.errors import InvalidMessage, InvalidSettings, InvariantViolation, Unavailable
+from bonafides.errors import InvalidInput, InvalidMessage, InvalidSettings, InvariantViolation, Unavailable
 from bonafides.observability import ProbeServer, Pseudonyms
 from bonafides.process import (
     EXIT_INVARIANT,
@@ -90,6 +90,7 @@ def test_run_loop__unavailable_then_work_then_stop__beats_and_ends() -> None:
     [
         (InvalidSettings("x"), EXIT_SETTINGS),
         (InvariantViolation("x"), EXIT_INVARIANT),
+        (InvalidInput("x"), EXIT_USAGE),
         (Unavailable("x"), 1),
         (None, 0),
     ],

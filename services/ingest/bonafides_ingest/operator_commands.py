@@ -48,7 +48,7 @@ def gaps(
             "from block",
             "missing",
             "being read",
-            title=f"chain {chain_id}, {final}, {len(replicas)} replicas reading",
+            title=f"chain {chain_id}, {final}, {len(replicas)} replicas reading old blocks",
         )
         for entry in found.entries:
             missing = ", ".join(f"{gap.first}–{gap.last}" for gap in entry.missing)

@@ -127,13 +127,15 @@ def _wait(system: System, market: PlayedMarket) -> list[Row]:
         def on_look(rows: list[Row]) -> None:
             progress.update(task, completed=sum(row.answer is not None and row.is_settled for row in rows))
 
-        return wait_until_settled(
+        rows = wait_until_settled(
             system.api_url(Service.SCORING_API),
             market.wallets,
             patience_s=PATIENCE_S,
             on_look=on_look,
             check=lambda: check_alive(system),
         )
+        progress.update(task, completed=len(market.wallets))  # whoever never borrowed has no answer, and is done too
+        return rows
 
 
 def check_alive(system: System) -> None:

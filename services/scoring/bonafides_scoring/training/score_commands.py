@@ -27,7 +27,7 @@ def score_command(
 
     Columns: wallet, score, pd_bps, margin (log-odds before calibration), unscorable (the reason), flags (split by |).
 
-    Example: bonafides scoring score --events build/decoded --model build/model --out scores.csv
+    Example: bonafides scoring score --events build/decoded --model build/model --out build/scores.csv
     """
     from bonafides.errors import MissingTool
     from rich.console import Console
