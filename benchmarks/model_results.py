@@ -28,7 +28,7 @@ def real_results(folder: Path) -> list[Result]:
     if row is None:
         raise InvalidInput(f"{path.name} has no row of its headline {aave['headline']!r}")
     told = (
-        f"{row['name']}, declared before the tested cut-offs were run; {aave['rows']:,} rows of real Aave V2 "
+        f"{row['name']}, not blind: see docs/backtest; {aave['rows']:,} rows of real Aave V2 "
         f"wallets, {aave['positives']:,} with the outcome, {aave['first_cutoff']} to {aave['last_cutoff']}; {origin}"
     )
     within, lift, brier, gain = row["within"], row["lift"], row["brier"], row["gain"]

@@ -184,6 +184,6 @@ def test_dlq__a_deployment_that_nobody_knows__names_those_there_are(read: Read, 
 
     ended = read.command("dlq", command, "--deployment", "aave-v3-typo")
 
-    assert ended.code == 1
+    assert ended.code == 2
     assert "aave-v3-typo" in ended.output
     assert str(known[0]) in ended.output

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bonafides_scoring.backtest.candidates import CANDIDATES, CHOSEN
+from bonafides_scoring.backtest.candidates import CANDIDATES, CHOSEN, DECLARED
 from bonafides_scoring.backtest.histories import HORIZON, pick_task
 from bonafides_scoring.backtest.pack import FIRST_TESTED
 from bonafides_scoring.backtest.predict import Status, predict
@@ -73,6 +73,18 @@ def test_report__committed__agrees_with_the_published_one_line_rules_and_the_shi
     assert round(rows["training prevalence"]["brier"]["value"], 4) == 0.0708
     manifest, _ = load_reliquidation(shipped_model(NAME))
     assert manifest.measured["within_date_auc"]["value"] == rows[CHOSEN]["within"]["value"]
+
+
+def test_report__goals__show_what_was_declared_beside_the_headline() -> None:
+    rows = {row["name"]: row for row in json.loads(REPORT.read_text("utf-8"))["aave"]["table"]}
+    goals = REPORT.with_suffix(".html").read_text("utf-8").split("</table>")[0]
+
+    declared, headline = rows[DECLARED.name], rows[CHOSEN]
+
+    assert round(declared["within"]["value"], 4) == 0.8008  # as in the first tested run
+    for number in ("within", "lift"):
+        assert f"{headline[number]['value']:.4f}" in goals
+        assert f"{declared[number]['value']:.4f}" in goals
 
 
 def test_report__headline__is_the_best_of_the_declared_on_the_inner_origins_and_what_predict_trains() -> None:

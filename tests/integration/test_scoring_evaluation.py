@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -23,10 +24,11 @@ from bonafides_scoring.model import CARD_FILE, SHIPPED_MODELS, BundleRefused, lo
 from bonafides_scoring.training.fit import FitPlan
 from bonafides_scoring.training.panels.files import PanelHeader, write_panel
 from bonafides_scoring.training.panels.panel import Panel
-from bonafides_scoring.training.predictions import PREDICTIONS_FILE
-from bonafides_scoring.training.split import split_panel
+from bonafides_scoring.training.predictions import HEADER_KEY, PREDICTIONS_FILE
+from bonafides_scoring.training.split import held_out_rows, split_panel
 from bonafides_scoring.training.train import TrainingPlan, train_on
 from bonafides_scoring.training.tune import Grid
+from bonafides_scoring.wallet_state import SECONDS_PER_DAY
 from typer.testing import CliRunner
 
 from tests.support.scoring_train_panel import made_up_panel
@@ -64,7 +66,8 @@ def folder(panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("evaluation")
     train_on(panel, found / "model", PLAN, work=found / "work", progress=lambda *_: None)
     write_panel(found / "panel.parquet", panel, HEADER)
-    (found / "attack.json").write_text(json.dumps(ATTACK))
+    attack = ATTACK | {"model_id": load_bundle(found / "model").id.hex()}
+    (found / "attack.json").write_text(json.dumps(attack))
     return found
 
 
@@ -109,6 +112,33 @@ def test_run_evaluation__own_panel__measures_the_test_parts_alone(report: Report
     assert len(report.parts[0].lifts) == 4
 
 
+def test_run_evaluation__own_panel_less_one_row__measures_no_row_of_training(
+    folder: Path, panel: Panel, tmp_path: Path
+) -> None:
+    rest = panel.where(np.arange(len(panel)) > 0)
+    write_panel(tmp_path / "rest.parquet", rest, HEADER)
+
+    found = evaluate(Inputs(folder / "model", tmp_path / "rest.parquet"))
+
+    horizon_s = found.making.scale.horizon_days * SECONDS_PER_DAY
+    from_then = rest.where(rest.cutoffs >= found.making.training.calibration[-1].last_cutoff + horizon_s)
+    held_out = held_out_rows(from_then)
+    assert not found.subject.is_own_panel
+    assert [part.counts.rows for part in found.parts] == [held_out.sum(), (~held_out).sum()]
+    assert "held out" in found.parts[0].words
+    assert min(part.first_cutoff for part in found.parts) >= split_panel(panel).train.cutoffs.max() + horizon_s
+
+
+def test_run_evaluation__panel_of_earlier_days__is_refused_with_the_day_from_which_rows_count(
+    folder: Path, report: Report, tmp_path: Path
+) -> None:
+    write_panel(tmp_path / "early.parquet", made_up_panel(seed=9, wallets=60, days=400, step_days=14), HEADER)
+    last = report.making.training.calibration[-1].last_cutoff
+
+    with pytest.raises(InvalidInput, match=f"expected some from {day(last + 30 * SECONDS_PER_DAY)} on"):
+        evaluate(Inputs(folder / "model", tmp_path / "early.parquet"))
+
+
 def test_run_evaluation__partitions__each_hold_every_row_once(report: Report) -> None:
     rows = report.parts[0].counts.rows
 
@@ -132,19 +162,21 @@ def test_run_evaluation__twice__gives_the_same_report(report: Report, folder: Pa
         assert evaluate(inputs(folder)) == report
 
 
-def test_run_evaluation__another_panel__measures_all_rows_and_no_drift(folder: Path, tmp_path: Path) -> None:
-    other = made_up_panel(seed=9, wallets=60, days=400, step_days=14)
-    write_panel(tmp_path / "other.parquet", other, HEADER)
+def test_run_evaluation__another_panel__measures_its_later_rows_and_no_drift(folder: Path, tmp_path: Path) -> None:
+    other = made_up_panel(seed=9, wallets=60, days=2_000, step_days=14)
+    later = other.where(other.cutoffs >= other.cutoffs.min() + 1_000 * SECONDS_PER_DAY)
+    write_panel(tmp_path / "other.parquet", later, HEADER)
 
     found = evaluate(Inputs(folder / "model", tmp_path / "other.parquet"))
 
-    assert (found.subject.is_own_panel, found.parts[0].counts.rows) == (False, len(other))
+    assert not found.subject.is_own_panel
+    assert sum(part.counts.rows for part in found.parts) == len(later)
     assert isinstance(found.drift, NotMeasured)
     assert found.parts[0].lifts == ()
 
 
 def test_run_evaluation__rows_with_one_outcome__is_refused(folder: Path, tmp_path: Path) -> None:
-    calm = made_up_panel(seed=9, wallets=20, days=200, step_days=14)
+    calm = made_up_panel(seed=9, wallets=20, days=900, step_days=14)
     calm = replace(calm, labels=calm.labels * 0)
     write_panel(tmp_path / "calm.parquet", calm, HEADER)
 
@@ -166,6 +198,15 @@ def test_run_evaluation__predictions_beside_another_model__are_refused(folder: P
     pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "predictions.parquet")
 
     with pytest.raises(InvalidInput, match="beside model other, not toy"):
+        evaluate(replace(inputs(folder), predictions=tmp_path / "predictions.parquet"))
+
+
+def test_run_evaluation__predictions_of_a_training_on_another_panel__are_refused(folder: Path, tmp_path: Path) -> None:
+    table = pq.read_table(folder / "work" / PREDICTIONS_FILE)
+    header = json.loads(table.schema.metadata[HEADER_KEY]) | {"panel_digest": "ab" * 32}
+    pq.write_table(table.replace_schema_metadata({HEADER_KEY: json.dumps(header)}), tmp_path / "predictions.parquet")
+
+    with pytest.raises(InvalidInput, match="of a training on panel abababab"):
         evaluate(replace(inputs(folder), predictions=tmp_path / "predictions.parquet"))
 
 
@@ -198,9 +239,16 @@ def test_run_evaluation__attack_of_another_shape__is_refused(folder: Path, tmp_p
 
 
 def test_run_evaluation__attack_on_another_model__is_refused(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "attack.json").write_text(json.dumps(ATTACK | {"model": "other"}))
+    (tmp_path / "attack.json").write_text(json.dumps(ATTACK | {"model": "other", "model_id": "ab" * 32}))
 
     with pytest.raises(InvalidInput, match="attack on model other, not toy"):
+        evaluate(replace(inputs(folder), attack=tmp_path / "attack.json"))
+
+
+def test_run_evaluation__attack_on_another_model_of_the_same_name__is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "attack.json").write_text(json.dumps(ATTACK | {"model_id": "ab" * 32}))
+
+    with pytest.raises(InvalidInput, match=f"attack on model toy with id {'ab' * 32}, not "):
         evaluate(replace(inputs(folder), attack=tmp_path / "attack.json"))
 
 

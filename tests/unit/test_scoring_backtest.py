@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from bonafides.errors import InvalidInput
 from bonafides_scoring.backtest.blend import BlendPlan, TreePlan, fit_blend
+from bonafides_scoring.backtest.candidates import CANDIDATES, DECLARED
 from bonafides_scoring.backtest.features import FEATURES, feature_rows
 from bonafides_scoring.backtest.histories import Histories, Task
 from bonafides_scoring.backtest.measures import Forecast, average_precision, measure, pooled_auc, within_auc
@@ -20,6 +21,7 @@ from bonafides_scoring.backtest.steady import SteadyPlan, date_levels, fit_stead
 from bonafides_scoring.backtest.tables import Rows
 from bonafides_scoring.model import DEFAULT_MODEL, BundleRefused, load_bundle, shipped_model
 
+from benchmarks.model_results import real_results
 from tests.support.backtest_data import ASKED, DAY, START, event, wallet, write_world
 
 pytestmark = pytest.mark.unit
@@ -144,6 +146,30 @@ def test_belongs__liquidated_that_long_ago__decides(age_days: int, inside: bool)
     histories = Histories.of(pl.DataFrame([event(1, START)], infer_schema_length=None), Task.RELIQUIDATION)
 
     assert histories.belongs(wallet(1), START + age_days * DAY) is inside
+
+
+def test_declared_headline__first_tested_plan__is_never_among_those_chosen_from() -> None:
+    assert DECLARED.plan.steady.recency == 0
+    assert DECLARED.plan.trees == TreePlan()
+    assert DECLARED.plan not in [candidate.plan for candidate in CANDIDATES]
+
+
+def test_card__shipped__tells_a_missed_goal_to_the_digit_that_missed_it_and_is_called_not_blind() -> None:
+    card = (shipped_model(NAME) / "MODEL_CARD.md").read_text("utf-8")
+    measured = load_reliquidation(shipped_model(NAME))[0].measured
+
+    assert f"| lift over recency, paired | {measured['lift_over_recency']['value']:.4f} [" in card
+    assert "not blind" in card
+
+
+def test_bench_note__real_numbers__do_not_claim_to_be_declared_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("BONAFIDES_DATA", raising=False)
+
+    notes = [result.note for result in real_results(tmp_path)]
+
+    assert all("not blind: see docs/backtest" in note and "declared" not in note for note in notes)
 
 
 def test_shipped_real_model__as_it_comes__loads_and_holds_no_wallet() -> None:

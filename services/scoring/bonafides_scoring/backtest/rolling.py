@@ -9,6 +9,7 @@ import xgboost
 from bonafides_scoring.backtest.blend import BlendPlan, fit_blend
 from bonafides_scoring.backtest.candidates import (
     CANDIDATES,
+    DECLARED,
     LOGISTIC_HISTORY,
     PREVALENCE,
     RECENCY,
@@ -48,6 +49,7 @@ def forecasts(protocol: Protocol, reproduce: bool, progress: Progress) -> tuple[
     if reproduce:
         models[LOGISTIC_HISTORY] = _logistic_history
         models |= {name: _reference_trees(features) for name, features in REPRODUCED.items()}
+        models[DECLARED.name] = _blend(DECLARED.plan)
     models |= {candidate.name: _blend(candidate.plan) for candidate in CANDIDATES}
     days = protocol.features[protocol.rows, FEATURES.index("log_days")]
     found = [Forecast(RECENCY, -days, None)]

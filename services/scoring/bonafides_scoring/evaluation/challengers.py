@@ -28,16 +28,21 @@ class Challenger:
     probabilities: Reals
 
 
-def challengers_of(path: Path, rows: Panel, model_name: str) -> tuple[Challenger, ...]:
+def challengers_of(path: Path, rows: Panel, model_name: str, training_digest: str) -> tuple[Challenger, ...]:
     """The challengers' probabilities for these rows.
 
     Raises:
-        InvalidInput: what `read_predictions` refuses; predictions beside another model; a row of the panel that the
-            file does not hold, holds twice, or with another label.
+        InvalidInput: what `read_predictions` refuses; predictions of another model or of a training on another panel; a
+            row of the panel that the file does not hold, holds twice, or with another label.
     """
     predictions = read_predictions(path)
     if predictions.header.model != model_name:
         raise InvalidInput(f"{path.name} stands beside model {predictions.header.model}, not {model_name}")
+    if predictions.header.panel_digest != training_digest:
+        raise InvalidInput(
+            f"{path.name} is of a training on panel {predictions.header.panel_digest}, model {model_name} is of "
+            f"{training_digest}: take the predictions of its own training"
+        )
     return aligned(predictions, rows, path.name)
 
 

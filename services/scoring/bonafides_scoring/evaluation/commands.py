@@ -29,7 +29,8 @@ def evaluate_command(
 ) -> None:
     """Measure a model on rows it never saw, and write one page with pictures and tables, and JSON.
 
-    Of the model's own panel only the test part is measured; of another panel all rows.
+    Of the model's own panel only the test part is measured; of another panel what is later than all
+    that the model learned from, wallets that it never saw first.
 
     Example: bonafides scoring evaluate --model build/model --panel build/panel.parquet --out build/report
     """

@@ -18,6 +18,7 @@ class _AttackFile(BaseModel):
 
     format: Literal["bonafides/manipulation-cost/1"]
     model: str
+    model_id: str
     seed: int
     budget_usd: float
     most_days: int
@@ -29,8 +30,8 @@ class _AttackFile(BaseModel):
     limits: tuple[str, ...]
 
 
-def read_manipulation(path: Path | None, model: str) -> Manipulation | NotMeasured:
-    """What the report tells of an attack.
+def read_manipulation(path: Path | None, model: str, model_id: str) -> Manipulation | NotMeasured:
+    """What the report tells of an attack on the model of this name and id, hexadecimal: a name may be given again.
 
     Raises:
         InvalidInput: the file cannot be read, is of another shape, or of an attack on another model.
@@ -48,4 +49,8 @@ def read_manipulation(path: Path | None, model: str) -> Manipulation | NotMeasur
         raise InvalidInput(f"{path.name} is no attack of {FORMAT}: {place or 'file'}: {first['msg']}") from exc
     if found.model != model:
         raise InvalidInput(f"{path.name} is of an attack on model {found.model}, not {model}: attack this one")
-    return Manipulation(**found.model_dump(exclude={"format"}))
+    if found.model_id != model_id:
+        raise InvalidInput(
+            f"{path.name} is of an attack on model {model} with id {found.model_id}, not {model_id}: attack this one"
+        )
+    return Manipulation(**found.model_dump(exclude={"format", "model_id"}))

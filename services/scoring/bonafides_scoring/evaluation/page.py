@@ -75,7 +75,7 @@ def render_page(report: Report) -> str:
 def _ownership(report: Report) -> str:
     if report.subject.is_own_panel:
         return "The rows are the test part of the model's own panel."
-    return "The rows are of another panel than the model's own: whether it learned from some cannot be told here."
+    return "The rows are of another panel than the model's own: those later than all that it learned from."
 
 
 def _part(part: Part, report: Report) -> str:

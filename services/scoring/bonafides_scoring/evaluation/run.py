@@ -14,6 +14,7 @@ from bonafides_scoring.evaluation.challengers import challengers_of
 from bonafides_scoring.evaluation.commands import PAGE_FILE
 from bonafides_scoring.evaluation.flow import WORDS_OF, Beside, Machine, Progress, Rows, evaluate_model
 from bonafides_scoring.evaluation.manipulation import read_manipulation
+from bonafides_scoring.evaluation.markup import day
 from bonafides_scoring.evaluation.page import render_page
 from bonafides_scoring.evaluation.report import REPORT_FILE, Making, Report, report_json
 from bonafides_scoring.evaluation.transfer import data_folder, transfer_of
@@ -21,7 +22,8 @@ from bonafides_scoring.model import CARD_FILE, ModelBundle, load_bundle
 from bonafides_scoring.training.panels.files import read_panel
 from bonafides_scoring.training.panels.panel import Panel
 from bonafides_scoring.training.predictions import TestPart
-from bonafides_scoring.training.split import at_horizon, split_panel
+from bonafides_scoring.training.split import at_horizon, held_out_rows, split_panel
+from bonafides_scoring.wallet_state import SECONDS_PER_DAY
 
 Parts = tuple[tuple[str, str, Panel], ...]
 """Name, words and rows."""
@@ -52,16 +54,19 @@ def run_evaluation(inputs: Inputs, *, seed: int, draws: int, progress: Progress)
     progress("reading the panel", 1, 1)
     machine = machine_of(bundle)
     is_own = digest == machine.training_digest
-    parts: Parts = (("panel", "all rows of another panel", panel),)
     training = None
     if is_own:
         parts, training = _own_parts(panel, bundle.scale.horizon_days)
+    else:
+        parts = _later_parts(panel, machine.making)
     rows = tuple(
         Rows(
             name,
             words,
             part,
-            challengers_of(inputs.predictions, part, machine.name) if inputs.predictions else (),
+            challengers_of(inputs.predictions, part, machine.name, machine.training_digest)
+            if inputs.predictions
+            else (),
         )
         for name, words, part in parts
         if len(part)
@@ -73,7 +78,7 @@ def run_evaluation(inputs: Inputs, *, seed: int, draws: int, progress: Progress)
         training_rate=float(training.labels.mean()) if training is not None else None,
         points=points,
         transfer=transfer_of(folder, machine.booster, training, seed, draws),
-        manipulation=read_manipulation(inputs.attack, machine.name),
+        manipulation=read_manipulation(inputs.attack, machine.name, bundle.id.hex()),
     )
     return evaluate_model(machine, rows, beside, panel_digest=digest, seed=seed, draws=draws, progress=progress)
 
@@ -124,3 +129,24 @@ def _own_parts(panel: Panel, horizon_days: int) -> tuple[Parts, Panel]:
         (TestPart.KNOWN_WALLETS.value, WORDS_OF[TestPart.KNOWN_WALLETS], split.test_known_wallets),
     )
     return parts, split.train
+
+
+def _later_parts(panel: Panel, making: Making) -> Parts:
+    """Rows of another panel that the model cannot have learned from.
+
+    A panel may share rows with the model's own and still have another digest: one row less is enough. So only what
+    the model's training could not know yet counts, whoever's the rows are.
+    """
+    known_until = max(making.training.last_cutoff, *(window.last_cutoff for window in making.training.calibration))
+    first = known_until + making.scale.horizon_days * SECONDS_PER_DAY
+    later = panel.where(panel.cutoffs >= first)
+    if not len(later):
+        raise InvalidInput(
+            f"the panel's last cut-off is of {day(int(panel.cutoffs.max()))}: the model may have learned from all its "
+            f"rows, expected some from {day(first)} on"
+        )
+    held_out = held_out_rows(later)
+    return (
+        ("held_out_wallets", "another panel, later time, wallets held out of every training", later.where(held_out)),
+        ("other_wallets", "another panel, later time, wallets that it may have seen", later.where(~held_out)),
+    )
