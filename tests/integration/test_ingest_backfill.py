@@ -166,13 +166,12 @@ def test_backfill__killed_at_a_crash_point_and_started_again__goes_on_and_gives_
     _assert_complete(log, live.finalized())
 
 
-def test_backfill__killed_half_way__goes_on_from_its_cursor(
+def test_backfill__killed_after_a_commit__goes_on_from_its_cursor(
     setup: IngestSetup, exported: Path, through_rpc: tuple[IngestSetup, Facts], live: LiveMarket
 ) -> None:
     starts = end_offsets(setup.bootstrap)
-    killed = _backfill(setup, exported, backfill_logs="100", boundary_interval_s="0.05")
-    killed.wait_until(lambda: _log_of(killed).count('"boundary sent"') >= 3, "three boundaries", 60)
-    killed.kill()
+    killed = _backfill(setup, exported, crash_at="ingest.after_commit")
+    assert killed.wait(60) == -signal.SIGKILL, _log_of(killed)
 
     process = _backfill(setup, exported)
 
@@ -264,7 +263,7 @@ def test_backfill__files_that_begin_behind_the_registry__says_where_to_begin_bef
 
     process = _backfill(setup, folder, kafka_bootstrap="127.0.0.1:9")
 
-    assert process.wait(30) == 1, _log_of(process)
+    assert process.wait(30) == 2, _log_of(process)
     assert "the files begin at block 50, and" in _log_of(process)
     assert "Traceback" not in _log_of(process)
 
@@ -272,7 +271,7 @@ def test_backfill__files_that_begin_behind_the_registry__says_where_to_begin_bef
 def test_backfill__no_files__says_what_to_run(setup: IngestSetup, tmp_path: Path) -> None:
     process = _backfill(setup, tmp_path)
 
-    assert process.wait(30) == 1
+    assert process.wait(30) == 2
     assert "run `cryo logs`" in _log_of(process)
     assert "Traceback" not in _log_of(process)
 
@@ -295,7 +294,7 @@ def test_export__block_that_is_not_final__is_refused(setup: IngestSetup, live: L
         "export", "export", "--out", str(setup.folder / "out"), "--to-block", str(live.finalized() + 1)
     )
 
-    assert process.wait(30) == 1
+    assert process.wait(30) == 2
     assert f"newest finalized block of the node is {live.finalized()}" in _log_of(process)
 
 
