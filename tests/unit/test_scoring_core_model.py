@@ -160,3 +160,8 @@ def test_predict__not_a_number_or_too_short__is_refused() -> None:
 
 def test_predict__nothing__is_nothing() -> None:
     assert shipped_bundle().predict([]) == ()
+
+
+def test_load_bundle__no_such_folder__is_refused_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(BundleRefused, match=f"no model bundle at {tmp_path / 'typo'}: no such folder"):
+        load_bundle(tmp_path / "typo")

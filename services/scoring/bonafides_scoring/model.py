@@ -105,6 +105,8 @@ def load_bundle(folder: Path) -> ModelBundle:
     Raises:
         BundleRefused: a file missing or changed, another xgboost, feature schema or fold, a golden vector that differs.
     """
+    if not folder.is_dir():
+        raise BundleRefused(f"no model bundle at {folder}: no such folder, expected one with {MANIFEST_FILE}")
     raw = _read(folder, MANIFEST_FILE)
     try:
         manifest = parse_manifest(raw)

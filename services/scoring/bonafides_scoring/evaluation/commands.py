@@ -16,7 +16,7 @@ PAGE_FILE = "report.html"
 def evaluate_command(
     model: Annotated[Path, typer.Option("--model", help="Folder of the model bundle.")],
     panel: Annotated[Path, typer.Option("--panel", help="Panel file of `bonafides scoring panel`.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for report.html and report.json.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for report.html, report.json and MODEL_CARD.md.")],
     predictions: Annotated[
         Path | None, typer.Option("--predictions", help="predictions.parquet of `scoring train`: the challengers.")
     ] = None,
