@@ -14,12 +14,14 @@ from bonafides_scoring.backtest.blend import BlendPlan, TreePlan, fit_blend
 from bonafides_scoring.backtest.candidates import CANDIDATES, DECLARED
 from bonafides_scoring.backtest.features import FEATURES, feature_rows
 from bonafides_scoring.backtest.histories import Histories, Task
-from bonafides_scoring.backtest.measures import Forecast, average_precision, measure, pooled_auc, within_auc
+from bonafides_scoring.backtest.measures import Forecast, _means, average_precision, measure, pooled_auc, within_auc
 from bonafides_scoring.backtest.price_book import PriceBook
+from bonafides_scoring.backtest.rolling import _refitted_recency
 from bonafides_scoring.backtest.shipped import NAME, load_reliquidation, predict_with_model
 from bonafides_scoring.backtest.steady import SteadyPlan, date_levels, fit_steady, sigmoid
 from bonafides_scoring.backtest.tables import Rows
 from bonafides_scoring.model import DEFAULT_MODEL, BundleRefused, load_bundle, shipped_model
+from threadpoolctl import threadpool_limits
 
 from benchmarks.model_results import real_results
 from tests.support.backtest_data import ASKED, DAY, START, event, wallet, write_world
@@ -52,6 +54,27 @@ def test_measure__forecast_equal_to_the_simple_rule__lift_and_gain_are_nothing()
     assert found.gain is not None
     assert (found.gain.low, found.gain.high) == (0, 0)
     assert found.within.low < found.within.value < found.within.high
+
+
+@pytest.mark.parametrize("part", ["means", "recency"])
+def test_backtest__other_number_of_threads__same_bits(part: str) -> None:
+    # So many rows that BLAS shares the work out: with fewer the test could not fail.
+    rng = np.random.default_rng(4)
+    x = rng.random((12_000, len(FEATURES)))
+    labels, dates = (rng.random(12_000) < 0.1).astype(np.int64), np.zeros(12_000, dtype=np.int64)
+    weights = rng.integers(0, 4, (200, 12_000)).astype(np.float64)
+
+    def bits() -> bytes:
+        if part == "means":
+            return _means(x[:, 0].copy(), weights).tobytes()
+        return _refitted_recency(x, labels, dates, x).tobytes()
+
+    found = set()
+    for threads in (1, 2, 4):
+        with threadpool_limits(threads):
+            found.add(bits())
+
+    assert len(found) == 1
 
 
 def test_fit_steady__sign_forbids_what_the_rows_say__coefficient_is_zero() -> None:

@@ -143,7 +143,10 @@ def _draws(wallets: Ints) -> Reals:
 
 
 def _means(values: Reals, weights: Reals) -> Reals:
-    found: Reals = weights @ values / weights.sum(axis=1)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # a product that is shared out rounds differently with other threads
+        found: Reals = weights @ values / weights.sum(axis=1)
     return found
 
 

@@ -78,10 +78,12 @@ def testable(labels: Ints, cutoffs: Ints, first: int) -> tuple[int, ...]:
 
 def _refitted_recency(past: Reals, labels: Ints, cutoffs: Ints, now: Reals) -> Reals:
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     column = [FEATURES.index("log_days")]
-    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1_000).fit(past[:, column], labels)
-    found: Reals = model.predict_proba(now[:, column])[:, 1]
+    with threadpool_limits(1):  # a sum that is shared out rounds differently with other threads
+        model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1_000).fit(past[:, column], labels)
+        found: Reals = model.predict_proba(now[:, column])[:, 1]
     return found
 
 
@@ -89,10 +91,12 @@ def _logistic_history(past: Reals, labels: Ints, cutoffs: Ints, now: Reals) -> R
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     columns = [FEATURES.index(name) for name in HISTORY + SIZES]
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5_000)).fit(past[:, columns], labels)
-    found: Reals = model.predict_proba(now[:, columns])[:, 1]
+    with threadpool_limits(1):
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5_000)).fit(past[:, columns], labels)
+        found: Reals = model.predict_proba(now[:, columns])[:, 1]
     return found
 
 
