@@ -248,7 +248,7 @@ class UnscorableReason(StrEnum):
     HISTORY_INCOMPLETE = "history_incomplete"
     """A gap in range or a dead letter of this wallet: "not scanned" must never look like "never liquidated"."""
     PRICE_UNKNOWN = "price_unknown"
-    """An asset of its open position, or one that it ever borrowed, has no price at the as-of block."""
+    """An asset of its open position, or one that it borrowed in the last 30 days, has no price at the as-of block."""
     POSITION_UNKNOWN = "position_unknown"
     """It has borrowed in a protocol that does not log what is owed: there may be a debt that nobody can tell."""
 

@@ -1,11 +1,13 @@
 """Features of a life that a reader can follow, and the laws they keep."""
 
 from dataclasses import replace
+from itertools import combinations, pairwise
 
 import pytest
 from bonafides.errors import InvariantViolation
 from bonafides.types import AdverseReason, AsOf, ChainId, EventType, Role
 from bonafides_scoring.features.build import FeatureVector, feature_vector, has_credit_history
+from bonafides_scoring.features.catalogue import APART_DAYS, RECORD_DAYS
 from bonafides_scoring.features.schema import (
     FAMILIES,
     FEATURES,
@@ -67,12 +69,11 @@ def test_feature_vector__a_life_of_a_hundred_days__by_hand() -> None:
     assert (values["price_exposure_bps"], values["largest_collateral_share_bps"]) == (10_000, 10_000)
     assert (values["liquidation_days"], values["days_since_liquidation"]) == (0, NEVER_DAYS)
     assert (values["days_since_first_loan"], values["days_in_debt"], values["days_since_borrow"]) == (100, 100, 100)
-    assert (values["repaid_share_bps"], values["repayment_days_180d"], values["loans_closed"]) == (2_500, 1, 0)
+    assert (values["repayments_180d"], values["loans_closed"]) == (0, 0)  # the first proves nothing
     assert (values["borrowed_30d_bps"], values["withdrawn_30d_bps"]) == (0, 909)  # 1 of 11 WETH
     assert values["open_debt_usd"] == 6_000
-    # The top-up of day 80 was withdrawn on day 100, long after; the repayment of day 40 is the other day of care. The
-    # story begins at 22:13 UTC: 20.5 days are 21 by the calendar.
-    assert (values["top_up_days_180d"], values["averted_days_180d"], values["days_since_care"]) == (1, 2, 21)
+    # The top-up of day 80 was withdrawn on day 100, long after; it is the second act of care, after that of day 40.
+    assert (values["top_ups_180d"], values["averted_180d"]) == (0, 1)
     assert (values["borrow_days_180d"], values["loop_days_180d"]) == (1, 1)
     # 6,000 over 20,000 now, over 22,000 before the withdrawal
     assert (values["leverage_rise_30d_bps"], values["debt_rise_7d_bps"]) == (273, 0)
@@ -91,14 +92,33 @@ def test_feature_vector__two_collaterals__are_concentrated_by_their_squares() ->
 
 def test_feature_vector__repaid_just_before_a_liquidation__averted_nothing() -> None:
     story = Story().supply(WETH, 10 * ETHER, first=True).borrow(USDC, 8_000 * DOLLAR).wait(40)
-    story.repay(USDC, 1_000 * DOLLAR).wait(30).repay(USDC, 1_000 * DOLLAR).wait(5)
-    story.liquidation(USDC, 1_000 * DOLLAR, WETH, ETHER // 2)
+    for _ in range(3):
+        story.repay(USDC, 1_000 * DOLLAR).wait(30)
+    story.wait(-25).liquidation(USDC, 1_000 * DOLLAR, WETH, ETHER // 2)  # five days after the third
 
     values = values_of(story)
 
-    assert (values["repayment_days_180d"], values["averted_days_180d"]) == (2, 1)
-    assert values["liquidated_share_bps"] == 3_333  # 1,000 of the 3,000 that ended
-    assert values["repaid_share_bps"] == 2_500  # 2,000 of 8,000
+    assert (values["repayments_180d"], values["averted_180d"]) == (2, 1)
+
+
+@given(gaps=st.lists(st.integers(1, 60), min_size=1, max_size=12))
+def test_repayments__at_any_days__count_once_in_thirty_days_after_the_first(gaps: list[int]) -> None:
+    story = Story().supply(WETH, 10 * ETHER, first=True).borrow(USDC, 10**6 * DOLLAR).wait(20)
+    now, days = 0, [0]
+    for gap in gaps:
+        now += gap
+        days.append(now)
+    for gap in [*gaps, 0]:
+        story.repay(USDC, 50_000 * DOLLAR).wait(gap)
+
+    window = [day for day in days if day > now - RECORD_DAYS]
+    most = max(
+        len(chosen)
+        for size in range(len(window) + 1)
+        for chosen in combinations(window, size)
+        if all(later - earlier >= APART_DAYS for earlier, later in pairwise(chosen))
+    )
+    assert values_of(story)["repayments_180d"] == max(0, most - 1)
 
 
 def test_feature_vector__odd_patterns__show_in_the_integrity_family() -> None:
@@ -111,7 +131,7 @@ def test_feature_vector__odd_patterns__show_in_the_integrity_family() -> None:
     values = values_of(story)
 
     assert (values["flash_days_180d"], values["churned_30d_bps"]) == (1, 7_500)  # 3,000 over that and 1,000
-    assert (values["sent_away_30d_bps"], values["repayment_days_180d"]) == (2_000, 0)  # 2 of 10 WETH
+    assert (values["sent_away_30d_bps"], values["repayments_180d"]) == (2_000, 0)  # 2 of 10 WETH
 
 
 def test_feature_vector__price_of_an_asset_that_the_wallet_never_had__changes_nothing() -> None:
@@ -165,7 +185,7 @@ def test_feature_vector__no_open_debt__stands_at_the_reference_position() -> Non
     assert (values["health_factor_bps"], values["open_debt_usd"]) == (16_000, 5_000)
     assert values["debt_to_collateral_bps"] == 5_187  # 5,000 / 9,638
     assert values["price_buffer_bps"] == 3_750  # 1 − 1/1.6
-    assert (values["loans_closed"], values["repaid_share_bps"]) == (1, 10_000)
+    assert (values["loans_closed"], values["repayments_180d"]) == (1, 0)
 
 
 def test_feature_vector__dust_left_of_a_loan__is_no_open_debt() -> None:
@@ -248,8 +268,9 @@ def test_has_credit_history__flash_loan_or_supply_alone__is_none() -> None:
 def test_top_up_days__supply_soon_after_a_loan__is_a_loop_not_care() -> None:
     story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR).supply(WETH, ETHER // 2).wait(1)
 
-    assert (values_of(story)["top_up_days_180d"], values_of(story)["loop_days_180d"]) == (0, 1)
-    assert values_of(story.wait(20).supply(WETH, ETHER // 2))["top_up_days_180d"] == 1
+    assert (values_of(story)["top_ups_180d"], values_of(story)["loop_days_180d"]) == (0, 1)
+    assert values_of(story.wait(20).supply(WETH, ETHER // 2))["top_ups_180d"] == 0  # the first proves nothing
+    assert values_of(story.wait(30).supply(WETH, ETHER // 2))["top_ups_180d"] == 1
 
 
 @given(debt=st.integers(2, 1_700), cheaper=st.floats(0.5, 0.999))
@@ -279,9 +300,8 @@ def test_feature_vector__empty_gestures__improve_no_record(extra: list[str]) -> 
 
     gamed = values_of(story)
 
-    for name in ("repaid_share_bps", "repayment_days_180d", "loans_closed", "top_up_days_180d", "days_in_debt"):
+    for name in ("repayments_180d", "loans_closed", "top_ups_180d", "averted_180d", "days_in_debt"):
         assert gamed[name] <= plain[name]
-    assert gamed["days_since_care"] >= plain["days_since_care"]
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.booleans()), max_size=6), st.floats(100.0, 10_000.0))
@@ -313,7 +333,6 @@ def test_schema__absent_values__hide_nothing_but_what_is_bad() -> None:
 
     assert best_when_absent == {
         "liquidation_days",
-        "liquidated_share_bps",
         "days_since_liquidation",
         "withdrawn_30d_bps",
         "borrow_days_180d",

@@ -166,21 +166,22 @@ def test_score_subject__repaid_and_its_collateral_without_a_price__needs_none() 
     assert ScoreFlag.REFERENCE_POSITION in result.flags
 
 
-def test_score_subject__repaid_and_its_debt_without_a_price__is_unscorable() -> None:
-    # Leaving it out would say that nothing was repaid of nothing: the worst share, of a wallet that repaid all.
-    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR).wait(70).repay(USDC, 500 * DOLLAR)
+def test_score_subject__borrowed_lately_without_a_price__is_unscorable() -> None:
+    # Leaving it out would say that the debt never rose, and that nothing went in circles.
+    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR).wait(20).repay(USDC, 500 * DOLLAR)
 
     assert unscorable(_without_price_of_dollars(request_of(story))).reason is UnscorableReason.PRICE_UNKNOWN
 
 
-@pytest.mark.parametrize("kind", [EventType.LIQUIDATED, EventType.BAD_DEBT])
-def test_score_subject__lost_debt_without_a_price__is_unscorable(kind: EventType) -> None:
-    # Leaving it out would say that nothing was ever liquidated: the best share.
-    story = Story().borrow(WETH, ETHER).wait(70).repay(WETH, ETHER).open()
-    story.add(kind, USDC, 500 * DOLLAR, counterparty=OTHER)
-    assert scored(request_of(story)).score > 0
+@pytest.mark.parametrize("kind", [None, EventType.LIQUIDATED, EventType.BAD_DEBT])
+def test_score_subject__debt_of_long_ago_without_a_price__scores_the_same_as_with_one(kind: EventType | None) -> None:
+    # What is over counts by days and times, and what it was worth is in no feature.
+    story = Story().supply(WETH, ETHER, first=True).borrow(USDC, 500 * DOLLAR).wait(70)
+    if kind is not None:
+        story.open().add(kind, USDC, 100 * DOLLAR, counterparty=OTHER)
+    story.repay(USDC, 500 * DOLLAR)
 
-    assert unscorable(_without_price_of_dollars(request_of(story))).reason is UnscorableReason.PRICE_UNKNOWN
+    assert scored(_without_price_of_dollars(request_of(story))).score == scored(request_of(story)).score
 
 
 def test_score_subject__repaid_by_a_stranger_without_a_price__needs_none() -> None:

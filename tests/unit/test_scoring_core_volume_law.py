@@ -160,7 +160,7 @@ def test_feature_vector__any_wash_cycles_added__no_feature_gets_better(
     repay, repay and borrow, supply and withdraw, withdraw and supply, a loan inside one transaction; of any size, in an
     asset it has or has not, each up to 14 days long (`SETTLING_DAYS`) and over by the as-of. Then no feature is better
     than without them. What lasts longer is no round trip: somebody owed it for two weeks and more, paid interest and
-    could have been liquidated. It counts as any loan does, and by days, never by its size, but for `repaid_share_bps`.
+    could have been liquidated. It counts as any loan does, and by days, never by its size.
     """
     end = life[-1].at + later * DAY
     trips = data.draw(round_trips(life, end))
@@ -185,6 +185,21 @@ def test_feature_vector__all_amounts_times_as_much__no_feature_gets_better(
     against_the_reference = {"churned_30d_bps", "sent_away_30d_bps"}
     moved = {name for (name, one), (_, other) in zip(before, after, strict=True) if one != other}
     assert moved <= {"open_debt_usd"} | against_the_reference
+
+
+@given(life=lives(), factor=st.sampled_from([2, 10, 100_000]), days=st.integers(15, 60))
+def test_feature_vector__one_loan_of_the_past_so_many_times_larger__is_the_same(
+    life: list[Move], factor: int, days: int
+) -> None:
+    """A loan beside all others, open for two weeks and more, repaid and a month over: its size is in no feature."""
+    start = life[-1].at + 20 * DAY
+    back, end = start + days * DAY, start + (days + 45) * DAY
+    small, large = (
+        [*life, Move(start, "borrow", WETH, amount), Move(back, "repay", WETH, amount)]
+        for amount in (ETHER // 1_000, factor * ETHER // 1_000)
+    )
+
+    assert values_at(small, end) == values_at(large, end)
 
 
 @given(life=lives(), times=st.integers(1, 30))

@@ -185,15 +185,13 @@ class Folder:
             return
         touched = {key: (flow, self._asset(key)) for key, flow in flows.items()}
         assets = self._assets.values()
-        undone = self._record.close_transaction(
+        self._record.close_transaction(
             self._timestamp,
             touched,
             is_liquidation=self._is_liquidation,
             has_debt=any(asset.has_debt for asset in assets),
             has_supply=any(asset.scaled_supply > 0 for asset in assets),
         )
-        for flow in undone:
-            self._asset(flow.key).kept -= flow.kept
 
     def freeze(self) -> WalletState:
         """The state as a value. The folder may be used further."""

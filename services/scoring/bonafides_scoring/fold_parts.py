@@ -65,7 +65,6 @@ class Asset:
             self.withdrawn,
             self.borrowed,
             self.repaid,
-            self.kept,
             self.liquidated,
             self.seized,
             self.bad_debt,
@@ -94,7 +93,6 @@ class Asset:
             self.withdrawn,
             self.borrowed,
             self.repaid,
-            self.kept,
             self.liquidated,
             self.seized,
             self.bad_debt,
@@ -133,21 +131,6 @@ class Days:
             tally = self._before[place]
             if tally.marks & marks:
                 self._before[place] = tally._replace(marks=tally.marks & ~marks)
-
-    def forget_kept(self, first: int) -> list[AssetFlow]:
-        """Keep nothing of what was repaid on days since `first`; returns the flows that did."""
-        undone: list[AssetFlow] = []
-        if self._day >= first:
-            undone += [flow for flow in self._flows.values() if flow.kept]
-            for flow in undone:
-                self._flows[flow.key] = flow._replace(kept=0)
-        for place in self._places_since(first):
-            tally = self._before[place]
-            kept = [flow for flow in tally.flows if flow.kept]
-            if kept:
-                undone += kept
-                self._before[place] = tally._replace(flows=tuple([flow._replace(kept=0) for flow in tally.flows]))
-        return undone
 
     def _places_since(self, first: int) -> range:
         place = len(self._before)
@@ -195,8 +178,8 @@ def proves_debt(event: LendingEvent) -> bool:
     return event.type in (EventType.BORROWED, EventType.LIQUIDATED, EventType.BAD_DEBT)
 
 
-def net_flow(key: AssetKey, flow: Flow, *, is_liquidation: bool, is_calm: bool) -> AssetFlow | None:
-    """What a transaction came to in one reserve; None when that is nothing. `is_calm`: what it repaid is kept."""
+def net_flow(key: AssetKey, flow: Flow, *, is_liquidation: bool) -> AssetFlow | None:
+    """What a transaction came to in one reserve; None when that is nothing."""
     # A liquidator's share and the protocol's fee leave as transfers, which are not the wallet's doing.
     transferred = 0 if is_liquidation else flow.transferred_out
     supplied, withdrawn, borrowed, repaid = flow.supplied, flow.withdrawn + transferred, flow.borrowed, flow.repaid
@@ -209,7 +192,7 @@ def net_flow(key: AssetKey, flow: Flow, *, is_liquidation: bool, is_calm: bool) 
     if not (supplied or withdrawn or borrowed or repaid):
         return None
     sent = min(flow.sent + transferred, withdrawn) if withdrawn else 0
-    return AssetFlow(key, supplied, withdrawn, sent, borrowed, repaid, repaid if is_calm else 0)
+    return AssetFlow(key, supplied, withdrawn, sent, borrowed, repaid)
 
 
 def is_substantial(moved: int, balance_after: int, *, gone: bool) -> bool:
@@ -236,5 +219,4 @@ def _add(left: AssetFlow, right: AssetFlow) -> AssetFlow:
         left.sent + right.sent,
         left.borrowed + right.borrowed,
         left.repaid + right.repaid,
-        left.kept + right.kept,
     )

@@ -66,8 +66,8 @@ class Record:
 
     def close_transaction(
         self, now: int, touched: Touched, *, is_liquidation: bool, has_debt: bool, has_supply: bool
-    ) -> list[AssetFlow]:
-        """Count a transaction, in its assets too; returns the flows of which nothing is kept any more."""
+    ) -> None:
+        """Count a transaction, in its assets too."""
         day = now // SECONDS_PER_DAY
         first = day - SETTLING_DAYS
         marks, is_calm = LIQUIDATED if is_liquidation else 0, _is_before(self.last_borrow, first)
@@ -77,13 +77,12 @@ class Record:
                 is_calm = is_calm and flow.borrowed <= flow.repaid
         moved: list[AssetFlow] = []
         for key, (flow, _) in touched.items():
-            net = net_flow(key, flow, is_liquidation=is_liquidation, is_calm=is_calm)
+            net = net_flow(key, flow, is_liquidation=is_liquidation)
             if net is not None:
                 moved.append(net)
-        undone: list[AssetFlow] = []
         if moved:
             marks |= self._count(moved, touched, first, is_calm=is_calm, has_debt=has_debt)
-            undone = self._undo(moved, now, first)
+            self._undo(moved, now, first)
         if moved or marks:
             self.days.add(day, marks, moved)
         closes = bool(moved) and not is_liquidation and any(flow.repaid for flow in moved)
@@ -92,7 +91,6 @@ class Record:
             self.supplied_since = None
         elif self.supplied_since is None:
             self.supplied_since = now
-        return undone
 
     def _count(self, moved: list[AssetFlow], touched: Touched, first: int, *, is_calm: bool, has_debt: bool) -> int:
         """Count what moved; returns the marks of its day. `first` is the first day that speaks against it."""
@@ -111,7 +109,6 @@ class Record:
                 marks |= BORROWED
             elif net.repaid:
                 asset.repaid += net.repaid
-                asset.kept += net.kept
                 repays = repays or repays_substantially(net, flow, asset)
         if repays:
             self.repayment_count += 1
@@ -120,18 +117,15 @@ class Record:
             marks |= SUPPLIED | (TOPPED_UP if is_kept and has_debt else 0)
         return marks
 
-    def _undo(self, moved: list[AssetFlow], now: int, first: int) -> list[AssetFlow]:
+    def _undo(self, moved: list[AssetFlow], now: int, first: int) -> None:
         """Take back what days from `first` on have counted, if this transaction undoes it."""
-        undone: list[AssetFlow] = []
         if any(flow.borrowed for flow in moved):
             self.borrow_count += 1
             self.last_borrow = now
-            undone = self.days.forget_kept(first)
             self.days.unmark(first, CARED)
         if any(flow.withdrawn for flow in moved):
             self.last_withdrawal = now
             self.days.unmark(first, TOPPED_UP)
-        return undone
 
     def _follow_debt(self, now: int, *, has_debt: bool, closes: bool) -> None:
         """Note when debt began or ended. `closes`: the owner repaid, so that its end closes a loan."""

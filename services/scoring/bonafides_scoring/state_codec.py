@@ -127,7 +127,6 @@ def _add_asset(out: list[bytes], key: AssetKey, asset: AssetState) -> None:
             asset.withdrawn,
             asset.borrowed,
             asset.repaid,
-            asset.kept,
             asset.liquidated,
             asset.seized,
             asset.bad_debt,
@@ -228,7 +227,7 @@ def _read_state(reader: _Reader) -> WalletState:
 def _read_asset(reader: _Reader) -> tuple[AssetKey, AssetState]:
     key = reader.key()
     is_collateral, has_untold_debt, has_stable_debt = (bool(flag) for flag in reader.unpack(_FLAGS))
-    supply, debt, supplied, withdrawn, borrowed, repaid, kept, liquidated, seized, bad_debt = reader.amounts(10)
+    supply, debt, supplied, withdrawn, borrowed, repaid, liquidated, seized, bad_debt = reader.amounts(9)
     stable = (*reader.amounts(2), reader.one(_TIME)) if has_stable_debt else (0, 0, 0)
     return key, AssetState(
         supply,
@@ -238,7 +237,6 @@ def _read_asset(reader: _Reader) -> tuple[AssetKey, AssetState]:
         withdrawn,
         borrowed,
         repaid,
-        kept,
         liquidated,
         seized,
         bad_debt,

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from bonafides.types import ZERO_DIGEST, Address, ChainId, Digest
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Stands in every receipt. A change of what the fold remembers, or how, gets a new number.
 
 2: a withdrawal is the wallet's own act wherever it goes.
 3: isolated markets, debts that are told whole, debts at a stable rate, and debts that no log tells.
-4: what is undone within two weeks leaves no good record; days are marks, and only the newest keep their amounts."""
+4: what is undone within two weeks leaves no good record; days are marks, and only the newest keep their amounts.
+5: no total of amounts that were repaid for good: it let a large loan buy a better record than a small one."""
 DAYS_KEPT = 180
 """Days before the newest event that keep a tally of their own; older ones live on in the totals."""
 FLOW_DAYS_KEPT = 31
@@ -69,8 +70,6 @@ class AssetState(NamedTuple):
     borrowed: int = 0
     repaid: int = 0
     """Repaid by the owner or for him; what liquidators repaid is not in it."""
-    kept: int = 0
-    """Of `repaid`, what nothing was borrowed around: it lowered the debt for good."""
     liquidated: int = 0
     """Debt that liquidators repaid."""
     seized: int = 0
@@ -107,8 +106,6 @@ class AssetFlow(NamedTuple):
     """Of `withdrawn`, what went to another wallet."""
     borrowed: int = 0
     repaid: int = 0
-    kept: int = 0
-    """Of `repaid`, what is in the asset's `kept`."""
 
 
 class DayTally(NamedTuple):

@@ -18,7 +18,7 @@ from bonafides_scoring.features.record import RecordDays
 from bonafides_scoring.features.schema import FEATURES, SCHEMA_HASH
 from bonafides_scoring.features.shares import share_bps
 from bonafides_scoring.fold import settle
-from bonafides_scoring.market import BASE_UNIT, Account, MarketMissing, MarketView, accounts
+from bonafides_scoring.market import BASE_UNIT, Account, MarketView, accounts
 from bonafides_scoring.reference import ReferencePosition
 from bonafides_scoring.wallet_state import SECONDS_PER_DAY, SETTLING_S, AssetKey, WalletState
 
@@ -77,7 +77,7 @@ def feature_vector(
     `states` holds one state per wallet and chain with any history; `views` one view per chain of the AsOf.
 
     Raises:
-        MarketMissing: an asset of an open position, or one that was ever borrowed, cannot be valued.
+        MarketMissing: an asset of an open position, or one borrowed in the last 30 days, cannot be valued.
         InvariantViolation: a state has seen an event after its chain's as-of block, or a view is of another block.
     """
     by_chain = {view.block.chain_id: view for view in views}
@@ -87,7 +87,7 @@ def feature_vector(
             raise InvariantViolation(f"the market view of chain {block.chain_id} is not of the as-of block")
     settled = [settle(_checked(state, by_chain)) for state in states]
     exposed = open_accounts(settled, views)
-    values = _record_values(settled, by_chain, as_of.time, exposed)
+    values = _record_values(settled, as_of.time)
     flows = RecentFlows.of(settled, by_chain, as_of.time)
     values |= _position_values(exposed, flows) if exposed else _reference_values(reference, flows)
     clamped = [low if (value := values[name]) < low else high if value > high else value for name, low, high in _BOUNDS]
@@ -99,53 +99,26 @@ def feature_vector(
     )
 
 
-def _record_values(
-    states: Sequence[WalletState], views: Mapping[ChainId, MarketView], now: int, exposed: Sequence[Account]
-) -> dict[str, int]:
-    kept, lost = _ended_debts(states, views)
-    owed = sum(account.debt_base for account in exposed)
+def _record_values(states: Sequence[WalletState], now: int) -> dict[str, int]:
     days = RecordDays.of(states, now)
     first_loan = _oldest([_first_loan(state) for state in states])
     return {
         "liquidation_days": sum(state.liquidation_days for state in states),
-        "liquidated_share_bps": share_bps(lost, lost + kept, of_nothing=0),
         "days_since_liquidation": _days_since(
             _newest([state.liquidated_at[-1] for state in states if state.liquidated_at]), now, never=NEVER_DAYS
         ),
         "days_since_first_loan": _days_since(first_loan, now, never=0),
         "days_in_debt": max((_indebted_seconds(state, now) for state in states), default=0) // SECONDS_PER_DAY,
-        "repaid_share_bps": share_bps(kept, kept + lost + owed, of_nothing=0),
-        "repayment_days_180d": days.repaid,
+        "repayments_180d": days.repaid,
         "loans_closed": sum(state.closed_count for state in states),
         "days_since_borrow": _days_since(_newest([state.last_borrow for state in states]), now, never=0),
-        "top_up_days_180d": days.topped_up,
-        "averted_days_180d": days.averted,
-        "days_since_care": days.since_care,
+        "top_ups_180d": days.topped_up,
+        "averted_180d": days.averted,
         "borrow_days_180d": days.borrowed,
         "loop_days_180d": days.looped,
         "flash_days_180d": days.flashed,
         "days_funded": _days_since(_oldest([state.supplied_since for state in states]), now, never=0),
     }
-
-
-def _ended_debts(states: Sequence[WalletState], views: Mapping[ChainId, MarketView]) -> tuple[int, int]:
-    """Values of what was repaid and counts, and of what liquidators repaid or went bad.
-
-    Raises MarketMissing where an asset that was ever borrowed has no price: left out, it would be a loan that was never
-    liquidated, or never repaid. What was only collateral needs none.
-    """
-    kept = lost = 0
-    for state in states:
-        reserves = views[state.chain_id].reserves
-        for key, asset in state.assets:
-            if not (asset.borrowed or asset.liquidated or asset.bad_debt):
-                continue
-            reserve = reserves.get(key)
-            if reserve is None:
-                raise MarketMissing(f"an asset of {key.deployment} that was borrowed has no price at the as-of block")
-            kept += reserve.base_value(asset.kept)
-            lost += reserve.base_value(asset.liquidated + asset.bad_debt)
-    return kept, lost
 
 
 def _first_loan(state: WalletState) -> int | None:

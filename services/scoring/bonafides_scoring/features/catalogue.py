@@ -20,11 +20,16 @@ HEALTH_FACTOR_CAP_BPS = 100_000
 """A health factor of 10: above it nothing changes."""
 RECORD_COUNT_CAP = 20
 """More of the same act proves no more: it would let a record be bought."""
+APART_DAYS = 30
+"""Acts that speak for the borrower count once in so many days, and the first of the window not at all: one act costs
+cents, but nobody can buy months."""
+ACTS_CAP = (RECORD_DAYS - 1) // APART_DAYS
+"""The most that fit into the window, less the first."""
 DEBT_CAP_USD = 16_000_000
 """Below 2**24, so that float32 holds every whole dollar."""
 
 _RISES, _FALLS = Direction.RISK_RISES, Direction.RISK_FALLS
-_SHARE, _COUNT, _AGE = (0, CAPPED_BPS), (0, RECORD_COUNT_CAP), (0, NEVER_DAYS)
+_SHARE, _COUNT, _ACTS, _AGE = (0, CAPPED_BPS), (0, RECORD_COUNT_CAP), (0, ACTS_CAP), (0, NEVER_DAYS)
 
 
 def _spec(
@@ -117,14 +122,6 @@ FEATURES: tuple[FeatureSpec, ...] = (
         "Distinct days with a liquidation, ever.",
         actionable=False,
     ),
-    _risk(
-        "liquidated_share_bps",
-        Family.LIQUIDATION_RECORD,
-        "bps",
-        _SHARE,
-        "Debt that liquidators repaid or that went bad, over all debt that ended: that, and repayments that count.",
-        actionable=False,
-    ),
     _spec(
         "days_since_liquidation",
         Family.LIQUIDATION_RECENCY,
@@ -153,22 +150,13 @@ FEATURES: tuple[FeatureSpec, ...] = (
         actionable=False,
     ),
     _spec(
-        "repaid_share_bps",
+        "repayments_180d",
         Family.REPAYMENT_RECORD,
-        "bps",
+        "count",
         _FALLS,
-        _SHARE,
-        "Repayments that count (nothing was borrowed 14 days before and after) over them, all debt that was "
-        "liquidated or went bad, and the open debt.",
-    ),
-    _spec(
-        "repayment_days_180d",
-        Family.REPAYMENT_RECORD,
-        "days",
-        _FALLS,
-        _COUNT,
-        "Days of the last 180 with a repayment of at least 2 % of an asset's debt, and nothing borrowed 14 days "
-        "before and after.",
+        _ACTS,
+        "Repayments of at least 2 % of an asset's debt in the last 180 days, with nothing borrowed 14 days before and "
+        "after; one in 30 days counts, and the first proves nothing.",
     ),
     _spec(
         "loans_closed",
@@ -210,30 +198,22 @@ FEATURES: tuple[FeatureSpec, ...] = (
         "Open debt in whole dollars.",
     ),
     _spec(
-        "top_up_days_180d",
+        "top_ups_180d",
         Family.POSITION_CARE,
-        "days",
+        "count",
         _FALLS,
-        _COUNT,
-        "Days of the last 180 that added at least 2 % to a supply balance while there was debt, and nothing borrowed "
-        "or withdrawn 14 days before and after.",
+        _ACTS,
+        "Top-ups of a supply balance by at least 2 % in the last 180 days, during debt, with nothing borrowed or "
+        "withdrawn 14 days before and after; one in 30 days counts, and the first proves nothing.",
     ),
     _spec(
-        "averted_days_180d",
+        "averted_180d",
         Family.POSITION_CARE,
-        "days",
+        "count",
         _FALLS,
-        _COUNT,
-        "Days of the last 180 with such a repayment or top-up, and no liquidation 7 days before and after: the debt "
-        "was lowered before there was trouble, not because of it.",
-    ),
-    _spec(
-        "days_since_care",
-        Family.POSITION_CARE,
-        "days",
-        _RISES,
-        (0, RECORD_DAYS),
-        "Days by the calendar (UTC) since the newest such repayment or top-up; 180 if there was none in that time.",
+        _ACTS,
+        "Such repayments and top-ups with no liquidation 7 days before and after: the debt was made safer before there "
+        "was trouble, not because of it; one in 30 days counts, and the first proves nothing.",
     ),
     _risk(
         "borrow_days_180d",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bonafides_scoring.features.catalogue import APART_DAYS
 from bonafides_scoring.features.families import FAMILIES, REASON_OF_FAMILY, Direction
 from bonafides_scoring.features.schema import FEATURES, SCHEMA_HASH, FeatureSpec
 from bonafides_scoring.wallet_state import FOLD_VERSION, SETTLING_DAYS
@@ -18,13 +19,13 @@ prints it, `bonafides scoring features --markdown`. Fold version {FOLD_VERSION},
 - **Nothing is ever missing.** Where something never happened the feature holds the value in the column *never
   happened*: the worst, so that hiding gains nothing, or the best where the thing is bad. A history that could not be
   read gets no score at all.
-- **Churn buys nothing.** What is undone within {SETTLING_DAYS} days (borrow and repay, repay and borrow, supply and
-  withdraw, withdraw and supply, all debt closed and taken again; of any size and number) moves no feature to its good
-  side; all amounts times ten move none but `open_debt_usd`, to its bad side, and shares that are held against the
-  reference position. A repayment *counts* when nothing was borrowed {SETTLING_DAYS} days before and after it.
-- **Volume still buys something**, a known fault: the shares of what was repaid and of what was liquidated are shares of
-  lifetime amounts, so one settled loan weighs the more the larger it was, and a repayment counts although the same is
-  borrowed back later than {SETTLING_DAYS} days after it. `bonafides lab attack` tells what that is worth.
+- **Volume buys nothing.** A loan that is over counts the same whether it was of one dollar or of a million. What is
+  undone within {SETTLING_DAYS} days (borrow and repay, repay and borrow, supply and withdraw, withdraw and supply, all
+  debt closed and taken again; of any size and number) moves no feature to its good side; all amounts times ten move
+  none but `open_debt_usd`, to its bad side, and shares that are held against the reference position.
+- **Good acts count by time.** A repayment or a top-up is cheap, and can be borrowed back. So of those within
+  {APART_DAYS} days of each other one counts, and the first proves nothing. What a bought record costs all the same, in
+  dollars and days, `bonafides lab attack` tells.
 - **Prices** are those of the position's own assets at the as-of block. The market around it is in no feature.
 - **Direction** is how the risk moves when the value rises; the model is held to it. *Actionable*: the borrower can move
   it by what he does within 90 days.

@@ -7,7 +7,7 @@ from bonafides.types import ChainId
 
 from bonafides_scoring.features.catalogue import LEVERAGE_CAP_BPS, NEWEST_DAYS, RECENT_DAYS
 from bonafides_scoring.features.shares import share_bps
-from bonafides_scoring.market import MarketView
+from bonafides_scoring.market import MarketMissing, MarketView
 from bonafides_scoring.wallet_state import SECONDS_PER_DAY, AssetKey, WalletState
 
 
@@ -36,7 +36,11 @@ class RecentFlows:
 
     @classmethod
     def of(cls, states: Sequence[WalletState], views: Mapping[ChainId, MarketView], now: int) -> "RecentFlows":
-        """Those of the 30 days that end with the day of `now`."""
+        """Those of the 30 days that end with the day of `now`.
+
+        Raises MarketMissing where an asset that was borrowed then has no price: left out, it would be a debt that never
+        rose. What was only collateral needs none, nor what was only repaid: a stranger can repay.
+        """
         found, today = cls(), now // SECONDS_PER_DAY
         per_day: dict[int, _Day] = {}
         for state in states:
@@ -50,6 +54,11 @@ class RecentFlows:
                 for flow in tally.flows:
                     reserve = reserves.get(flow.key)
                     if reserve is None:
+                        if flow.borrowed:
+                            raise MarketMissing(
+                                f"an asset of {flow.key.deployment} that was borrowed lately has no price at the "
+                                "as-of block"
+                            )
                         continue
                     if flow.supplied:
                         day.supplied += reserve.base_value(flow.supplied)
