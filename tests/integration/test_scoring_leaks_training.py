@@ -8,7 +8,7 @@ import pytest
 from bonafides.errors import InvalidInput
 from bonafides.types import ModelClass
 from bonafides_scoring.evaluation.ranking import auc
-from bonafides_scoring.training.fit import FitPlan, fit_booster, margins_of
+from bonafides_scoring.training.fit import FitPlan, Reals, fit_booster, fit_platt_or_flat, margins_of, require_gain
 from bonafides_scoring.training.panels.panel import Panel
 from bonafides_scoring.training.split import split_panel
 from bonafides_scoring.training.train import TrainingPlan, train_on
@@ -50,8 +50,36 @@ def test_fit__labels_shuffled__ranks_the_test_no_better_than_a_coin(panel: Panel
     assert max(found) < 0.68
 
 
-def test_train_on__labels_shuffled__is_refused_as_nothing_to_learn(panel: Panel, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="nothing to learn here"):
-        train_on(shuffled(panel, 1), tmp_path / "model", PLAN, work=tmp_path / "work", progress=lambda *_: None)
+@pytest.mark.parametrize("seed", range(4))
+def test_train_on__labels_shuffled__is_refused_as_nothing_to_learn(panel: Panel, tmp_path: Path, seed: int) -> None:
+    with pytest.raises(InvalidInput, match=r"nothing to learn here|ranks later rows backwards"):
+        train_on(shuffled(panel, seed), tmp_path / "model", PLAN, work=tmp_path / "work", progress=lambda *_: None)
 
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("margins", [np.linspace(1, -1, 60), np.zeros(60)], ids=["backwards", "all the same"])
+def test_fit_platt_or_flat__nothing_is_ranked__is_the_base_rate_for_all(margins: Reals) -> None:
+    """A challenger that ranks nothing loses; it does not stop the training of the model."""
+    labels = (np.arange(60) >= 40).astype(np.int64)
+    labels[::7] = 1
+
+    found = fit_platt_or_flat(margins, labels)
+
+    assert found.slope == 0
+    assert 1 / (1 + np.exp(-found.intercept)) == pytest.approx(labels.mean())
+
+
+def test_require_gain__rows_repeated__prove_no_more_than_their_wallets() -> None:
+    margins = np.linspace(-1, 1, 60)
+    labels = (np.arange(60) % 4 == 0).astype(np.int64)
+    labels[[41, 45, 49, 53, 57]] = 1  # a little more often above than below
+    wallets = [bytes([place]) for place in range(60)]
+    platt = fit_platt_or_flat(margins, labels)
+    with pytest.raises(InvalidInput, match=r"nothing to learn here.* over 60 wallets"):
+        require_gain(margins, labels, wallets, platt)
+
+    with pytest.raises(InvalidInput, match="over 60 wallets"):
+        require_gain(np.tile(margins, 50), np.tile(labels, 50), wallets * 50, platt)
+
+    require_gain(np.tile(margins, 50), np.tile(labels, 50), [bytes(2) + n.to_bytes(2) for n in range(3_000)], platt)

@@ -2,6 +2,7 @@
 
 from bonafides_scoring.evaluation.markup import NOT_ENOUGH, day, shown
 from bonafides_scoring.evaluation.report import Drift, Fairness, Manipulation, NotMeasured, Part, Report, Transfer
+from bonafides_scoring.evaluation.verdicts import verdicts
 from bonafides_scoring.features.schema import FEATURES, REASON_OF_FAMILY
 from bonafides_scoring.manifest import Interval
 
@@ -129,8 +130,9 @@ def model_card(report: Report) -> str:
         "## Limits",
         "",
         "- Prices of the as-of block belong to the score; how restless the market is does not.",
-        "- The level is right on average over months, not for one month: see the calibration windows above. They are "
-        "few: a calmer or wilder month moves the probabilities more than the intervals say.",
+        *verdicts(report),
+        "- The calibration windows above are few: a calmer or wilder month moves the probabilities more than the "
+        "intervals say.",
         "- Windows of unlike weather, fit together, draw the probabilities together. The calibration slope shows it: "
         "1 is right, above 1 the safe are safer and the risky riskier than told, below 1 the other way round.",
         "- A tidy record can be bought with enough capital: the part on manipulation says what is known of the price.",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bonafides_scoring.manifest import CalibrationWindow
-from bonafides_scoring.training.fit import Platt, Reals, fit_platt
+from bonafides_scoring.training.fit import Platt, PlattFit, Reals, fit_platt
 from bonafides_scoring.training.split import Origin
 
 
@@ -27,16 +27,16 @@ class Calibration:
         return self.platt.slope * margins + self.platt.intercept
 
 
-def calibrate(margins: Sequence[Reals], origins: Sequence[Origin]) -> Calibration:
+def calibrate(margins: Sequence[Reals], origins: Sequence[Origin], fit: PlattFit = fit_platt) -> Calibration:
     """Fit Platt's calibration to all windows together; every row counts the same.
 
     `margins` are of the origins' windows, each by what was trained on its origin's `train` and nothing else.
 
     Raises:
-        InvalidInput: see `fit_platt`.
+        InvalidInput: see `fit`.
     """
     labels = [origin.panel.labels[origin.window_rows] for origin in origins]
-    platt = fit_platt(np.concatenate(margins), np.concatenate(labels))
+    platt = fit(np.concatenate(margins), np.concatenate(labels))
     return Calibration(platt, tuple(_record(*pair, platt) for pair in zip(origins, margins, strict=True)))
 
 

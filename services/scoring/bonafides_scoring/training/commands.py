@@ -75,6 +75,8 @@ def train_command(
     if scheduler is not None and engine is not EngineKind.DASK:
         raise InvalidInput("--scheduler goes with --engine dask")
     try:
+        from bonafides.event_files import read_market_points
+
         from bonafides_scoring.training.panel_source import panel_of_events
         from bonafides_scoring.training.panels.files import read_panel
         from bonafides_scoring.training.panels.plan import PanelPlan
@@ -94,8 +96,11 @@ def train_command(
             assert events is not None  # noqa: S101 - for the type checker: one of the two was given
             asked = PanelPlan(source, step_days, warm_up_days)
             rows = panel_of_events(events, folder, asked, workers=threads, progress=show)
+        market = None if events is None else read_market_points(events)
         with _engine(engine, scheduler, threads) as chosen:
-            trained = train_on(rows, out, plan, work=folder, engine=chosen, replace=replace, progress=show)
+            trained = train_on(
+                rows, out, plan, work=folder, engine=chosen, market=market, replace=replace, progress=show
+            )
     Console().print(trained_table(trained))
 
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+import numpy as np
 import xgboost
 from bonafides.hashing import sha256
 
 from bonafides_scoring.training.calibrate import Calibration, calibrate
 from bonafides_scoring.training.challengers import challengers
-from bonafides_scoring.training.fit import FitPlan, Reals
+from bonafides_scoring.training.fit import FitPlan, PlattFit, Reals, fit_platt, fit_platt_or_flat, require_gain
 from bonafides_scoring.training.learners import BoosterLearner, BoosterPredictor, Engine, Learner, Predictor
 from bonafides_scoring.training.panels.panel import Panel
 from bonafides_scoring.training.predictions import CHALLENGERS, Contender
@@ -29,6 +30,16 @@ class Fitted[P: Predictor]:
     final: P
     """Fitted on the last origin's rows."""
     calibration: Calibration
+
+    @property
+    def setting(self) -> str:
+        """Which hyper-parameters or feature, in words, and whether it ranks at all."""
+        is_flat = self.calibration.platt.slope <= 0
+        return (
+            f"{self.choice.setting}; ranks later rows backwards: says their base rate"
+            if is_flat
+            else self.choice.setting
+        )
 
     def log_odds(self, panel: Panel) -> Reals:
         """Calibrated log-odds."""
@@ -76,8 +87,10 @@ def fit_contenders(
 ) -> Contenders:
     """Tune, fit and calibrate everybody.
 
+    A challenger that ranks later rows backwards says the base rate of all of them, and loses; the model is refused.
+
     Raises:
-        InvalidInput: nothing can be learned, see `choose`, `fit_platt`.
+        InvalidInput: nothing can be learned, see `choose`, `fit_platt`, `require_gain`.
     """
     folds = [fold_of(origin) for origin in split.tuning]
     learners: list[BoosterLearner] = booster_learners(grid, engine)
@@ -90,25 +103,36 @@ def fit_contenders(
     # One after another: optbinning sets warnings, which threads share.
     margins |= fold_margins(list(others.values()), folds, 1, work, lambda done, _: tuned(before + done, total))
     model: Choice[BoosterPredictor] = choose(learners, margins, folds)
-    choices = {contender: choose([others[contender]], margins, folds) for contender in CHALLENGERS}
+    choices = {contender: choose([others[contender]], margins, folds, fit_platt_or_flat) for contender in CHALLENGERS}
     steps = 1 + len(choices)
     fitted(0, steps)
     kept = KeptEngine(engine, work)
     learner = next(one for one in learners if one.name == model.learner.name)
     chosen = replace(model, learner=replace(learner, engine=kept))
-    found = _fitted(chosen, split.origins, engine.at_once)
+    found, said = _fitted(chosen, split.origins, engine.at_once, fit_platt)
+    windows = [origin.window for origin in split.origins]
+    require_gain(
+        np.concatenate(said),
+        np.concatenate([window.labels for window in windows]),
+        [wallet for window in windows for wallet in window.wallets],
+        found.calibration.platt,
+    )
     fitted(1, steps)
     rest: dict[Contender, Fitted[Predictor]] = {}
     for contender, choice in choices.items():
-        rest[contender] = _fitted(choice, split.origins, 1)
+        rest[contender], _ = _fitted(choice, split.origins, 1, fit_platt_or_flat)
         fitted(1 + len(rest), steps)
     return Contenders(found, rest)
 
 
-def _fitted[P: Predictor](choice: Choice[P], origins: Sequence[Origin], at_once: int) -> Fitted[P]:
+def _fitted[P: Predictor](
+    choice: Choice[P], origins: Sequence[Origin], at_once: int, fit: PlattFit
+) -> tuple[Fitted[P], list[Reals]]:
+    """Ready to answer, and what it said of the origins' windows before it was calibrated."""
     with ThreadPoolExecutor(at_once) as pool:
         done = list(pool.map(lambda origin: _one(choice.learner, choice.knob, origin), origins))
-    return Fitted(choice, done[-1][0], calibrate([margins for _, margins in done], origins))
+    said = [margins for _, margins in done]
+    return Fitted(choice, done[-1][0], calibrate(said, origins, fit)), said
 
 
 def _one[P: Predictor](learner: Learner[P], knob: float, origin: Origin) -> tuple[P, Reals]:

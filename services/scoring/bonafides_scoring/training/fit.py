@@ -6,6 +6,7 @@ log-odds: folded into the scorecard, it leaves points additive. `calibrate` says
 Rows go in as quantiles of one byte (`QuantileDMatrix`) and are predicted in place: a million of them need no copy.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ from bonafides_scoring.features.schema import FEATURES
 from bonafides_scoring.training.panels.panel import Panel
 
 Reals = npt.NDArray[np.float64]
+GAIN_ERRORS = 3.0
+"""Shuffled outcomes reach three standard errors about once in a thousand trainings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ class Platt:
 
     slope: float
     intercept: float
+
+
+type PlattFit = Callable[[Reals, npt.NDArray[np.int64]], Platt]
+"""How margins and outcomes become a calibration: `fit_platt`, or `fit_platt_or_flat`."""
 
 
 def fit_booster(train: Panel, plan: FitPlan, threads: int = 1) -> xgboost.Booster:
@@ -110,3 +117,42 @@ def fit_platt(margins: Reals, labels: npt.NDArray[np.int64]) -> Platt:
     if platt.slope <= 0:
         raise InvalidInput(f"cannot calibrate: the model ranks later rows backwards (slope {platt.slope:.3f})")
     return platt
+
+
+def fit_platt_or_flat(margins: Reals, labels: npt.NDArray[np.int64]) -> Platt:
+    """The best calibration whose slope is not below 0: the base rate for all, where the margins rank backwards.
+
+    Raises:
+        InvalidInput: one class is empty, or the two are perfectly apart.
+    """
+    if labels.min() == labels.max() or np.ptp(margins) > 0:
+        platt = fit_logistic(margins, labels)
+        if platt.slope > 0:
+            return platt
+    rate = float(labels.mean())
+    return Platt(0.0, float(np.log(rate / (1 - rate))))
+
+
+def require_gain(margins: Reals, labels: npt.NDArray[np.int64], wallets: Sequence[bytes], platt: Platt) -> None:
+    """Refuse a model that says no more of later rows than their base rate does.
+
+    The gain in log likelihood is added up per wallet, since rows of one wallet repeat each other; its mean must lie
+    `GAIN_ERRORS` standard errors above 0.
+
+    Raises:
+        InvalidInput: it does not.
+    """
+    log_odds = platt.slope * margins + platt.intercept
+    rate = float(labels.mean())
+    said = labels * log_odds - np.logaddexp(0, log_odds)
+    gain = said - np.where(labels == 1, np.log(rate), np.log(1 - rate))
+    _, place = np.unique(np.array(wallets, dtype=object), return_inverse=True)
+    of_wallet = np.bincount(place, weights=gain)
+    count = len(of_wallet)
+    error = float(of_wallet.std(ddof=1) / np.sqrt(count)) if count > 1 else np.inf
+    if of_wallet.mean() < GAIN_ERRORS * error:
+        raise InvalidInput(
+            f"there is nothing to learn here: on later rows the model is better than the base rate by "
+            f"{of_wallet.mean():.4f} nats per wallet, {of_wallet.mean() / error:.1f} standard errors over {count:,} "
+            f"wallets; expected {GAIN_ERRORS:.0f} or more"
+        )

@@ -4,13 +4,14 @@ events ──► panel ──► split ──► settings, on inner folds ──
                                of the model and of every challenger  └─ the model's last one ships
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import xgboost
 from bonafides.errors import InvalidInput
+from bonafides.events import MarketPoint
 from bonafides.types import ModelClass
 
 from bonafides_scoring.evaluation.card import model_card
@@ -92,12 +93,14 @@ def train_on(
     *,
     work: Path,
     engine: Engine = DEFAULT_ENGINE,
+    market: Iterable[MarketPoint] | None = None,
     replace: bool = False,
     progress: Progress,
 ) -> Trained:
     """Train a model on a panel, measure it, and write its bundle to `out`.
 
-    `work` keeps the results of fits, so that a run which was stopped goes on, and `predictions.parquet`.
+    `work` keeps the results of fits, so that a run which was stopped goes on, and `predictions.parquet`. By the panel's
+    `market` the card tells crash days from calm ones.
 
     Raises:
         InvalidInput: too short a time, a part without one of the classes, nothing to learn, or a bundle at `out`
@@ -130,7 +133,7 @@ def train_on(
     base_margin = base_margin_of(booster)
     making = Making(scale=scale, reference=REFERENCE, training=record)
     machine = Machine(plan.name, plan.model_class.value, POPULATION, booster, base_margin, making)
-    report = training_report(machine, split, predictions, seed)
+    report = training_report(machine, split, predictions, market, seed)
     files = {
         BOOSTER_FILE: bytes(booster.save_raw("ubj")),
         GOLDEN_FILE: render_golden(golden_vectors(booster, split.train, scale.scale())),
@@ -182,7 +185,7 @@ def _predictions(panel: Panel, split: Split, contenders: Contenders, plan: Train
         horizon_days=plan.horizon_days,
         panel_digest=panel.digest.hex(),
         training_base_rate=float(split.train.labels.mean()),
-        settings={contender.value: fitted.choice.setting for contender, fitted in everybody.items()},
+        settings={contender.value: fitted.setting for contender, fitted in everybody.items()},
     )
     return gather(
         header,

@@ -15,7 +15,7 @@ import numpy as np
 from bonafides.errors import InvalidInput
 from bonafides.hashing import sha256
 
-from bonafides_scoring.training.fit import FitPlan, Reals, fit_platt
+from bonafides_scoring.training.fit import FitPlan, PlattFit, Reals, fit_platt
 from bonafides_scoring.training.learners import BoosterLearner, Engine, Learner, Predictor
 from bonafides_scoring.training.panels.panel import Ints, Panel
 from bonafides_scoring.training.split import Origin
@@ -121,19 +121,22 @@ def fold_margins(
 
 
 def choose[P: Predictor](
-    learners: Sequence[Learner[P]], margins: Mapping[str, tuple[Reals, ...]], folds: Sequence[Fold]
+    learners: Sequence[Learner[P]],
+    margins: Mapping[str, tuple[Reals, ...]],
+    folds: Sequence[Fold],
+    fit: PlattFit = fit_platt,
 ) -> Choice[P]:
-    """The candidate with the lowest log loss; of equals the first.
+    """The candidate with the lowest log loss after calibration by `fit`; of equals the first.
 
     Raises:
-        InvalidInput: every candidate ranks the windows backwards.
+        InvalidInput: none can be calibrated: with `fit_platt`, every candidate ranks the windows backwards.
     """
     labels = np.concatenate([fold.window.labels for fold in folds])
     best: tuple[float, Learner[P], float] | None = None
     candidates = 0
     for learner, knob, found in _candidates(learners, margins):
         candidates += 1
-        loss = calibrated_log_loss(found, labels)
+        loss = calibrated_log_loss(found, labels, fit)
         if loss is not None and (best is None or loss < best[0]):
             best = (loss, learner, knob)
     if best is None:
@@ -141,10 +144,10 @@ def choose[P: Predictor](
     return Choice(best[1], best[2], best[0], candidates)
 
 
-def calibrated_log_loss(margins: Reals, labels: Ints) -> float | None:
-    """Mean log loss after Platt's calibration on the same rows; None when the margins rank backwards."""
+def calibrated_log_loss(margins: Reals, labels: Ints, fit: PlattFit = fit_platt) -> float | None:
+    """Mean log loss after Platt's calibration on the same rows; None where there is none."""
     try:
-        platt = fit_platt(margins, labels)
+        platt = fit(margins, labels)
     except InvalidInput:
         return None
     log_odds = platt.slope * margins + platt.intercept
