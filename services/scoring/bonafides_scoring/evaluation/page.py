@@ -26,6 +26,7 @@ _STYLE = """
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main{max-width:1080px;margin:auto;padding:16px}h1{font-size:1.6rem}h2{font-size:1.25rem;margin-top:2.2rem}
 .both{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));align-items:start}
+.under{display:grid;gap:12px;grid-template-columns:minmax(0,1fr)}
 figure{margin:0;padding:8px;background:var(--card);border-radius:8px}figcaption{font-size:.85rem}
 figure svg{width:100%;height:auto;max-width:460px;font-family:system-ui,sans-serif;display:block;margin:auto}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;width:100%}
@@ -144,7 +145,7 @@ def _partition(one: Partition | NotMeasured) -> str:
     is_of_level = one.name in ("date", "decile")  # inside a tenth there is little left to rank
     picture = plots.levels_plot(one.slices) if is_of_level else plots.slices_plot(one.slices, "within-date AUC")
     return (
-        f"<h3>By {escape(one.name)}</h3><p>{escape(one.rule)}</p><div class=both>"
+        f"<h3>By {escape(one.name)}</h3><p>{escape(one.rule)}</p><div class=under>"
         + figure(picture, f"By {escape(one.name)}.")
         + table(
             (
@@ -227,7 +228,7 @@ def _fairness(one: Fairness | NotMeasured) -> str:
         for part in one.groups
     ]
     return (
-        f"<h3>By {escape(one.attribute)} ({escape(one.rule)}), cut-off {one.cutoff_points}</h3><div class=both>"
+        f"<h3>By {escape(one.attribute)} ({escape(one.rule)}), cut-off {one.cutoff_points}</h3><div class=under>"
         + figure(plots.approval_plot(one.groups), f"Approved, by {escape(one.attribute)}.")
         + table(
             ("group", "rows", "approved", "ratio", "refused though good", "approved though bad", "ECE", "AUC"), rows
