@@ -7,7 +7,7 @@ import pytest
 from bonafides.errors import InvalidInput, InvariantViolation
 from bonafides.types import Address
 from bonafides_lab.attack.commands import model_name
-from bonafides_lab.attack.figure import figure_svg, fragment_html
+from bonafides_lab.attack.figure import figure_svg, page_html
 from bonafides_lab.attack.moves import Home, Move, Strategy, Trick
 from bonafides_lab.attack.outcomes import cost_of, kind_of, outcomes_of_round
 from bonafides_lab.attack.play import Held, Played, RoundPlayed, TwinPlayed
@@ -176,11 +176,19 @@ def test_figure__three_trials__has_a_mark_for_each_and_a_ring_around_the_cheapes
     assert len([element for element in drawn.iter() if element.get("class") == "chosen"]) == 1
 
 
-def test_fragment__names_the_data_synthetic_and_tells_the_cheapest_strategy() -> None:
-    text = fragment_html(report(attempt(OutcomeKind.EMPTY, 60, 10.0)))
+def test_page__names_the_data_synthetic_and_tells_the_cheapest_strategy() -> None:
+    text = page_html(report(attempt(OutcomeKind.EMPTY, 60, 10.0)))
 
+    assert text.startswith("<!doctype html>")
     assert "synthetic" in text
+    assert "none found either" in text
     assert "<li>wash</li>" in text
+
+
+def test_page__debt_parked_elsewhere__stands_beside_with_its_price() -> None:
+    text = page_html(report(attempt(OutcomeKind.EMPTY, 60, 10.0), attempt(OutcomeKind.PARKED, 70, 12.0)))
+
+    assert "parked on another wallet, which owes it for real: +70 points for $12.00 in 10 days" in text
 
 
 def test_scores__row_without_a_score__is_left_out(tmp_path: Path) -> None:

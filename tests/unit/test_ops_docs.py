@@ -9,6 +9,8 @@ from bonafides.command_line import build_app
 from bonafides.database import ROLES
 from bonafides.process import EXIT_INVARIANT, EXIT_SETTINGS
 from bonafides.topics import TOPICS
+from bonafides.types import AdverseReason
+from bonafides_scoring.web.texts import REASON_TEXTS
 from typer.core import TyperGroup
 
 pytestmark = pytest.mark.unit
@@ -92,3 +94,9 @@ def test_glossary__a_word__stands_there_once() -> None:
 
     assert len(words) > 50
     assert len(words) == len(set(words))
+
+
+def test_glossary__reason_codes__are_all_there_with_the_words_of_the_page() -> None:
+    text = (REPOSITORY / "docs" / "glossary.md").read_text()
+
+    assert [f"| {reason.value} | {REASON_TEXTS[reason]} |" in text for reason in AdverseReason] == [True] * 15

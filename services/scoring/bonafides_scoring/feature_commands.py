@@ -21,19 +21,16 @@ def features_command(
     if markdown:
         typer.echo(catalogue_markdown(), nl=False)
         return
-    columns = (
-        "feature",
-        "family",
-        "reason code",
-        "definition",
-        "unit",
-        "range",
-        "risk",
-        "never happened",
-        "actionable",
-    )
-    table = Table(*columns, title=f"{len(FEATURES)} features", caption=f"schema {SCHEMA_HASH.hex()}", show_lines=True)
+    grid = Table.grid(padding=(0, 2, 1, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
     for spec in FEATURES:
-        name, family, *rest = row_of(spec)
-        table.add_row(name, family, spec.reason.value, *rest)
-    Console().print(table)
+        name, family, definition, unit, values, risk, never, actionable = row_of(spec)
+        grid.add_row(
+            f"[bold]{name}[/]\n[dim]{family}\n{spec.reason.value}[/]",
+            f"{definition}\n[dim]{values} {unit}; risk {risk} with it; never happened: {never}; "
+            f"actionable: {actionable}[/]",
+        )
+    console = Console()
+    console.print(f"{len(FEATURES)} features; below each its family and reason code. Schema {SCHEMA_HASH.hex()}\n")
+    console.print(grid)

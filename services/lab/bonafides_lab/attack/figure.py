@@ -1,4 +1,4 @@
-"""The plot of cost against points gained, as SVG, and the fragment of HTML around it. No script, light and dark."""
+"""The plot of cost against points gained, as SVG, and the page around it. No script, light and dark."""
 
 import math
 import os
@@ -8,7 +8,13 @@ from pathlib import Path
 from bonafides_lab.attack.report import AttackReport, Attempt, OutcomeKind, Trial
 
 FIGURE_FILE = "attack.svg"
-FRAGMENT_FILE = "attack.html"
+PAGE_FILE = "attack.html"
+_STYLE = (
+    ":root{color-scheme:light dark}body{margin:0;font:16px/1.5 system-ui,sans-serif}"
+    "main{max-width:760px;margin:auto;padding:16px}svg{width:100%;height:auto;max-width:640px}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%}"
+    "th,td{padding:4px 8px;text-align:right;border-bottom:1px solid #8886}th:first-child{text-align:left}"
+)
 WIDTH, HEIGHT = 400, 300
 LEFT, RIGHT, TOP, BOTTOM = 40, 392, 34, 258
 CHEAPEST_SHOWN_USD = 0.1
@@ -112,8 +118,8 @@ def _legend(report: AttackReport) -> list[str]:
     return parts
 
 
-def fragment_html(report: AttackReport) -> str:
-    """The plot with its sentence, the table of families and the cheapest strategy, to stand in a page."""
+def page_html(report: AttackReport) -> str:
+    """The plot with its sentence, the cheapest strategy, what parking the debt elsewhere costs, and the families."""
     cells = "".join(
         f"<tr><th scope='row'>{escape(family.family.replace('_', ' '))}</th><td>{family.tried}</td>"
         f"<td>{_whole(family.best_gain)}</td><td>{_dollars(family.best_gain_usd)}</td>"
@@ -122,12 +128,26 @@ def fragment_html(report: AttackReport) -> str:
     )
     best = report.cheapest.get(OutcomeKind.EMPTY)
     return (
-        f"<section class='manipulation-cost'><h2>What +{report.points_wanted} points cost (synthetic)</h2>"
-        f"<p>{escape(report.conclusion)}</p>{figure_svg(report)}{_told(best)}"
-        "<table><thead><tr><th>family</th><th>tried</th><th>best gain</th><th>for</th>"
-        f"<th>+{report.points_wanted} from</th></tr></thead><tbody>{cells}</tbody></table><ul>"
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width,initial-scale=1'>"
+        f"<title>{escape(report.model)}: what a manipulation costs</title><style>{_STYLE}</style></head><body><main>"
+        f"<h1>What +{report.points_wanted} points cost (synthetic)</h1>"
+        f"<p>{escape(report.conclusion)}</p>{_parked(report)}{figure_svg(report)}{_told(best)}"
+        "<div class='wide'><table><thead><tr><th>family</th><th>tried</th><th>best gain</th><th>for</th>"
+        f"<th>+{report.points_wanted} from</th></tr></thead><tbody>{cells}</tbody></table></div><ul>"
         + "".join(f"<li>{escape(limit)}</li>" for limit in report.limits)
-        + "</ul></section>\n"
+        + "</ul></main></body></html>\n"
+    )
+
+
+def _parked(report: AttackReport) -> str:
+    """What it costs with the debt on another wallet of the attacker: said beside, since it is no empty act."""
+    parked = report.cheapest.get(OutcomeKind.PARKED)
+    if parked is None:
+        return "<p>With the debt parked on another wallet: none found either.</p>"
+    return (
+        f"<p>With the debt parked on another wallet, which owes it for real: {_whole(parked.gain)} "
+        f"points for {_dollars(parked.usd)} in {parked.days} days.</p>"
     )
 
 
@@ -153,8 +173,8 @@ def _whole(gain: int | None) -> str:
 
 def write_figures(report: AttackReport, folder: Path) -> tuple[Path, Path]:
     """Write `attack.svg` and `attack.html` into the folder."""
-    paths = folder / FIGURE_FILE, folder / FRAGMENT_FILE
-    for path, text in zip(paths, (figure_svg(report), fragment_html(report)), strict=True):
+    paths = folder / FIGURE_FILE, folder / PAGE_FILE
+    for path, text in zip(paths, (figure_svg(report), page_html(report)), strict=True):
         unfinished = path.with_name(path.name + ".tmp")
         unfinished.write_text(text, "utf-8")
         os.replace(unfinished, path)

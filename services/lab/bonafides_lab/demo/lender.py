@@ -58,7 +58,7 @@ class Lender:
     def check(self, attempt: Attempt) -> Verdict:
         """Run the verifier on what was shown."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        shown = self.folder / f"{attempt.title.replace(' ', '-').replace(',', '')}.json"
+        shown = self.shown(attempt)
         shown.write_text(attempt.document)
         done = subprocess.run(  # noqa: S603 - our own command
             self.argv(shown, attempt), capture_output=True, text=True, check=False
@@ -68,6 +68,10 @@ class Lender:
         answer = json.loads(done.stdout)
         status = VerificationStatus(answer["status"])
         return Verdict(attempt, status, str(answer["detail"]))
+
+    def shown(self, attempt: Attempt) -> Path:
+        """The file that holds what is shown."""
+        return self.folder / f"{attempt.title.replace(' ', '-').replace(',', '')}.json"
 
     def argv(self, shown: Path, attempt: Attempt, *, as_json: bool = True) -> list[str]:
         """The command line, as a person would type it."""

@@ -5,6 +5,7 @@ stack ─► market on real Aave V3 ─► install ─► six processes ─► s
 ```
 """
 
+import shlex
 import signal
 import tempfile
 import threading
@@ -90,14 +91,14 @@ def _tell(at_the_end: ExitStack, place: Path, once: bool, began: float) -> None:
     _print_model()
 
     _chapter("5 · the lender, who believes none of it")
-    _lend(stack, installation, rows)
+    verify = _lend(stack, installation, rows)
 
     minutes, seconds = divmod(int(time.monotonic() - began), 60)
     _console.print(f"\nThe story took {minutes} min {seconds} s.")
     if once:
         return
     _chapter("6 · yours now, until Ctrl-C")
-    _print_addresses(installation.system, rows)
+    _print_addresses(installation.system, rows, verify)
     threading.Event().wait()
 
 
@@ -167,7 +168,8 @@ def fetch_document(system: System, row: Row) -> Presentation:
     return Presentation.model_validate(got.body)
 
 
-def _lend(stack: LocalStack, installation: Installation, rows: list[Row]) -> None:
+def _lend(stack: LocalStack, installation: Installation, rows: list[Row]) -> str:
+    """Play the lender; returns the command that checks the honest document once more."""
     with _spinner("the lender's own machine: bonafides without extras"):
         command = ensure_lender_environment(checkout_root())
     scored = [row for row in rows if isinstance(row.answer, ScoredAnswer)]
@@ -183,6 +185,8 @@ def _lend(stack: LocalStack, installation: Installation, rows: list[Row]) -> Non
         table.add_row(verdict.attempt.title, f"[{colour}]{verdict.status.value}[/]", verdict.detail)
     _console.print(table)
     _check_verdicts(verdicts)
+    honest = verdicts[0].attempt
+    return shlex.join(lender.argv(lender.shown(honest), honest, as_json=False))
 
 
 def _check_verdicts(verdicts: list[Verdict]) -> None:
@@ -196,7 +200,7 @@ def _score(row: Row) -> int:
     return row.answer.score if isinstance(row.answer, ScoredAnswer) else 0
 
 
-def _print_addresses(system: System, rows: list[Row]) -> None:
+def _print_addresses(system: System, rows: list[Row], verify: str) -> None:
     scoring, attestation = system.api_url(Service.SCORING_API), system.api_url(Service.ATTESTATION_API)
     sample: Address = max(rows, key=_score).wallet.address
     for what, url in (
@@ -204,6 +208,7 @@ def _print_addresses(system: System, rows: list[Row]) -> None:
         ("scoring API", f"{scoring}/docs"),
         ("attestation API", f"{attestation}/openapi.json"),
         ("logs", str(system.folder / "logs")),
+        ("verify yourself", verify),
     ):
         _console.print(f"{what:>16}  {url}", soft_wrap=True)
 

@@ -146,6 +146,11 @@ def _later_parts(panel: Panel, making: Making) -> Parts:
             f"rows, expected some from {day(first)} on"
         )
     held_out = held_out_rows(later)
+    if not held_out.any():
+        raise InvalidInput(
+            f"none of the {len(later):,} rows from {day(first)} on is of a wallet held out of every training, expected "
+            "some: one wallet in five is, by the hash of its address"
+        )
     return (
         ("held_out_wallets", "another panel, later time, wallets held out of every training", later.where(held_out)),
         ("other_wallets", "another panel, later time, wallets that it may have seen", later.where(~held_out)),
