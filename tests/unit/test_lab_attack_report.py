@@ -180,6 +180,7 @@ def test_page__names_the_data_synthetic_and_tells_the_cheapest_strategy() -> Non
     text = page_html(report(attempt(OutcomeKind.EMPTY, 60, 10.0)))
 
     assert text.startswith("<!doctype html>")
+    assert "main{max-width" in text
     assert "synthetic" in text
     assert "none found either" in text
     assert "<li>wash</li>" in text

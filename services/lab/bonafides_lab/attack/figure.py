@@ -9,7 +9,7 @@ from bonafides_lab.attack.report import AttackReport, Attempt, OutcomeKind, Tria
 
 FIGURE_FILE = "attack.svg"
 PAGE_FILE = "attack.html"
-_STYLE = (
+_PAGE_STYLE = (
     ":root{color-scheme:light dark}body{margin:0;font:16px/1.5 system-ui,sans-serif}"
     "main{max-width:760px;margin:auto;padding:16px}svg{width:100%;height:auto;max-width:640px}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%}"
@@ -130,8 +130,8 @@ def page_html(report: AttackReport) -> str:
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
-        f"<title>{escape(report.model)}: what a manipulation costs</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>What +{report.points_wanted} points cost (synthetic)</h1>"
+        f"<title>{escape(report.model)}: what a manipulation costs</title><style>{_PAGE_STYLE}</style></head>"
+        f"<body><main><h1>What +{report.points_wanted} points cost (synthetic)</h1>"
         f"<p>{escape(report.conclusion)}</p>{_parked(report)}{figure_svg(report)}{_told(best)}"
         "<div class='wide'><table><thead><tr><th>family</th><th>tried</th><th>best gain</th><th>for</th>"
         f"<th>+{report.points_wanted} from</th></tr></thead><tbody>{cells}</tbody></table></div><ul>"
