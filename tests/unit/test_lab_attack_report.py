@@ -140,6 +140,14 @@ def test_report__nothing_succeeds__has_no_number_and_says_what_was_tried() -> No
     assert "none found within 2 strategies" in made.conclusion
     assert "budget $100" in made.conclusion
     assert "The best gain was 80 points for $100.01" in made.conclusion
+    assert made.conclusion.endswith("With the debt parked on another wallet: none found either.")
+
+
+def test_summary__debt_parked_elsewhere__stands_beside_with_its_price() -> None:
+    made = report(attempt(OutcomeKind.EMPTY, 60, 10.0), attempt(OutcomeKind.PARKED, 70, 12.0))
+
+    assert "+50 points by acts that change nothing costs $10.00" in made.conclusion
+    assert made.conclusion.endswith("on another wallet, which owes it for real: +70 points for $12.00 in 10 days.")
 
 
 def test_report__without_gas__another_strategy_may_be_cheapest() -> None:
@@ -182,14 +190,7 @@ def test_page__names_the_data_synthetic_and_tells_the_cheapest_strategy() -> Non
     assert text.startswith("<!doctype html>")
     assert "main{max-width" in text
     assert "synthetic" in text
-    assert "none found either" in text
     assert "<li>wash</li>" in text
-
-
-def test_page__debt_parked_elsewhere__stands_beside_with_its_price() -> None:
-    text = page_html(report(attempt(OutcomeKind.EMPTY, 60, 10.0), attempt(OutcomeKind.PARKED, 70, 12.0)))
-
-    assert "parked on another wallet, which owes it for real: +70 points for $12.00 in 10 days" in text
 
 
 def test_scores__row_without_a_score__is_left_out(tmp_path: Path) -> None:

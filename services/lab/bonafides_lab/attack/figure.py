@@ -119,7 +119,7 @@ def _legend(report: AttackReport) -> list[str]:
 
 
 def page_html(report: AttackReport) -> str:
-    """The plot with its sentence, the cheapest strategy, what parking the debt elsewhere costs, and the families."""
+    """The plot with its sentence, the cheapest strategy and the families."""
     cells = "".join(
         f"<tr><th scope='row'>{escape(family.family.replace('_', ' '))}</th><td>{family.tried}</td>"
         f"<td>{_whole(family.best_gain)}</td><td>{_dollars(family.best_gain_usd)}</td>"
@@ -132,22 +132,11 @@ def page_html(report: AttackReport) -> str:
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         f"<title>{escape(report.model)}: what a manipulation costs</title><style>{_PAGE_STYLE}</style></head>"
         f"<body><main><h1>What +{report.points_wanted} points cost (synthetic)</h1>"
-        f"<p>{escape(report.conclusion)}</p>{_parked(report)}{figure_svg(report)}{_told(best)}"
+        f"<p>{escape(report.conclusion)}</p>{figure_svg(report)}{_told(best)}"
         "<div class='wide'><table><thead><tr><th>family</th><th>tried</th><th>best gain</th><th>for</th>"
         f"<th>+{report.points_wanted} from</th></tr></thead><tbody>{cells}</tbody></table></div><ul>"
         + "".join(f"<li>{escape(limit)}</li>" for limit in report.limits)
         + "</ul></main></body></html>\n"
-    )
-
-
-def _parked(report: AttackReport) -> str:
-    """What it costs with the debt on another wallet of the attacker: said beside, since it is no empty act."""
-    parked = report.cheapest.get(OutcomeKind.PARKED)
-    if parked is None:
-        return "<p>With the debt parked on another wallet: none found either.</p>"
-    return (
-        f"<p>With the debt parked on another wallet, which owes it for real: {_whole(parked.gain)} "
-        f"points for {_dollars(parked.usd)} in {parked.days} days.</p>"
     )
 
 

@@ -13,7 +13,7 @@
      "controls": [{"record": "liquidated", …, "score": 540}, …],
      "prices": {"gas_gwei": 2.0, "ether_usd": 3000.0, "capital_bps_per_year": 500},
      "trials": [{"round": 0, "record": …, "family": …, "kind": "empty", "gain": 3, "usd": 12.5, "days": 20}, …],
-     "conclusion": "one sentence", "limits": ["…"]}
+     "conclusion": "two sentences", "limits": ["…"]}
 
 `usd_for_points` is null when nothing within the budget succeeded: then no number exists, and `conclusion` says what was
 tried. It never counts a parked or a changed position.

@@ -50,7 +50,7 @@ def report_of(searched: Searched, settings: SearchSettings, model: str) -> Attac
         controls=searched.rounds[0].controls if searched.rounds else (),
         prices=settings.prices,
         trials=tuple(Trial(**{name: getattr(attempt, name) for name in Trial.model_fields}) for attempt in attempts),
-        conclusion=_conclusion(best, empty, searched, settings, model),
+        conclusion=f"{_conclusion(best, empty, searched, settings, model)} {_parked(cheapest[OutcomeKind.PARKED])}",
         limits=LIMITS,
     )
 
@@ -80,6 +80,16 @@ def _families(empty: Sequence[Attempt], settings: SearchSettings) -> tuple[Famil
             )
         )
     return tuple(sorted(summaries, key=lambda summary: -(summary.best_gain or 0)))
+
+
+def _parked(parked: Attempt | None) -> str:
+    """What it costs with the debt on another wallet of the attacker: said beside, since somebody owes it for real."""
+    if parked is None:
+        return "With the debt parked on another wallet: none found either."
+    return (
+        f"With the debt parked on another wallet, which owes it for real: +{parked.gain} points for "
+        f"${parked.usd:,.2f} in {parked.days} day{'' if parked.days == 1 else 's'}."
+    )
 
 
 def _conclusion(
