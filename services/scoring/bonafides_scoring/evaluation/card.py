@@ -135,6 +135,8 @@ def model_card(report: Report) -> str:
         "intervals say.",
         "- Windows of unlike weather, fit together, draw the probabilities together. The calibration slope shows it: "
         "1 is right, above 1 the safe are safer and the risky riskier than told, below 1 the other way round.",
+        "- Wallets are held out one by one, not person by person: where one person has several, they may stand on both "
+        "sides, and the numbers for unseen wallets are a little too good.",
         "- A tidy record can be bought with enough capital: the part on manipulation says what is known of the price.",
         "",
         "## Intended use",
