@@ -3,9 +3,11 @@
 import itertools
 import math
 import statistics
+from dataclasses import replace
 
 import pytest
 from bonafides.errors import InvalidInput
+from bonafides_lab.market.market_prices import REALISTIC
 from bonafides_lab.market.prices import Crash, PriceModel, price_path
 from bonafides_lab.market.reserves import DAI, RESERVES, USDC, WBTC, WETH
 
@@ -68,6 +70,29 @@ def test_price_path__scheduled_crash__falls_within_four_days_and_leaves_the_rest
     assert after[50][WETH] == pytest.approx(0.7**0.25 * before[50][WETH], rel=1e-9)
     assert [row[WETH] for row in after[53:]] == [pytest.approx(0.7 * row[WETH], rel=1e-9) for row in before[53:]]
     assert after[53][WBTC] == pytest.approx(0.7**0.8 * before[53][WBTC], rel=1e-9)
+
+
+def highest_over(seed: int, model: PriceModel) -> float:
+    days = price_path(seed, DAYS, model).days
+    return max(row[WETH] for row in days) / days[0][WETH]
+
+
+def test_price_path__ten_years__pulled_back_to_its_level() -> None:
+    endless = replace(REALISTIC, level_half_life_days=math.inf)
+
+    pulled = [highest_over(seed, REALISTIC) for seed in range(12)]
+
+    # A spread of the log price of .051 · sqrt(365 / (2 · ln 2)) ≈ .83: forty-fold is four and a half of them.
+    assert max(pulled) < 40
+    assert max(highest_over(seed, endless) for seed in range(12)) > 1_000
+
+
+def test_price_path__pulled_back__moves_of_a_day_are_as_large() -> None:
+    endless = replace(REALISTIC, level_half_life_days=math.inf)
+
+    spreads = [statistics.stdev(log_returns(WETH, price_path(3, DAYS, model).days)) for model in (REALISTIC, endless)]
+
+    assert spreads[0] == pytest.approx(spreads[1], rel=0.01)
 
 
 def test_price_path__no_day__is_refused() -> None:

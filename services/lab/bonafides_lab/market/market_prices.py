@@ -28,6 +28,7 @@ REALISTIC = PriceModel(
     crashes_per_year=2.0,
     stable_noise=0.0022,
     stable_pull=0.82,
+    level_half_life_days=365.0,
 )
 """Calibrated to the daily closes of 2021-01-01 to 2022-09-30, the months of the real liquidations and the year after.
 

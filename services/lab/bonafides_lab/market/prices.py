@@ -48,6 +48,8 @@ class PriceModel:
     depegs_per_year: float = 0.4
     depeg_low: float = 0.01
     depeg_high: float = 0.05
+    level_half_life_days: float = math.inf
+    """Time in which half of the way back to the start prices is gone, leaving all else aside; endless: none of it."""
     storms: float = 0.0
     """Spread of the logarithm of the volatility itself: quiet and wild weeks, and days of many standard deviations."""
     storm_half_life_days: float = 8.0
@@ -94,6 +96,7 @@ def price_path(seed: int, days: int, model: PriceModel | None = None) -> PricePa
     moves_to_come: dict[int, float] = {}
     season, season_decay = 0.0, 0.5 ** (1 / model.season_half_life_days)
     season_shock = model.season_volatility * math.sqrt(1 - season_decay**2)
+    back = 1 - 0.5 ** (1 / model.level_half_life_days)
     # Dice of their own, so that a model without storms gives the paths that it always gave.
     storm_rng = random.Random(f"storms/{seed}")  # noqa: S311
     storm, storm_decay = 0.0, 0.5 ** (1 / model.storm_half_life_days)
@@ -107,8 +110,8 @@ def price_path(seed: int, days: int, model: PriceModel | None = None) -> PricePa
             drift = model.daily_drift + season
             common, own = rng.gauss(0, 1), rng.gauss(0, 1)
             bitcoin = model.correlation * common + math.sqrt(1 - model.correlation**2) * own
-            log_price[WETH] += _step(wild * model.weth_daily_volatility, drift, common)
-            log_price[WBTC] += _step(wild * model.wbtc_daily_volatility, drift, bitcoin)
+            log_price[WETH] += _step(wild * model.weth_daily_volatility, drift, common) - back * log_price[WETH]
+            log_price[WBTC] += _step(wild * model.wbtc_daily_volatility, drift, bitcoin) - back * log_price[WBTC]
             fall = _fall_that_begins(rng, model, scheduled.get(day, 0.0))
             if fall > 0:
                 _spread(moves_to_come, day, math.log(1 - fall), CRASH_DAYS)
