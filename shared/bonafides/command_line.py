@@ -45,7 +45,10 @@ def _not_asked() -> None:
 def build_app(arguments: Sequence[str]) -> typer.Typer:
     """The command with its subcommands. Only the one that the arguments name is imported; the rest is listed."""
     app = typer.Typer(
-        no_args_is_help=True, add_completion=False, epilog="Each command explains itself: bonafides COMMAND --help"
+        no_args_is_help=True,
+        add_completion=False,
+        epilog="First: bonafides lab demo, which plays the whole story on this machine. Each command explains itself: "
+        "bonafides COMMAND --help",
     )
     app.callback()(_root)
     found = {entry.name: entry for entry in entry_points(group="bonafides.commands")}

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(
+    add_completion=False,
+    epilog="First: bonafides operate migrate, then topics; then the services, in any order.",
+)
 
 
 @app.command()
@@ -20,7 +23,10 @@ def migrate(
 ) -> None:
     """Bring every schema to its head; make schemas and roles that are missing. Safe to run twice and at once.
 
-    Example: bonafides operate migrate --database-url postgresql://owner@localhost/bonafides --password-file owner.txt
+    Example:
+
+      bonafides operate migrate --password-file owner.txt \\
+          --database-url postgresql://owner@localhost/bonafides
     """
     from rich.console import Console
 
@@ -63,7 +69,9 @@ def topics(
 ) -> None:
     """Create the topics that are missing, with their partitions and retention; refuse a topic of another shape.
 
-    Example: bonafides operate topics --bootstrap localhost:9092 --replication 1
+    Example:
+
+      bonafides operate topics --bootstrap localhost:9092 --replication 1
     """
     from rich.console import Console
 

@@ -8,34 +8,73 @@ import typer
 if TYPE_CHECKING:
     from bonafides.types import Address
 
-app = typer.Typer(add_completion=False)
-keys_app = typer.Typer(add_completion=False)
+app = typer.Typer(
+    add_completion=False,
+    epilog="First: bonafides attestation keys new, once for the attester and once for the publisher; then "
+    "deploy-registry, trust-file, and the three services.",
+)
+keys_app = typer.Typer(
+    add_completion=False,
+    epilog="First: bonafides attestation keys new, once for the attester and once for the publisher.",
+)
 app.add_typer(keys_app, name="keys", help="Keystore files of attester and publisher.", no_args_is_help=True)
 
 
 @app.command()
 def issuer() -> None:
-    """Sign finalized scores. Settings: BONAFIDES_ATTESTATION_…; one process a key.
+    """Sign finalized scores; one process a key.
 
-    Example: BONAFIDES_ATTESTATION_CHAIN_ID=1 … bonafides attestation issuer
+    Settings come from variables that begin with BONAFIDES_ATTESTATION_;
+    .env.example in the repository lists all, with their defaults. The registry's
+    address stands in the file that deploy-registry writes, a model's id is the
+    SHA-256 of its manifest.json. Where no model is allowed, nothing is attested.
+
+    Example:
+
+      MODEL=services/scoring/bonafides_scoring/models/synthetic-2
+      ID=0x"$(sha256sum $MODEL/manifest.json | cut -c 1-64)"
+      BONAFIDES_ATTESTATION_ALLOWED_MODELS=$ID=synthetic \\
+      BONAFIDES_ATTESTATION_CHAIN_ID=31337 \\
+      BONAFIDES_ATTESTATION_RPC_URL=http://localhost:8545 \\
+      BONAFIDES_ATTESTATION_REGISTRY=0x5FbDB2315678afecb367f032d93F642f64180aa3 \\
+      BONAFIDES_ATTESTATION_ATTESTER_KEYSTORE_FILE=attester.json \\
+      BONAFIDES_ATTESTATION_ATTESTER_PASSWORD_FILE=attester.password \\
+      bonafides attestation issuer
     """
     _run("issuer")
 
 
 @app.command()
 def publisher() -> None:
-    """Publish the roots of signed batches on-chain. Settings: BONAFIDES_ATTESTATION_…; one active, by lease.
+    """Publish the roots of signed batches on-chain; one is active, by lease.
 
-    Example: BONAFIDES_ATTESTATION_CHAIN_ID=1 … bonafides attestation publisher
+    Settings come from variables that begin with BONAFIDES_ATTESTATION_, as the
+    issuer's; its account pays for the transactions.
+
+    Example:
+
+      BONAFIDES_ATTESTATION_CHAIN_ID=31337 \\
+      BONAFIDES_ATTESTATION_RPC_URL=http://localhost:8545 \\
+      BONAFIDES_ATTESTATION_REGISTRY=0x5FbDB2315678afecb367f032d93F642f64180aa3 \\
+      BONAFIDES_ATTESTATION_PUBLISHER_KEYSTORE_FILE=publisher.json \\
+      BONAFIDES_ATTESTATION_PUBLISHER_PASSWORD_FILE=publisher.password \\
+      bonafides attestation publisher
     """
     _run("publisher")
 
 
 @app.command()
 def api() -> None:
-    """Give documents to the wallets of their subjects. Settings: BONAFIDES_ATTESTATION_….
+    """Give documents to the wallets of their subjects.
 
-    Example: BONAFIDES_ATTESTATION_CHAIN_ID=1 … bonafides attestation api
+    Settings come from variables that begin with BONAFIDES_ATTESTATION_, as the
+    issuer's. It needs no key and no node.
+
+    Example:
+
+      BONAFIDES_ATTESTATION_CHAIN_ID=31337 \\
+      BONAFIDES_ATTESTATION_REGISTRY=0x5FbDB2315678afecb367f032d93F642f64180aa3 \\
+      bonafides attestation api
     """
     _run("api")
 
@@ -47,7 +86,11 @@ def new(
 ) -> None:
     """Make a key in a new keystore v3 file, readable by its owner alone, and print its address.
 
-    Example: bonafides attestation keys new --out attester.json --password-file attester.password
+    Example:
+
+      openssl rand -hex 24 > attester.password
+      bonafides attestation keys new --out attester.json \\
+          --password-file attester.password
     """
     from bonafides.settings import read_secret
     from bonafides.types import address_text
@@ -80,8 +123,14 @@ def deploy_registry(
 ) -> None:
     """Deploy a CreditScoreRegistry from the committed bytecode and print where it is.
 
-    Example: bonafides attestation deploy-registry --rpc-url http://localhost:8545 --attester attester.json
-    --publisher publisher.json --node-account 0x… --admin-delay-s 0 --out deployment.json
+    The account of the example is the first that anvil holds.
+
+    Example:
+
+      bonafides attestation deploy-registry --rpc-url http://localhost:8545 \\
+          --node-account 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 \\
+          --attester attester.json --publisher publisher.json \\
+          --admin-delay-s 0 --out deployment.json
     """
     from bonafides.errors import InvalidInput
     from bonafides.json_rpc import JsonRpc
@@ -126,8 +175,14 @@ def trust_file(
 ) -> None:
     """Write the trust file that a lender needs for a deployment: registry, pinned attester key, models.
 
-    Example: bonafides attestation trust-file --deployment deployment.json --issuer Example --model 0x…=real
-    --out trust.json
+    A model's id is the SHA-256 of its manifest.json.
+
+    Example:
+
+      MODEL=services/scoring/bonafides_scoring/models/synthetic-2
+      ID=0x"$(sha256sum $MODEL/manifest.json | cut -c 1-64)"
+      bonafides attestation trust-file --deployment deployment.json \\
+          --issuer Example --model $ID=synthetic --out trust.json
     """
     from bonafides.errors import InvalidInput
     from bonafides.verify.strict_json import read_strict_json

@@ -9,7 +9,11 @@ import typer
 from bonafides_ingest.hydration.commands import hydrate
 from bonafides_ingest.operator_commands import audit, dlq, gaps
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(
+    add_completion=False,
+    epilog="First: bonafides lab stack up, which starts a broker, a database and a chain and prints what to run then. "
+    "With files alone: bonafides ingest decode.",
+)
 app.command()(hydrate)
 app.command()(gaps)
 app.command()(audit)
@@ -22,9 +26,16 @@ LogsFolder = Annotated[
 
 @app.command()
 def run() -> None:
-    """Read one chain into Kafka until stopped. Settings come from variables BONAFIDES_INGEST_….
+    """Read one chain into Kafka until stopped.
 
-    Example: BONAFIDES_INGEST_CHAIN_ID=31337 BONAFIDES_INGEST_RPC_URL=http://localhost:8545 bonafides ingest run
+    Settings come from variables that begin with BONAFIDES_INGEST_; .env.example
+    in the repository lists all, with their defaults.
+
+    Example:
+
+      export BONAFIDES_INGEST_CHAIN_ID=31337
+      export BONAFIDES_INGEST_RPC_URL=http://localhost:8545
+      bonafides ingest run
     """
     from bonafides.process import exit_with
 
@@ -37,20 +48,25 @@ def run() -> None:
 def backfill(logs_folder: LogsFolder) -> None:
     """Read a chain's history from log files into Kafka, up to their last block, instead of from a node.
 
-    Settings are those of `run`; a node (BONAFIDES_INGEST_RPC_URL) is not needed. Killed and started again it goes on
-    where it was; `bonafides ingest run` with a node of the same chain goes on from its end.
+    Settings are those of `run`; a node (BONAFIDES_INGEST_RPC_URL) is not needed.
+    Killed and started again it goes on where it was; `bonafides ingest run` with
+    a node of the same chain goes on from its end.
 
     Examples:
 
-      bonafides lab simulate --out market/ &&
-      BONAFIDES_INGEST_CHAIN_ID=31337 BONAFIDES_INGEST_DEPLOYMENTS_FILE=market/deployments.yaml
+      bonafides lab simulate --out market/
+      BONAFIDES_INGEST_CHAIN_ID=31337 \\
+      BONAFIDES_INGEST_DEPLOYMENTS_FILE=market/deployments.yaml \\
       bonafides ingest backfill market/
 
-      BONAFIDES_INGEST_CHAIN_ID=1 BONAFIDES_INGEST_RPC_URL=http://localhost:8545 bonafides ingest export --out logs/ &&
-      BONAFIDES_INGEST_CHAIN_ID=1 bonafides ingest backfill logs/
+      export BONAFIDES_INGEST_CHAIN_ID=1
+      export BONAFIDES_INGEST_RPC_URL=http://localhost:8545
+      bonafides ingest export --out logs/
+      bonafides ingest backfill logs/
 
-    The files must begin where the registry does: the packaged one has sources of account links from block 0 on. Files
-    of cryo do as well: `cryo logs blocks -b 0:17M --include-columns block_hash -o logs/`.
+    The files must begin where the registry does: the packaged one has sources
+    of account links from block 0 on. Files of cryo do as well:
+    `cryo logs blocks -b 0:17M --include-columns block_hash -o logs/`.
     """
     from bonafides.process import exit_with
 
@@ -86,15 +102,18 @@ def export(
 ) -> None:
     """Read a range of a chain from a node into log files in the layout of cryo, for a backfill without a node.
 
-    Exports the logs of the registry's deployments, with every contract that they name on the way, or those of given
-    addresses. Settings are those of `run`. Each file appears when it is complete; stopped and started again it goes on.
+    Exports the logs of the registry's deployments, with every contract that they
+    name on the way, or those of given addresses. Settings are those of `run`.
+    Each file appears when it is complete; stopped and started again it goes on.
 
     Examples:
 
-      BONAFIDES_INGEST_CHAIN_ID=1 BONAFIDES_INGEST_RPC_URL=http://localhost:8545 bonafides ingest export --out logs/
+      export BONAFIDES_INGEST_CHAIN_ID=1
+      export BONAFIDES_INGEST_RPC_URL=http://localhost:8545
+      bonafides ingest export --out logs/
 
-      bonafides ingest export --from-block 18000000 --to-block 18009999 --out weth/
-      --address 0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2
+      bonafides ingest export --from-block 18000000 --to-block 18009999 \\
+          --address 0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2 --out weth/
     """
     from bonafides.process import StopAsked, exit_with
     from bonafides.types import parse_address
@@ -131,9 +150,14 @@ def decode(
 ) -> None:
     """Decode log files as a backfill does: the same events, prices and owners, without a broker and a database.
 
-    The files must begin where the registry does. Logs that cannot be read are counted, never guessed.
+    The files must begin where the registry does. Logs that cannot be read are
+    counted, never guessed.
 
-    Example: bonafides ingest decode logs/ --deployments deployments.yaml --out decoded/
+    Example:
+
+      bonafides lab simulate --out market/
+      bonafides ingest decode market/ --deployments market/deployments.yaml \\
+          --out decoded/
     """
     from rich.console import Console
 

@@ -10,7 +10,12 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-dlq = typer.Typer(add_completion=False, no_args_is_help=True, help="Logs that could not be read: list and replay them.")
+dlq = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Logs that could not be read: list and replay them.",
+    epilog="First: bonafides ingest dlq list, then replay --dry-run, then replay.",
+)
 
 MOST_SHOWN = 100
 """Facts that are missing or invented, of each."""
@@ -27,7 +32,8 @@ def gaps(
 ) -> None:
     """Show what of each deployment and source of links is missing up to the final block, and who reads it now.
 
-    Uses the same variables as `run`. Ends with 1 while something is missing, so that a script can tell.
+    Uses the same variables as `run`. Ends with 1 while something is missing, so
+    that a script can tell.
 
     Examples:
 
@@ -83,13 +89,15 @@ def list_letters(
 ) -> None:
     """Show the logs that could not be read. No wallet is shown: a block and a log index lead to it.
 
-    The log itself is in the table ingest.dead_letter, with its transaction, topics and data.
+    The log itself is in the table ingest.dead_letter, with its transaction,
+    topics and data. Uses the same variables as `run`.
 
     Examples:
 
       bonafides ingest dlq list
 
-      bonafides ingest dlq list --deployment aave-v3-ethereum --reason "topics" --mended
+      bonafides ingest dlq list --deployment aave-v3-ethereum \\
+          --reason "topics" --mended
 
       bonafides ingest dlq list --topics
     """
@@ -139,20 +147,23 @@ def replay_letters(
 ) -> None:
     """Read dead letters again with today's decoder, and send what they say.
 
-    How a log is read follows from all logs of its deployment before it. So each deployment with letters is read again
-    from its first block to the last letter, without sending: as long as its backfill took for those blocks (hours for
-    the whole of Ethereum, seconds for a young deployment), on one processor, and with as many requests to the node. The
-    service may go on meanwhile. Killed at any point it can be run again; what was mended stays mended, and with
-    --checkpoint the reading goes on where it was.
+    How a log is read follows from all logs of its deployment before it. So each
+    deployment with letters is read again from its first block to the last letter,
+    without sending: as long as its backfill took for those blocks (hours for the
+    whole of Ethereum, seconds for a young deployment), on one processor, and with
+    as many requests to the node. The service may go on meanwhile. Killed at any
+    point it can be run again; what was mended stays mended, and with --checkpoint
+    the reading goes on where it was.
 
-    A letter that is not mended keeps its row, with today's reason. Ends with 1 while a letter that was asked for is
-    left.
+    A letter that is not mended keeps its row, with today's reason. Ends with 1
+    while a letter that was asked for is left.
 
     Examples:
 
       bonafides ingest dlq replay --dry-run
 
-      bonafides ingest dlq replay --deployment aave-v3-ethereum --reason topics --checkpoint replay.json
+      bonafides ingest dlq replay --deployment aave-v3-ethereum \\
+          --reason topics --checkpoint replay.json
     """
     from bonafides.process import StopAsked, exit_with
 
@@ -208,19 +219,22 @@ def audit(
 ) -> None:
     """Compare what was read with the chain's receipts: those of every block from FROM to TO are fetched.
 
-    Whole windows are compared, so the range grows to their ends. A window that differs is named with its deployment,
-    its blocks, both counts and, where that can be told, the logs that were not read. The receipts of a full block of
-    Ethereum are about a megabyte. Ends with 1 when anything differs, or could not be compared because it was not read,
-    or was before digests were kept.
+    Whole windows are compared, so the range grows to their ends. A window that
+    differs is named with its deployment, its blocks, both counts and, where that
+    can be told, the logs that were not read. The receipts of a full block of
+    Ethereum are about a megabyte. Ends with 1 when anything differs, or could not
+    be compared because it was not read, or was before digests were kept.
 
-    With --events the receipts are decoded, and what that gives is compared with wallet-events.v1 and market.v1. For
-    that each deployment is read again from its first block, and both topics from their beginning: hours on Ethereum.
+    With --events the receipts are decoded, and what that gives is compared with
+    wallet-events.v1 and market.v1. For that each deployment is read again from
+    its first block, and both topics from their beginning: hours on Ethereum.
 
     Examples:
 
       bonafides ingest audit 20000000 20001000
 
-      bonafides ingest audit 20000000 20000100 --deployment aave-v3-ethereum --events
+      bonafides ingest audit 20000000 20000100 --events \\
+          --deployment aave-v3-ethereum
     """
     from bonafides.events import BlockRange
     from bonafides.process import StopAsked, exit_with

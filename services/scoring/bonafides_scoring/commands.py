@@ -10,14 +10,23 @@ from bonafides_scoring.training.commands import train_command
 from bonafides_scoring.training.panels.commands import panel_command
 from bonafides_scoring.training.score_commands import score_command
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(
+    add_completion=False,
+    epilog="First: bonafides scoring features, which says what a model sees. To make one: panel, train, evaluate; "
+    "to serve one: worker and api.",
+)
 
 
 @app.command()
 def worker() -> None:
-    """Fold wallet histories and score them at boundaries. Settings: BONAFIDES_SCORING_…
+    """Fold wallet histories and score them at boundaries.
 
-    Example: BONAFIDES_SCORING_CHAIN_IDS=31337 bonafides scoring worker
+    Settings come from variables that begin with BONAFIDES_SCORING_; .env.example
+    in the repository lists all, with their defaults.
+
+    Example:
+
+      BONAFIDES_SCORING_CHAIN_IDS=31337 bonafides scoring worker
     """
     from bonafides.process import exit_with
 
@@ -28,9 +37,15 @@ def worker() -> None:
 
 @app.command()
 def api() -> None:
-    """Serve scores, explanations and the borrower's page over HTTP. Settings: BONAFIDES_SCORING_…
+    """Serve scores, explanations and the borrower's page over HTTP.
 
-    Example: BONAFIDES_SCORING_CONSENT_MODE=open bonafides scoring api
+    Settings come from variables that begin with BONAFIDES_SCORING_, as the
+    worker's.
+
+    Example:
+
+      BONAFIDES_SCORING_CHAIN_IDS=31337 BONAFIDES_SCORING_CONSENT_MODE=open \\
+      bonafides scoring api
     """
     from bonafides.process import exit_with
 

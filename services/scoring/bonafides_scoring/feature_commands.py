@@ -10,7 +10,9 @@ def features_command(
 ) -> None:
     """List every feature with its family, definition, unit, range, direction, and what it holds where nothing happened.
 
-    Example: bonafides scoring features
+    Example:
+
+      bonafides scoring features
     """
     from rich.console import Console
     from rich.table import Table

@@ -12,7 +12,10 @@ def replay_command(
 ) -> None:
     """Make a score again from its events, bit for bit, offline and without xgboost. Exit code 1 when anything differs.
 
-    Example: bonafides scoring replay score.json --model synthetic-2/
+    Example:
+
+      bonafides scoring replay score.json \\
+          --model services/scoring/bonafides_scoring/models/synthetic-2
     """
     from bonafides.errors import InvalidInput
     from rich.console import Console

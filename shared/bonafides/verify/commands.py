@@ -41,10 +41,15 @@ def verify_command(
 ) -> None:
     """Check a score document, with nothing of ours running.
 
-    Ends with 0 for VALID, 1 for any other answer, 2 for a mistake in the command, 3 when the node does not answer.
-    Without --wallet or --audience and --nonce the answer is HOLDER_UNCHECKED, without --rpc it is ROOT_UNCHECKED.
+    Ends with 0 for VALID, 1 for any other answer, 2 for a mistake in the command,
+    3 when the node does not answer. Without --wallet or --audience and --nonce
+    the answer is HOLDER_UNCHECKED, without --rpc it is ROOT_UNCHECKED.
 
-    Example: bonafides verify document.json --trust trust.json --wallet 0x… --rpc http://localhost:8545
+    Example:
+
+      bonafides verify document.json --trust trust.json \\
+          --wallet 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 \\
+          --rpc http://localhost:8545
     """
     try:
         answer = verify(

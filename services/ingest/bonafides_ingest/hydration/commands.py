@@ -14,15 +14,19 @@ def hydrate(
 ) -> None:
     """Ask a running `bonafides ingest run` for the history of one wallet, ahead of the scan.
 
-    Only the chain and the broker are needed: BONAFIDES_INGEST_CHAIN_ID and BONAFIDES_INGEST_KAFKA_…, as for `run`. It
-    ends with 1 when nobody answers. The wallet's events and, behind them, what was seen of each deployment go to
-    wallet-events.v1. What cannot be read wallet by wallet (Compound V2, Maker, owners of accounts) is a gap there.
+    Only the chain and the broker are needed: BONAFIDES_INGEST_CHAIN_ID, and
+    BONAFIDES_INGEST_KAFKA_BOOTSTRAP with its like, as for `run`. It ends with 1
+    when nobody answers. The wallet's events and, behind them, what was seen of
+    each deployment go to wallet-events.v1. What cannot be read wallet by wallet
+    (Compound V2, Maker, owners of accounts) is a gap there.
 
     Examples:
 
-      BONAFIDES_INGEST_CHAIN_ID=1 bonafides ingest hydrate 0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045 --wait
+      BONAFIDES_INGEST_CHAIN_ID=1 bonafides ingest hydrate \\
+          0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045 --wait
 
-      BONAFIDES_INGEST_CHAIN_ID=31337 BONAFIDES_INGEST_KAFKA_BOOTSTRAP=localhost:29092
+      BONAFIDES_INGEST_CHAIN_ID=31337 \\
+      BONAFIDES_INGEST_KAFKA_BOOTSTRAP=localhost:29092 \\
       bonafides ingest hydrate 0x70997970C51812dc3A010C7d01b50e0d17dc79C8
     """
     import time

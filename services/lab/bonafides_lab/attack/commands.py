@@ -48,10 +48,14 @@ def attack_command(
 ) -> None:
     """Search for the cheapest way to lift a score by 50 points without a better position: the manipulation cost.
 
-    Made-up attackers act on real Aave V3 bytecode beside untouched twins; their logs are decoded and scored by the
-    commands that operators use. Writes attack.json, attack.svg and attack.html.
+    Made-up attackers act on real Aave V3 bytecode beside untouched twins; their
+    logs are decoded and scored by the commands that operators use. Writes
+    attack.json, attack.svg and attack.html.
 
-    Example: bonafides lab attack --model services/scoring/bonafides_scoring/models/synthetic-2 --out build/attack
+    Example:
+
+      bonafides lab attack --out build/attack \\
+          --model services/scoring/bonafides_scoring/models/synthetic-2
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn

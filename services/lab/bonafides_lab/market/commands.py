@@ -41,10 +41,11 @@ def play_command(
 ) -> None:
     """Deploy the real Aave V3 on an anvil and play a year of about fifty borrowers on it.
 
-    The anvil's genesis must lie before the market's first day:
+    The anvil's genesis must lie before the market's first day.
 
-      anvil --timestamp $(( $(date +%s) - 366*86400 ))
+    Example:
 
+      anvil --timestamp $(( $(date +%s) - 366*86400 )) &
       bonafides lab play --rpc http://127.0.0.1:8545 --out deployments.yaml
 
     Borrowers' keys follow from the seed; never use them off a development chain.
@@ -84,16 +85,22 @@ def simulate_command(
 ) -> None:
     """Play a synthetic market of thousands on real Aave V3 bytecode, in this process, and write its logs.
 
-    The logs and blocks are Parquet in cryo's column layout; deployments.yaml beside them says what to read.
+    The logs and blocks are Parquet in cryo's column layout; deployments.yaml
+    beside them says what to read.
+
+    Examples:
 
       bonafides lab simulate --out build/market
 
-      bonafides lab simulate --borrowers 5000 --days 730 --seed 11 --out build/market-5000
+      bonafides lab simulate --borrowers 5000 --days 730 --seed 11 \\
+          --out build/market-5000
 
-      bonafides lab simulate --prices bootstrap --prices-file prices_daily.parquet --out build/market-bootstrap
+      bonafides lab simulate --out build/market-bootstrap \\
+          --prices bootstrap --prices-file prices_daily.parquet
 
-    A market to train on: --borrowers 3000 --days 900 or more, which takes a few minutes. The model's prices need no
-    file; with one, a bootstrap has real crashes in any length, and real prices end where the file does.
+    A market to train on: --borrowers 3000 --days 900 or more, which takes a few
+    minutes. The model's prices need no file; with one, a bootstrap has real
+    crashes in any length, and real prices end where the file does.
     """
     chosen = _prices(prices, prices_file)
     console = Console(stderr=True)

@@ -19,12 +19,12 @@ from rich.table import Table
 app = typer.Typer(
     no_args_is_help=True,
     help="A broker, a database and a chain as real local processes.",
-    epilog="Example: bonafides lab stack doctor",
+    epilog="First: bonafides lab stack doctor, then tools, then up.",
 )
 _console = Console(highlight=False)
 
 
-@app.command(epilog="Example: bonafides lab stack up --folder .stack")
+@app.command()
 def up(
     folder: Path | None = typer.Option(
         None,
@@ -35,9 +35,14 @@ def up(
     postgres: bool = typer.Option(True, help="Start a PostgreSQL."),
     chain: bool = typer.Option(True, help="Start a chain."),
 ) -> None:
-    """Start the stack, print its addresses as variables, and stay until Ctrl-C.
+    """Start the stack, print its addresses and what to run with them, and stay until Ctrl-C.
 
-    The variables are the ones that make a second stack, or a test run, use this one.
+    The variables BONAFIDES_LAB_* make a second stack, or a test run, use this
+    one.
+
+    Example:
+
+      bonafides lab stack up --folder .stack
     """
     from bonafides_lab.stack.machine import ADDRESS_VARIABLES
     from bonafides_lab.stack.resolver import local_stack
@@ -60,11 +65,16 @@ def up(
             _console.print("stopped")
 
 
-@app.command(epilog="Example: bonafides lab stack tools")
+@app.command()
 def tools() -> None:
     """Install what the stack runs with: node tools by npm, Apache Kafka's jars by Maven. Run again, it does nothing.
 
-    Kafka's jars need Java 17 and Maven; without them the packaged broker is used, and this says so.
+    Kafka's jars need Java 17 and Maven; without them the packaged broker is used,
+    and this says so.
+
+    Example:
+
+      bonafides lab stack tools
     """
     from bonafides.errors import Unavailable
 
@@ -91,11 +101,15 @@ def tools() -> None:
         progress.update(task, completed=1, description=note)
 
 
-@app.command(epilog="Example: bonafides lab stack doctor")
+@app.command()
 def doctor() -> None:
     """Say what the stack would run with on this machine and why, and how to get what is missing.
 
     Starts nothing. Exit code 1 when a part has nothing to run with.
+
+    Example:
+
+      bonafides lab stack doctor
     """
     from bonafides_lab.stack.kafka_jars import OLDEST_JAVA
     from bonafides_lab.stack.machine import Part, Runner, choose, look_at_machine

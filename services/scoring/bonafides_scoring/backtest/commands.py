@@ -21,10 +21,13 @@ def predict_command(
 ) -> None:
     """Predict liquidation within 30 days for wallets at cut-offs, from what was known before each.
 
-    Trains once, on the labels whose window had ended by the earliest cut-off asked for.
+    Trains once, on the labels whose window had ended by the earliest cut-off
+    asked for.
 
-    Example: bonafides scoring predict --events E.parquet --prices P.parquet --train-labels L.csv --cutoffs C.csv
-    --out p.csv
+    Example:
+
+      bonafides scoring predict --events E.parquet --prices P.parquet \\
+          --train-labels L.csv --cutoffs C.csv --out p.csv
     """
     from rich.console import Console
 
@@ -52,7 +55,9 @@ def backtest_command(
 ) -> None:
     """Measure on real liquidations: Aave re-liquidation and Curve, by rolling origin, beside one line of recency.
 
-    Example: bonafides scoring backtest --data real-data --out build/backtest
+    Example:
+
+      bonafides scoring backtest --data real-data --out build/backtest
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

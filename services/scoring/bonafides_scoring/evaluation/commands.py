@@ -29,10 +29,14 @@ def evaluate_command(
 ) -> None:
     """Measure a model on rows it never saw, and write one page with pictures and tables, and JSON.
 
-    Of the model's own panel only the test part is measured; of another panel what is later than all
-    that the model learned from, wallets that it never saw first.
+    Of the model's own panel only the test part is measured; of another panel
+    what is later than all that the model learned from, wallets that it never saw
+    first.
 
-    Example: bonafides scoring evaluate --model build/model --panel build/panel.parquet --out build/report
+    Example:
+
+      bonafides scoring evaluate --model build/model \\
+          --panel build/panel.parquet --out build/report
     """
     for library in ("fairlearn", "matplotlib", "polars", "pyarrow"):  # now, not after minutes of measuring
         if find_spec(library) is None:

@@ -66,9 +66,12 @@ def train_command(
 ) -> None:
     """Train a credit model and measure it, beside four simpler ones, on a later time and on wallets it never saw.
 
-    Example: bonafides scoring train --events build/decoded --out build/model
+    Examples:
 
-    Example: bonafides scoring train --panel build/panel.parquet --out build/model --engine dask
+      bonafides scoring train --events build/decoded --out build/model
+
+      bonafides scoring train --panel build/panel.parquet --out build/model \\
+          --engine dask
     """
     if (panel is None) == (events is None):
         raise InvalidInput("give one of --panel and --events")

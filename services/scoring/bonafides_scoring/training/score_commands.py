@@ -21,13 +21,17 @@ def score_command(
             "is known. Default: the folder's last block.",
         ),
     ] = None,
-    wallets: Annotated[Path | None, typer.Option("--wallets", help="Score these only: one 0x… a line.")] = None,
+    wallets: Annotated[Path | None, typer.Option("--wallets", help="Score these only: one address a line.")] = None,
 ) -> None:
     """Score the wallets of a decoded folder as of one moment, with the same code as the worker.
 
-    Columns: wallet, score, pd_bps, margin (log-odds before calibration), unscorable (the reason), flags (split by |).
+    Columns: wallet, score, pd_bps, margin (log-odds before calibration),
+    unscorable (the reason), flags (split by |).
 
-    Example: bonafides scoring score --events build/decoded --model build/model --out build/scores.csv
+    Example:
+
+      bonafides scoring score --events build/decoded --model build/model \\
+          --out build/scores.csv
     """
     from bonafides.errors import MissingTool
     from rich.console import Console

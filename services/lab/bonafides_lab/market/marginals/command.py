@@ -28,10 +28,11 @@ def marginals_command(
 
     The bounds are part of the code. What lies outside is named, and is no error.
 
+    Example:
+
       bonafides lab simulate --borrowers 3000 --days 900 --out build/market
-
-      bonafides ingest decode build/market --deployments build/market/deployments.yaml --out build/decoded
-
+      bonafides ingest decode build/market --out build/decoded \\
+          --deployments build/market/deployments.yaml
       bonafides lab marginals build/decoded --out build/marginals
     """
     theirs = real_aggregates()

@@ -16,7 +16,7 @@ def panel_command(
         bool,
         typer.Option(
             "--store",
-            help="Read the scoring database instead, up to its newest finalized block. Settings: BONAFIDES_SCORING_…",
+            help="Read the scoring database instead, up to its newest finalized block. Settings: BONAFIDES_SCORING_*.",
         ),
     ] = False,
     source: Annotated[str, typer.Option("--source", help="The data in words.")] = "Decoded events",
@@ -27,7 +27,9 @@ def panel_command(
 ) -> None:
     """Build a panel: who owed something at a cut-off, what was known then, and what happened within 30 and 90 days.
 
-    Example: bonafides scoring panel --events build/decoded --out build/panel.parquet
+    Example:
+
+      bonafides scoring panel --events build/decoded --out build/panel.parquet
     """
     from bonafides.errors import InvalidInput, MissingTool
     from rich.console import Console
