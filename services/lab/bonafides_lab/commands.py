@@ -50,8 +50,8 @@ def demo(
 @app.command()
 def train(
     folder: Path = typer.Option(Path(".stack/training"), help="Where the market's logs and events are kept."),
-    borrowers: int = typer.Option(2_000, min=1_000, help="People in the synthetic market."),
-    days: int = typer.Option(900, min=365, help="Days it lasts."),
+    borrowers: int = typer.Option(2_500, min=1_000, help="People in the synthetic market."),
+    days: int = typer.Option(2_700, min=365, help="Days it lasts."),
     seed: int = typer.Option(SHIPPED_MARKET_SEED, min=0, help="Names the market; the demo's is another."),
     out: Path | None = typer.Option(None, help="Folder of the bundle; the shipped one unless given."),
 ) -> None:
