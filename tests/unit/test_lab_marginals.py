@@ -1,5 +1,6 @@
 """The four marginals, on samples that can be counted by hand."""
 
+import io
 import json
 import math
 from pathlib import Path
@@ -10,10 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from bonafides.errors import InvalidInput
 from bonafides_lab.market.marginals.bounds import Measure
+from bonafides_lab.market.marginals.command import marginals_table
 from bonafides_lab.market.marginals.measures import Marginals, measure
 from bonafides_lab.market.marginals.real import marginals_from_json, marginals_to_json, read_real, real_aggregates
 from bonafides_lab.market.marginals.report import compare, report_html, report_json
 from bonafides_lab.market.marginals.sample import DAY_S, LiquidationSample
+from rich.console import Console
 
 pytestmark = pytest.mark.unit
 
@@ -187,3 +190,32 @@ def test_read_real__a_missing_column__is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInput, match="has no column event_id"):
         read_real(path)
+
+
+def test_marginals_table__eighty_columns__loses_no_word_and_no_digit() -> None:
+    ours, theirs = measure(SMALL, 101), real_aggregates()
+
+    shown = _shown(ours, theirs)
+
+    assert "…" not in shown
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+    words = {word for name in Measure for word in name.value.split("_")[1:]}
+    assert words <= set(shown.split())
+    assert f"{theirs.values[Measure.SIZE_P99]:,.0f}" in shown  # the widest number
+
+
+def test_marginals_table__outside__says_which_bound_was_passed() -> None:
+    ours, theirs = measure(SMALL, 101), real_aggregates()
+
+    shown = _shown(ours, theirs)
+
+    verdicts = compare(ours, theirs)
+    assert shown.count("inside") == sum(verdict.is_inside for verdict in verdicts)
+    assert shown.count("ABOVE") + shown.count("BELOW") == sum(not verdict.is_inside for verdict in verdicts)
+    assert "x 0.601 BELOW 0.67" in " ".join(shown.split())  # 2 liquidations a borrower, against 3.33
+
+
+def _shown(ours: Marginals, theirs: Marginals) -> str:
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(marginals_table(compare(ours, theirs)))
+    return console.export_text()

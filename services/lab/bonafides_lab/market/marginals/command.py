@@ -1,17 +1,20 @@
 """`bonafides lab marginals`."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from bonafides_lab.market.marginals.bounds import BOUNDS
+from bonafides_lab.market.marginals.bounds import BOUNDS, Bound, Comparison
 from bonafides_lab.market.marginals.decoded import read_decoded
 from bonafides_lab.market.marginals.measures import measure
 from bonafides_lab.market.marginals.real import read_real, real_aggregates
-from bonafides_lab.market.marginals.report import compare, report_html, report_json
+from bonafides_lab.market.marginals.report import Verdict, compare, measure_words, number_text, report_html, report_json
 
 HTML_FILE, JSON_FILE = "marginals.html", "marginals.json"
 
@@ -43,16 +46,36 @@ def marginals_command(
     out.mkdir(parents=True, exist_ok=True)
     (out / HTML_FILE).write_text(report_html(ours, theirs), "utf-8")
     (out / JSON_FILE).write_text(report_json(ours, theirs), "utf-8")
-    table = Table(title="Marginals of the synthetic market")
-    for column in ("number", "synthetic", "real", "compared", ""):
-        table.add_column(column, justify="left" if column in ("number", "") else "right")
-    for verdict in compare(ours, theirs):
-        comparison = BOUNDS[verdict.measure].comparison
+    console = Console(stderr=True, highlight=False)
+    console.print(marginals_table(compare(ours, theirs)))
+    console.print(f"pictures and reasons: {out / HTML_FILE}", soft_wrap=True, markup=False)
+
+
+def marginals_table(verdicts: Sequence[Verdict]) -> Table:
+    """The numbers for a terminal of 80 columns: names fold at their words, so that no number is cut."""
+    table = Table(
+        title="Marginals of the synthetic market",
+        caption="compared: x is synthetic over real, without it the difference",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("number")
+    for column in ("synthetic", "real", "compared"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("bounds", no_wrap=True)
+    for verdict in verdicts:
+        bound = BOUNDS[verdict.measure]
+        sign = "x " if bound.comparison is Comparison.RATIO else ""
         table.add_row(
-            verdict.measure.value,
-            f"{verdict.synthetic:,.4g}",
-            f"{verdict.real:,.4g}",
-            f"{comparison} {verdict.compared:.3g}",
-            "inside" if verdict.is_inside else "OUTSIDE",
+            measure_words(verdict.measure),
+            number_text(verdict.synthetic),
+            number_text(verdict.real),
+            f"{sign}{number_text(verdict.compared)}",
+            "inside" if verdict.is_inside else f"[bold yellow]{_outside(verdict.compared, bound)}[/]",
         )
-    Console(stderr=True).print(table)
+    return table
+
+
+def _outside(compared: float, bound: Bound) -> str:
+    if math.isnan(compared):
+        return "NO NUMBER"
+    return f"ABOVE {number_text(bound.high)}" if compared > bound.high else f"BELOW {number_text(bound.low)}"

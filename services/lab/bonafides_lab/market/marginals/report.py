@@ -64,7 +64,7 @@ def report_json(synthetic: Marginals, real: Marginals) -> str:
 def report_html(synthetic: Marginals, real: Marginals) -> str:
     """The same for a reader: works offline, on a phone, in light and in dark."""
     verdicts = compare(synthetic, real)
-    outside = [_words(verdict.measure) for verdict in verdicts if not verdict.is_inside]
+    outside = [measure_words(verdict.measure) for verdict in verdicts if not verdict.is_inside]
     told = f"{len(verdicts) - len(outside)} of {len(verdicts)} numbers are inside their bounds. " + (
         f"Outside: {', '.join(outside)}." if outside else "None is outside."
     )
@@ -73,7 +73,7 @@ def report_html(synthetic: Marginals, real: Marginals) -> str:
         about=html.escape(_about(synthetic, real)),
         rows="\n".join(_row(verdict) for verdict in verdicts),
         reasons="\n".join(
-            f"<li>{html.escape(f'{_words(measure)}: {bound.reason}')}</li>" for measure, bound in BOUNDS.items()
+            f"<li>{html.escape(f'{measure_words(measure)}: {bound.reason}')}</li>" for measure, bound in BOUNDS.items()
         ),
         plots="\n".join(
             f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>"
@@ -100,23 +100,25 @@ def _about(synthetic: Marginals, real: Marginals) -> str:
 def _row(verdict: Verdict) -> str:
     bound = BOUNDS[verdict.measure]
     cells: Sequence[str] = (
-        _words(verdict.measure),
-        _number(verdict.synthetic),
-        _number(verdict.real),
-        f"{bound.comparison.value} {_number(verdict.compared)}",
-        f"{_number(bound.low)} to {_number(bound.high)}",
+        measure_words(verdict.measure),
+        number_text(verdict.synthetic),
+        number_text(verdict.real),
+        f"{bound.comparison.value} {number_text(verdict.compared)}",
+        f"{number_text(bound.low)} to {number_text(bound.high)}",
         "inside" if verdict.is_inside else "OUTSIDE",
     )
     kind = "" if verdict.is_inside else ' class="outside"'
     return f"<tr{kind}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
-def _words(measure: Measure) -> str:
+def measure_words(measure: Measure) -> str:
+    """Such as `(b) liquidation usd median`."""
     letter, _, name = measure.value.partition("_")
     return f"({letter}) {name.replace('_', ' ')}"
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """Three digits, or all before the point; `none` for what could not be compared."""
     if not math.isfinite(value):
         return "none"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
