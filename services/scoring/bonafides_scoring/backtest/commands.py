@@ -22,7 +22,9 @@ def predict_command(
     """Predict liquidation within 30 days for wallets at cut-offs, from what was known before each.
 
     Trains once, on the labels whose window had ended by the earliest cut-off
-    asked for.
+    asked for. LABELS are of one population (liquidated again, or soft liquidation);
+    two in one file are refused. A row of another population is answered with
+    outside_population.
 
     Example:
 
@@ -34,15 +36,19 @@ def predict_command(
     from bonafides_scoring.backtest.predict import predict_files
 
     console = Console(stderr=True)
+    told: list[str] = []
     if (train_labels is None) == (model is None):
-        raise InvalidInput("give one of --train-labels and --model")
+        seen = "neither" if model is None else "both"
+        raise InvalidInput(f"give one of --train-labels and --model, found {seen}")
     with console.status("predicting"):
         if model is not None:
             from bonafides_scoring.backtest.shipped import predict_with_model
 
-            counts = predict_with_model(model, events, prices, cutoffs, out)
+            counts = predict_with_model(model, events, prices, cutoffs, out, told.append)
         elif train_labels is not None:
-            counts = predict_files(events, prices, train_labels, cutoffs, out)
+            counts = predict_files(events, prices, train_labels, cutoffs, out, told.append)
+    for words in told:
+        console.print(f"note: {words}", markup=False, highlight=False)
     console.print(", ".join(f"{count:,} {status.value}" for status, count in counts.items()) + f" → {out}")
 
 
@@ -62,15 +68,24 @@ def backtest_command(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from bonafides_scoring.backtest.outputs import check_out_folder
     from bonafides_scoring.backtest.pack import render_json, run_backtest
     from bonafides_scoring.backtest.page import render_page
     from bonafides_scoring.backtest.shipped import ship
 
     console = Console(stderr=True)
+    for folder in (out, model_out):
+        if folder is not None:
+            check_out_folder(folder)
+    told: list[str] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("rolling origins")
-        pack = run_backtest(data, lambda step, done, of: bar.update(task, description=step, completed=done, total=of))
+        pack = run_backtest(
+            data, lambda step, done, of: bar.update(task, description=step, completed=done, total=of), told.append
+        )
+    for words in told:
+        console.print(f"note: {words}", markup=False, highlight=False)
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(render_json(pack), encoding="utf-8")
     (out / "report.html").write_text(render_page(pack), encoding="utf-8")

@@ -8,15 +8,17 @@ The end of a soft episode is known only once it is over: seen from a cut-off ins
 So are its amounts, which are means over the whole of it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from bonafides.errors import InvalidInput
 
+from bonafides_scoring.backtest.episodes import episode_end
 from bonafides_scoring.backtest.tables import Ints, Rows
 
 DAY = 86_400
@@ -112,16 +114,40 @@ class Histories:
         return np.array([self.belongs(wallet, int(cutoff)) for wallet, cutoff in pairs], dtype=bool)
 
 
-def pick_task(events: pl.DataFrame, labels: Rows) -> Histories:
-    """Histories of the task whose population holds more of the labelled rows; re-liquidation if both hold as many."""
-    both = [Histories.of(events, task) for task in Task]
-    return max(both, key=lambda histories: int(histories.members(labels).sum()))
+def populations(events: pl.DataFrame) -> tuple[Histories, ...]:
+    """The histories of every task."""
+    return tuple(Histories.of(events, task) for task in Task)
+
+
+def pick_task(events: pl.DataFrame, labels: Rows, path: Path = Path("labels")) -> Histories:
+    """Histories of the task whose population holds labelled rows; re-liquidation if none does.
+
+    A row of both populations fits either task: the one that holds more rows is taken.
+
+    Raises:
+        InvalidInput: the labels, of the file `path`, ask two questions: some rows are in one population only, some in
+            the other only.
+    """
+    both = populations(events)
+    inside = [histories.members(labels) for histories in both]
+    alone = [np.flatnonzero(one & ~other) for one, other in (inside, inside[::-1])]
+    if all(len(rows) for rows in alone):
+        seen = " and ".join(
+            f"{_line(labels, int(rows[0]))} is in the population of {histories.task.value} only"
+            for histories, rows in zip(both, alone, strict=True)
+        )
+        raise InvalidInput(f"{path}: {seen}; expected the labels of one task in one file")
+    return both[int(np.argmax([mask.sum() for mask in inside]))]
+
+
+def _line(labels: Rows, place: int) -> str:
+    return f"row {place if labels.lines is None else labels.lines[place]}"
 
 
 def _history(part: pl.DataFrame) -> History:
     soft = part["action"].to_list()
     ends = [
-        _end(extra, start) if action == "soft_liq_episode" else -1
+        episode_end(extra, start) if action == "soft_liq_episode" else -1
         for action, extra, start in zip(soft, part["extra"].to_list(), part["timestamp"].to_list(), strict=True)
     ]
     return History(
@@ -133,12 +159,3 @@ def _history(part: pl.DataFrame) -> History:
         part["amount_usd"].fill_null(np.nan).to_numpy(),
         part["collateral_amount"].fill_null(np.nan).to_numpy(),
     )
-
-
-def _end(extra: str | None, start: int) -> int:
-    """End of an episode from its `extra`; its start where none is told."""
-    try:
-        told = json.loads(extra or "{}").get("end_ts", start)
-        return max(int(told), start)
-    except (ValueError, TypeError, AttributeError):
-        return start

@@ -12,16 +12,18 @@ from bonafides.errors import InvalidInput
 
 from bonafides_scoring.backtest.candidates import CANDIDATES, CHOSEN, RECENCY, REFITTED
 from bonafides_scoring.backtest.features import feature_rows
-from bonafides_scoring.backtest.histories import HORIZON, pick_task
+from bonafides_scoring.backtest.histories import HORIZON, Histories, pick_task
 from bonafides_scoring.backtest.measures import Forecast, Measured, measure, within_auc
 from bonafides_scoring.backtest.price_book import PriceBook
 from bonafides_scoring.backtest.rolling import Protocol, forecasts, testable
-from bonafides_scoring.backtest.tables import Ints, Rows, read_events, read_labels, read_prices
+from bonafides_scoring.backtest.tables import Ints, Note, Rows, read_events, read_labels, read_prices
 
 Progress = Callable[[str, int, int], None]
 FIRST_TESTED = int(datetime(2021, 7, 19, tzinfo=UTC).timestamp())
 """Of the Aave task; fixed by the description of the data."""
 FORMAT = "bonafides/backtest/1"
+EVENTS, PRICES = "events.parquet", "prices_daily.parquet"
+AAVE_LABELS, CURVE_LABELS = "labels_aave_H30.csv", "labels_curve_H30.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,42 +93,43 @@ class Pack:
     curve: TaskReport
 
 
-def run_backtest(folder: Path, progress: Progress = lambda *_: None) -> Pack:
-    """Measure both tasks on the files of `folder`.
+def run_backtest(folder: Path, progress: Progress = lambda *_: None, note: Note = lambda _: None) -> Pack:
+    """Measure both tasks on the files of `folder`. Both are looked at before the first is measured: that takes minutes.
 
     Raises:
         InvalidInput: a file is refused, or leaves nothing to test.
     """
-    events, prices = read_events(folder / "events.parquet"), PriceBook.of(read_prices(folder / "prices_daily.parquet"))
-    aave, curve = read_labels(folder / "labels_aave_H30.csv"), read_labels(folder / "labels_curve_H30.csv")
-    return Pack(
-        task_report("Aave V2: liquidated again within 30 days", events, prices, aave, FIRST_TESTED, True, progress),
-        task_report("Curve: hard liquidation within 30 days", events, prices, curve, 0, False, progress),
-    )
+    _check_folder(folder)
+    events, prices = read_events(folder / EVENTS, note), PriceBook.of(read_prices(folder / PRICES))
+    aave = _measurable("Aave V2: liquidated again within 30 days", events, folder / AAVE_LABELS, FIRST_TESTED)
+    curve = _measurable("Curve: hard liquidation within 30 days", events, folder / CURVE_LABELS, 0)
+    return Pack(task_report(aave, prices, True, progress), task_report(curve, prices, False, progress))
+
+
+@dataclass(frozen=True, slots=True)
+class Measurable:
+    """One task whose labels leave something to test."""
+
+    title: str
+    histories: Histories
+    rows: Rows
+    """In the population."""
+    outside: int
+    first_tested: int
+    tested: tuple[int, ...]
 
 
 def task_report(
-    title: str,
-    events: pl.DataFrame,
-    prices: PriceBook,
-    labels: Rows,
-    first_tested: int,
-    reference: bool,
-    progress: Progress = lambda *_: None,
+    task: Measurable, prices: PriceBook, reference: bool, progress: Progress = lambda *_: None
 ) -> TaskReport:
     """One task: choose on the inner origins if there are any, then measure everything on the tested ones."""
-    histories = pick_task(events, labels)
-    members = histories.members(labels)
-    rows = labels.where(members)
-    if not len(rows):
-        raise InvalidInput(f"{title}: no labelled wallet is in the population that the events show")
+    rows, tested, first_tested = task.rows, task.tested, task.first_tested
     numbers = np.unique(np.array(rows.wallets), return_inverse=True)[1].astype(np.int64)
-    features = feature_rows(histories, prices, rows)
-    tested = testable(rows.labels, rows.cutoffs, first_tested)
-    if not tested:
-        raise InvalidInput(f"{title}: no cut-off comes after a window with both outcomes")
+    features = feature_rows(task.histories, prices, rows)
     inner = tuple(
-        cutoff for cutoff in testable(rows.labels, rows.cutoffs, 0) if cutoff + HORIZON < max(first_tested, 0)
+        cutoff
+        for cutoff in testable(rows.labels, rows.cutoffs, 0)
+        if cutoff + HORIZON < max(first_tested, 0) and _tells_apart(rows, cutoff)
     )
     choices = _inner(Protocol(features, rows.labels, rows.cutoffs, numbers, inner), progress) if inner else ()
     headline = max(choices, key=lambda choice: choice.mean_lift).name if choices else CHOSEN
@@ -137,13 +140,13 @@ def task_report(
     wallets = np.unique(numbers[keep], return_inverse=True)[1].astype(np.int64)
     named = {forecast.name: forecast for forecast in found}
     return TaskReport(
-        title,
+        task.title,
         int(keep.sum()),
         int(outcomes.sum()),
         int(wallets.max()) + 1,
         _day(tested[0]),
         _day(tested[-1]),
-        int((~members).sum()),
+        task.outside,
         tuple(_day(cutoff) for cutoff in inner),
         choices,
         headline,
@@ -151,6 +154,45 @@ def task_report(
         tuple(_by_date(named, headline, outcomes, dates, cutoff) for cutoff in tested),
         _tenths(named[headline], outcomes),
     )
+
+
+def _check_folder(folder: Path) -> None:
+    names = (EVENTS, PRICES, AAVE_LABELS, CURVE_LABELS)
+    if not folder.is_dir():
+        seen = "a file" if folder.exists() else "not there"
+        raise InvalidInput(f"{folder}: is {seen}, expected a folder with {', '.join(names)}")
+    missing = [name for name in names if not (folder / name).exists()]
+    if missing:
+        raise InvalidInput(f"{folder}: holds no {' and no '.join(missing)}; expected {', '.join(names)}")
+
+
+def _measurable(title: str, events: pl.DataFrame, path: Path, first_tested: int) -> Measurable:
+    labels = read_labels(path)
+    if not len(labels):
+        raise InvalidInput(f"{path}: holds no row below the header, expected wallets, cut-offs and outcomes")
+    histories = pick_task(events, labels, path)
+    members = histories.members(labels)
+    rows = labels.where(members)
+    if not len(rows):
+        raise InvalidInput(f"{path}: none of its {len(labels):,} wallets and cut-offs is in a population of the events")
+    tested = testable(rows.labels, rows.cutoffs, first_tested)
+    seen = f"{len(rows):,} rows, {int(rows.labels.sum()):,} of them outcomes, {_day(min(rows.cutoffs))} to " + _day(
+        max(rows.cutoffs)
+    )
+    if not tested:
+        since = f" from {_day(first_tested)} on" if first_tested else ""
+        raise InvalidInput(
+            f"{path}: {seen}: expected a cut-off{since} that comes after the end of windows with and without an outcome"
+        )
+    if not any(_tells_apart(rows, cutoff) for cutoff in tested):
+        raise InvalidInput(f"{path}: {seen}: expected a tested cut-off with outcomes and without, found none")
+    return Measurable(title, histories, rows, int((~members).sum()), first_tested, tested)
+
+
+def _tells_apart(rows: Rows, cutoff: int) -> bool:
+    """Does the cut-off hold rows of both classes?"""
+    here = rows.labels[rows.cutoffs == cutoff]
+    return bool(here.min() != here.max())
 
 
 def render_json(pack: Pack) -> str:

@@ -70,6 +70,11 @@ class PriceBook:
             raw[plain(symbol)] = np.where(np.isnan(held), found, held)
         return cls(first, {name: _carried(found) for name, found in raw.items()}, length)
 
+    @property
+    def last_day(self) -> int:
+        """The last day with a price, since 1970."""
+        return self.first_day + self.length - 1 - STALE_DAYS
+
     def path(self, symbol: str, first: int, last: int) -> Reals:
         """Log prices of the days `first` to `last`, both inclusive; unknown is 0 for a stablecoin, else NaN."""
         unknown = 0.0 if is_stable(symbol) else np.nan

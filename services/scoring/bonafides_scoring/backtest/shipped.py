@@ -8,25 +8,27 @@ bundle that a service would load, and no setting defaults to it.
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from bonafides.errors import InvalidInput
 from bonafides.hashing import sha256
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from bonafides_scoring.backtest.blend import Blend, BlendPlan
 from bonafides_scoring.backtest.features import FEATURES, feature_rows
 from bonafides_scoring.backtest.histories import HORIZON, Histories, Task
 from bonafides_scoring.backtest.measures import Measured
-from bonafides_scoring.backtest.pack import TaskReport
-from bonafides_scoring.backtest.predict import Answer, Status, train, write_answers
+from bonafides_scoring.backtest.outputs import check_out_file
+from bonafides_scoring.backtest.pack import AAVE_LABELS, EVENTS, PRICES, TaskReport
+from bonafides_scoring.backtest.predict import Answer, Status, note_unpriced, train, write_answers
 from bonafides_scoring.backtest.price_book import PriceBook, Reals
 from bonafides_scoring.backtest.steady import Steady
-from bonafides_scoring.backtest.tables import Rows, read_cutoffs, read_events, read_labels, read_prices
+from bonafides_scoring.backtest.tables import Note, Rows, read_cutoffs, read_events, read_labels, read_prices
 
 NAME = "aave-v2-reliquidation"
 GOLDEN_VECTORS = 100
+FORMAT: Final = "bonafides/reliquidation/1"
 _FILES = ("model.json", "golden.json", "MODEL_CARD.md")
 _TOLERANCE = 1e-12  # sums of nine products may round differently on another processor
 
@@ -58,6 +60,10 @@ class GoldenPart(_Part):
 
     values: tuple[float, ...]
     p: float
+
+
+class GoldenList(RootModel[tuple[GoldenPart, ...]]):
+    """All of them."""
 
 
 class ManifestPart(_Part):
@@ -96,9 +102,9 @@ def ship(data: Path, report: TaskReport, out: Path) -> ManifestPart:
 
     if report.headline != CHOSEN:
         raise InvalidInput(f"the inner origins chose {report.headline!r}; this format holds only {CHOSEN!r}")
-    labels = read_labels(data / "labels_aave_H30.csv")
-    histories = Histories.of(read_events(data / "events.parquet"), Task.RELIQUIDATION)
-    prices = PriceBook.of(read_prices(data / "prices_daily.parquet"))
+    labels = read_labels(data / AAVE_LABELS)
+    histories = Histories.of(read_events(data / EVENTS), Task.RELIQUIDATION)
+    prices = PriceBook.of(read_prices(data / PRICES))
     until = int(labels.cutoffs.max()) + HORIZON
     model = train(histories, prices, labels, until)
     if model is None or model.booster is not None:
@@ -117,7 +123,7 @@ def ship(data: Path, report: TaskReport, out: Path) -> ManifestPart:
         features.astype("<f8").tobytes() + rows.labels.astype("<i8").tobytes() + rows.cutoffs.astype("<i8").tobytes()
     ).hex()
     facts = ManifestPart(
-        format="bonafides/reliquidation/1",
+        format=FORMAT,
         name=NAME,
         model_class="real",
         sources="compiled",
@@ -151,18 +157,17 @@ def load_reliquidation(folder: Path) -> tuple[ManifestPart, Blend]:
     """Read the folder.
 
     Raises:
-        InvalidInput: a file missing or changed, an unknown feature, a golden vector that gets another probability.
+        InvalidInput: a model of another kind, a file missing or changed, an unknown feature, a golden vector that gets
+            another probability.
     """
+    _check_kind(folder)
     raw = {name: _read(folder / name) for name in ("manifest.json", *_FILES)}
-    try:
-        manifest = ManifestPart.model_validate_json(raw["manifest.json"])
-        part = SteadyPart.model_validate_json(raw["model.json"])
-        golden = [GoldenPart.model_validate(row) for row in json.loads(raw["golden.json"])]
-    except (ValidationError, ValueError, TypeError) as exc:
-        raise InvalidInput(f"{folder}: is no model of this kind: {exc}") from exc
+    manifest = _parsed(folder / "manifest.json", raw["manifest.json"], ManifestPart)
     for name in _FILES:
         if manifest.files.get(name) != sha256(raw[name]).hex():
             raise InvalidInput(f"{folder / name}: is not the file that the manifest names")
+    part = _parsed(folder / "model.json", raw["model.json"], SteadyPart)
+    golden = _parsed(folder / "golden.json", raw["golden.json"], GoldenList).root
     model = part.model()
     if part.features != model.plan.steady.names or manifest.features != part.features:
         raise InvalidInput(f"{folder}: made for features {', '.join(part.features)}, which this code does not compute")
@@ -172,22 +177,26 @@ def load_reliquidation(folder: Path) -> tuple[ManifestPart, Blend]:
     if len(golden) < GOLDEN_VECTORS or any(len(vector.values) != len(FEATURES) for vector in golden):
         raise InvalidInput(f"{folder / 'golden.json'}: expected {GOLDEN_VECTORS} vectors of {len(FEATURES)} features")
     said = model.probabilities(np.array([vector.values for vector in golden]))
-    if np.abs(said - np.array([vector.p for vector in golden])).max() > _TOLERANCE:
+    if not np.abs(said - np.array([vector.p for vector in golden])).max() <= _TOLERANCE:
         raise InvalidInput(f"{folder}: a golden vector gets another probability than it must")
     return manifest, model
 
 
-def predict_with_model(model: Path, events: Path, prices: Path, cutoffs: Path, out: Path) -> dict[Status, int]:
+def predict_with_model(
+    model: Path, events: Path, prices: Path, cutoffs: Path, out: Path, note: Note = lambda _: None
+) -> dict[Status, int]:
     """Like `predict_files`, with a model that was trained before.
 
     Raises:
-        InvalidInput: a file is refused; a cut-off lies before the end of what the model learned.
+        InvalidInput: a file or the place to write is refused; a cut-off lies before the end of what the model learned.
     """
+    check_out_file(out, (events, prices, cutoffs))
     manifest, blend = load_reliquidation(model)
     asked = read_cutoffs(cutoffs, manifest.trained_until)
-    histories = Histories.of(read_events(events), Task.RELIQUIDATION)
+    histories = Histories.of(read_events(events, note), Task.RELIQUIDATION)
     book = PriceBook.of(read_prices(prices))
-    inside = histories.members(asked) if len(asked) else np.zeros(0, dtype=bool)
+    note_unpriced(prices, book, asked, note)
+    inside = histories.members(asked)
     answers = [Answer(Status.OUTSIDE_POPULATION, None)] * len(asked)
     rows: Rows = asked.where(inside)
     if len(rows):
@@ -196,6 +205,33 @@ def predict_with_model(model: Path, events: Path, prices: Path, cutoffs: Path, o
             answers[place] = Answer(Status.OK, float(chance))
     write_answers(out, asked, answers)
     return {status: sum(answer.status is status for answer in answers) for status in Status}
+
+
+def _check_kind(folder: Path) -> None:
+    """Looks at the manifest's format before anything else: a model of another kind lacks other files as well."""
+    expected = f"expected a folder with a model of format {FORMAT!r}, as bonafides scoring backtest --model-out writes"
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder}: is {'a file' if folder.exists() else 'not there'}, {expected}")
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise InvalidInput(f"{folder}: holds no manifest.json, {expected}")
+    try:
+        told = json.loads(_read(path))
+    except (ValueError, RecursionError) as exc:
+        raise InvalidInput(f"{path}: is no JSON, {expected}") from exc
+    seen = told.get("format") if isinstance(told, dict) else None
+    if seen != FORMAT:
+        name = f", named {told['name']!r}" if isinstance(told, dict) and isinstance(told.get("name"), str) else ""
+        raise InvalidInput(f"{folder}: is a model of format {seen!r}{name}, {expected}")
+
+
+def _parsed[Part: BaseModel](path: Path, raw: bytes, kind: type[Part]) -> Part:
+    try:
+        return kind.model_validate_json(raw)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        raise InvalidInput(f"{path}: {place}: {first['msg']}") from exc
 
 
 def _golden(model: Blend) -> bytes:
