@@ -94,6 +94,21 @@ def test_choose__several_settings__takes_the_lowest_loss_and_the_first_of_equals
         choose(learners[2:], margins, [fold])
 
 
+@pytest.mark.parametrize(("noise", "expected"), [(0.01, "simple 1"), (1.0, "best 1")])
+def test_choose__simpler_setting__wins_unless_it_is_worse_by_more_than_a_standard_error(
+    noise: float, expected: str
+) -> None:
+    panel = made_up_panel(seed=1, wallets=200, days=100)
+    fold = Fold(panel, panel)
+    best = -panel.column("health_factor_bps").astype(np.float64) / 10_000
+    simple = best + np.random.default_rng(2).normal(0, noise, len(panel))
+    margins = {"simple": (simple[:, None],), "best": (best[:, None],)}
+
+    found = choose([NamedLearner("simple", (1,)), NamedLearner("best", (1,))], margins, [fold])
+
+    assert found.setting == expected
+
+
 def test_fold__digest__follows_the_labels() -> None:
     panel = made_up_panel(seed=1, wallets=5, days=50)
 

@@ -1,8 +1,10 @@
 """Chooses hyper-parameters on inner folds: earlier windows than those of calibration and of the test.
 
 The measure is the log loss of all windows together after one Platt calibration over them, as in service: it asks for
-the ranking and for the shape of the probabilities, not for their level, which Platt's two numbers set anyway. Among
-equals the first of the list wins, and the list begins with the simplest. Every contender is tuned on the same folds.
+the ranking and for the shape of the probabilities, not for their level, which Platt's two numbers set anyway. The list
+begins with the simplest, and the first of it wins that is not worse than the best by more than one standard error: what
+is gained beyond that is the windows' noise, and a simpler model gives steadier reasons. Every contender is tuned on the
+same folds.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +14,7 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-from bonafides.errors import InvalidInput
+from bonafides.errors import InvalidInput, InvariantViolation
 from bonafides.hashing import sha256
 
 from bonafides_scoring.training.fit import FitPlan, PlattFit, Reals, fit_platt
@@ -126,32 +128,53 @@ def choose[P: Predictor](
     folds: Sequence[Fold],
     fit: PlattFit = fit_platt,
 ) -> Choice[P]:
-    """The candidate with the lowest log loss after calibration by `fit`; of equals the first.
+    """The first candidate whose log loss after calibration by `fit` is within one standard error of the lowest.
+
+    The error is that of the paired difference, added up per wallet, since rows of one wallet repeat each other.
 
     Raises:
         InvalidInput: none can be calibrated: with `fit_platt`, every candidate ranks the windows backwards.
     """
     labels = np.concatenate([fold.window.labels for fold in folds])
-    best: tuple[float, Learner[P], float] | None = None
+    wallets = np.array([wallet for fold in folds for wallet in fold.window.wallets], dtype=object)
+    _, wallet_of_row = np.unique(wallets, return_inverse=True)
+    best: Reals | None = None
     candidates = 0
-    for learner, knob, found in _candidates(learners, margins):
+    for _, _, found in _candidates(learners, margins):
         candidates += 1
-        loss = calibrated_log_loss(found, labels, fit)
-        if loss is not None and (best is None or loss < best[0]):
-            best = (loss, learner, knob)
+        losses = _log_losses(found, labels, fit)
+        if losses is not None and (best is None or losses.mean() < best.mean()):
+            best = losses
     if best is None:
         raise InvalidInput(f"none of {candidates} settings ranks later rows better than a coin: nothing to learn here")
-    return Choice(best[1], best[2], best[0], candidates)
+    for learner, knob, found in _candidates(learners, margins):
+        losses = _log_losses(found, labels, fit)
+        if losses is not None and _is_as_good(losses, best, wallet_of_row):
+            return Choice(learner, knob, float(losses.mean()), candidates)
+    raise InvariantViolation("the best candidate is not as good as itself")
 
 
 def calibrated_log_loss(margins: Reals, labels: Ints, fit: PlattFit = fit_platt) -> float | None:
     """Mean log loss after Platt's calibration on the same rows; None where there is none."""
+    losses = _log_losses(margins, labels, fit)
+    return None if losses is None else float(losses.mean())
+
+
+def _log_losses(margins: Reals, labels: Ints, fit: PlattFit) -> Reals | None:
     try:
         platt = fit(margins, labels)
     except InvalidInput:
         return None
     log_odds = platt.slope * margins + platt.intercept
-    return float(np.logaddexp(0, np.where(labels == 1, -log_odds, log_odds)).mean())
+    losses: Reals = np.logaddexp(0, np.where(labels == 1, -log_odds, log_odds))
+    return losses
+
+
+def _is_as_good(losses: Reals, best: Reals, wallet_of_row: Ints) -> bool:
+    """Whether rows lose at most one standard error more than with the best."""
+    worse = np.bincount(wallet_of_row, weights=losses - best)
+    error = worse.std(ddof=1) * np.sqrt(len(worse)) if len(worse) > 1 else 0.0
+    return bool(worse.sum() <= error)
 
 
 def _candidates[P: Predictor](
