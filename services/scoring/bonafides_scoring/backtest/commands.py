@@ -22,9 +22,9 @@ def predict_command(
     """Predict liquidation within 30 days for wallets at cut-offs, from what was known before each.
 
     Trains once, on the labels whose window had ended by the earliest cut-off
-    asked for. LABELS are of one population (liquidated again, or soft liquidation);
-    two in one file are refused. A row of another population is answered with
-    outside_population.
+    asked for. LABELS are of one population (liquidated again, or soft
+    liquidation); two in one file are refused. A row of another population is
+    answered with outside_population.
 
     Example:
 
