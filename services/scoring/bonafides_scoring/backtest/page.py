@@ -11,10 +11,13 @@ from bonafides_scoring.backtest.reference import GOALS, PUBLISHED, WHY_DIFFERENT
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884}body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;padding:1rem;
-max-width:60rem}h1,h2,h3{line-height:1.2}.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem}
-td,th{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
-td:first-child,th:first-child{text-align:left;white-space:normal}tr.ours{font-weight:600}svg{width:100%;height:auto;
-max-width:42rem}
+max-width:64rem}h1,h2,h3{line-height:1.2}.wide{overflow-x:auto;margin:1rem 0}table{border-collapse:collapse;
+font-size:.85rem}td,th{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th{white-space:normal;vertical-align:bottom}td small{display:block;opacity:.75}
+td:first-child,th:first-child{text-align:left;white-space:normal;min-width:6.5rem;position:sticky;left:0;
+background:Canvas}td.words,th.words{text-align:left;white-space:normal;min-width:12rem}tr.ours{font-weight:600}
+svg{width:100%;height:auto;max-width:42rem}.hint{display:none;font-size:.85rem;opacity:.75}
+@media(max-width:40rem){.hint{display:block}td,th{padding:.25rem .35rem}.wide svg{min-width:30rem}}
 """
 
 
@@ -28,6 +31,7 @@ def render_page(pack: Pack) -> str:
         "labels whose window of 30 days had ended by then. Intervals are 95 %, drawn over wallets; lift and gain are "
         "paired on the same draws. &ldquo;Within&rdquo; compares wallets of one date only. Liquidation is not default. "
         "The real uncertainty is wider than the intervals: the tested months saw some three market shocks.</p>",
+        "<p class=hint>On a narrow screen, tables and pictures that are wider scroll sideways.</p>",
         "<h2>Goals</h2>",
         _table(
             ("goal", "asked", f"headline: {pack.aave.headline}", "", DECLARED.name, ""),
@@ -86,7 +90,7 @@ def _task(report: TaskReport) -> list[str]:
         f"<p>{report.rows:,} rows, {report.positives:,} with the outcome, {report.wallets:,} wallets, cut-offs "
         f"{report.first_cutoff} to {report.last_cutoff}. Headline: {html.escape(report.headline)}.</p>",
         _table(header, [_measured(row) for row in report.table], report.headline),
-        lift_picture(report),
+        f"<div class=wide>{lift_picture(report)}</div>",
         "<h3>By date</h3>",
         _table(
             ("cut-off", "rows", "outcomes", "rate", "said", "refitted recency", "AUC", "AUC, recency"),
@@ -104,7 +108,7 @@ def _task(report: TaskReport) -> list[str]:
                 for row in report.by_date
             ],
         ),
-        level_picture(report),
+        f"<div class=wide>{level_picture(report)}</div>",
         "<h3>Calibration by tenths</h3>",
         calibration_picture(report),
     ]
@@ -156,11 +160,18 @@ def _plain(value: float | None) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], ours: str = "") -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
+    words = [" class=words" if cell == "why" else "" for cell in header]
+    head = "".join(f"<th{kind}>{html.escape(cell)}</th>" for kind, cell in zip(words, header, strict=True))
     body = "".join(
         f"<tr{' class=ours' if row[0] == ours else ''}>"
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+        + "".join(f"<td{kind}>{_cell(cell)}</td>" for kind, cell in zip(words, row, strict=True))
         + "</tr>"
         for row in rows
     )
     return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _cell(text: str) -> str:
+    """An interval goes below its value, so that the whole table fits beside its names."""
+    value, bracket, interval = html.escape(text).partition(" [")
+    return f"{value} <small>[{interval}</small>" if bracket else value
