@@ -192,6 +192,14 @@ def test_read_real__a_missing_column__is_named(tmp_path: Path) -> None:
         read_real(path)
 
 
+def test_report_html__on_a_phone__each_number_brings_the_name_of_its_column() -> None:
+    page = report_html(measure(SMALL, 101), real_aggregates())
+
+    for column in ("synthetic", "real", "bounds"):
+        assert page.count(f"<td data-column={column}>") == len(Measure)
+    assert 'name="viewport"' in page
+
+
 def test_marginals_table__eighty_columns__loses_no_word_and_no_digit() -> None:
     ours, theirs = measure(SMALL, 101), real_aggregates()
 

@@ -89,9 +89,10 @@ def _about(synthetic: Marginals, real: Marginals) -> str:
         if synthetic.window_days < real.window_days
         else ""
     )
+    windows = "window" if synthetic.windows == 1 else "windows"
     return (
         f"Synthetic: {synthetic.liquidations:,} liquidations of {synthetic.liquidated_borrowers:,} made-up borrowers "
-        f"on real Aave V3 bytecode, {synthetic.windows} window(s) of {synthetic.window_days} days, "
+        f"on real Aave V3 bytecode, {synthetic.windows} {windows} of {synthetic.window_days} days, "
         f"{synthetic.unpriced:,} without a price. Real: {real.liquidations:,} liquidations of "
         f"{real.liquidated_borrowers:,} borrowers, {REAL_SOURCE}, {real.unpriced:,} without a size.{shorter}"
     )
@@ -108,7 +109,13 @@ def _row(verdict: Verdict) -> str:
         "inside" if verdict.is_inside else "OUTSIDE",
     )
     kind = "" if verdict.is_inside else ' class="outside"'
-    return f"<tr{kind}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+    # On a phone the row is a block: each number then brings the name of its column.
+    shown = zip(cells, ("", "synthetic", "real", "", "bounds", ""), strict=True)
+    return (
+        f"<tr{kind}>"
+        + "".join(f"<td{f' data-column={column}' if column else ''}>{html.escape(cell)}</td>" for cell, column in shown)
+        + "</tr>"
+    )
 
 
 def measure_words(measure: Measure) -> str:
@@ -139,12 +146,23 @@ _PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .85rem; }}
-td, th {{ border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); padding: .3rem .5rem;
-  text-align: left; }}
+td, th {{ border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); padding: .3rem .6rem;
+  text-align: right; }}
+td:first-child, th:first-child, td:last-child {{ text-align: left; }}
 .outside td {{ font-weight: bold; }}
-figure {{ margin: 1.5rem 0; }}
-figure svg {{ height: auto; max-width: 100%; }}
+.plots {{ display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }}
+figure {{ margin: 0; }}
+figure svg {{ height: auto; max-width: 100%; width: 100%; }}
 figcaption {{ font-size: .9rem; }}
+@media (max-width: 40rem) {{
+  table, tbody {{ display: block; }}
+  thead {{ display: none; }}
+  tr {{ border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); display: grid;
+    grid-template-columns: 1fr 1fr; padding: .4rem 0; }}
+  td {{ border: 0; padding: .05rem 0; text-align: left; }}
+  td:first-child {{ font-weight: 600; grid-column: 1 / -1; }}
+  td[data-column]::before {{ content: attr(data-column) " "; font-weight: normal; opacity: .75; }}
+}}
 </style>
 </head>
 <body>
@@ -163,7 +181,9 @@ figcaption {{ font-size: .9rem; }}
 <ul>
 {reasons}
 </ul>
+<div class="plots">
 {plots}
+</div>
 </body>
 </html>
 """
